@@ -1,0 +1,36 @@
+"""Name -> "module:Class", one line a driver, imported on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from nebula.errors import UsageError
+
+HYPERVISORS = {
+    "libvirt": "nebula.drivers.hypervisor.libvirt.driver:LibvirtHypervisor",
+    "sim": "nebula.drivers.sim.hypervisor:SimHypervisor",
+}
+DATASTORES = {
+    "shared": "nebula.drivers.datastore.shared:SharedDatastore",
+    "ssh": "nebula.drivers.datastore.ssh:SshDatastore",
+    "sim": "nebula.drivers.sim.datastore:SimDatastore",
+}
+NETWORKS = {
+    "bridge": "nebula.drivers.network.bridge:BridgeNetwork",
+    "sim": "nebula.drivers.sim.network:SimNetwork",
+}
+MONITORS = {
+    "proc": "nebula.drivers.monitor.proc:ProcMonitor",
+    "sim": "nebula.drivers.sim.monitor:SimMonitor",
+}
+KINDS = {"hypervisor": HYPERVISORS, "datastore": DATASTORES, "network": NETWORKS, "monitor": MONITORS}
+
+
+def load(kind: str, name: str) -> Any:
+    """The driver class of that kind and name; UsageError names the ones there are."""
+    table = KINDS[kind]
+    if name not in table:
+        raise UsageError(f"no {kind} driver is called {name!r}", hint=f"use one of: {', '.join(sorted(table))}")
+    module, _, attribute = table[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,37 @@
+"""Networks and cards as the network drivers are told of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual network. `owned`: we make the bridge and take it away with its last card; otherwise it must be there."""
+
+    network_id: int
+    name: str
+    driver: str
+    bridge: str
+    owned: bool = False
+    physical_device: str = ""
+    """A device that becomes a port of an owned bridge; empty: none."""
+    mtu: int = 0
+    gateway: str = ""
+    """IPv4 of the gateway; the host itself carries it where `nat` is set."""
+    prefix_length: int = 24
+    gateway6: str = ""
+    prefix_length6: int = 64
+    nat: bool = False
+    """The hosts route and masquerade for the guests."""
+
+
+class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One card of a VM on one network."""
+
+    vm_id: int
+    nic_id: int
+    tap: str
+    mac: str
+    network: NetworkSpec
+    ip: str = ""
+    ip6: str = ""

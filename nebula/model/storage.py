@@ -1,0 +1,50 @@
+"""Images, disks and space, as the datastore drivers are told of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Format = Literal["qcow2", "raw"]
+
+
+class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An image as a driver knows it. `uuid` names its file; `size` is the virtual size in bytes."""
+
+    image_id: int
+    uuid: str
+    format: Format
+    size: int
+    type: Literal["os", "datablock", "cdrom"] = "os"
+    persistent: bool = False
+
+
+class DiskSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A VM's disk as a driver makes it. `kind`: clone (own writable copy of an image), persistent (the image itself),
+    cdrom (the image, read-only), volatile (fresh, empty). `size` in bytes: for a clone 0 means the image's."""
+
+    vm_id: int
+    disk_id: int
+    kind: Literal["clone", "persistent", "cdrom", "volatile"]
+    format: Format = "qcow2"
+    size: int = 0
+    image: ImageSpec | None = None
+    filesystem: str = ""
+    """For volatile disks: swap, ext4 …; empty: nothing inside."""
+
+
+class ImageProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """What qemu-img, asked with a fixed format, found in a file. Sizes in bytes."""
+
+    format: Format
+    virtual_size: int
+    actual_size: int
+
+
+class DatastoreUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """Space under a datastore's path on one host, bytes."""
+
+    total: int
+    used: int
+    free: int

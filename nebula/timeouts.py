@@ -1,0 +1,28 @@
+"""Every deadline of the program, by name, in seconds."""
+
+from __future__ import annotations
+
+SSH_CONNECT = 10.0
+"""TCP, key exchange and login together."""
+SSH_KEEPALIVE = 5.0
+"""Interval of keepalive messages; three unanswered ones end the connection."""
+COMMAND = 30.0
+"""A short command on a host (ip, qemu-img info, mkdir)."""
+COPY_STALL = 120.0
+"""A copy that moved no byte for this long has failed."""
+LIBVIRT_OPEN = 10.0
+"""Opening a libvirt connection through the forwarded socket."""
+LIBVIRT_CALL = 30.0
+"""A libvirt call that should answer at once; then its socket is closed."""
+LIBVIRT_START = 120.0
+"""virDomainCreate: QEMU's own start included."""
+MIGRATION = 3600.0
+"""A live migration, unless the VM says otherwise."""
+GUEST_SHUTDOWN = 120.0
+"""How long a guest may take to follow an ACPI shutdown before the verb fails."""
+DOWNLOAD_STALL = 60.0
+"""An HTTP download that brought no byte for this long is tried again."""
+SOCKET_ANSWER = 0.5
+"""How long a command waits for the owner's socket to say hello before it reads the file itself."""
+OWNER_HANDOVER = 10.0
+"""How long a waiting client tries to take over a home whose owner let go."""
