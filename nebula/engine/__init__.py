@@ -1,0 +1,1 @@
+"""The engine: state, lifecycle, jobs, scheduler, monitor, and the façade before them."""

@@ -1,0 +1,153 @@
+"""Answers of the façade, as typed values that go over the socket unchanged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """How a verb that changes something is called.
+
+    `actor` is set by whoever accepted the call (never believed from a peer). `key` makes a repeated call harmless: the
+    first answer comes again. `dry_run` checks everything, changes nothing.
+    """
+
+    actor: str = ""
+    key: str = ""
+    dry_run: bool = False
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a changing verb answers, durably. `job_id` 0: done already. `would` says what a dry run found it would do."""
+
+    kind: str
+    id: int
+    name: str
+    job_id: int = 0
+    would: tuple[str, ...] = ()
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a list; one value a column asked for. `as_of` is when the oldest host data in it was measured (0: n/a)."""
+
+    columns: tuple[str, ...]
+    rows: list[list[Any]]
+    as_of: float = 0.0
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """What to list. `filters`: (column, operator, value), operators = != < > <= >= ~ (regular expression) and
+    = with * as a pattern; all must hold. `sort`: columns, a leading "-" for falling. `limit` 0: all."""
+
+    columns: tuple[str, ...] = ()
+    filters: tuple[tuple[str, str, str], ...] = ()
+    sort: tuple[str, ...] = ()
+    limit: int = 0
+    offset: int = 0
+    done: bool = False
+    """VMs in DONE too."""
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """One object, whole, as nested plain values, ready for YAML and JSON; `kind` names what it is."""
+
+    kind: str
+    id: int
+    name: str
+    body: dict[str, Any]
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as people see it. Sizes in bytes, times in seconds since the epoch."""
+
+    id: int
+    kind: str
+    target_kind: str
+    target_id: int
+    target: str
+    state: str
+    step: str
+    steps: int
+    position: int
+    direction: str
+    done: int
+    total: int
+    attempt: int
+    not_before: float
+    created: float
+    started: float
+    ended: float
+    actor: str
+    error: dict[str, Any]
+    parent_id: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in {"done", "failed", "cancelled"}
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a job's or a VM's log."""
+
+    at: float
+    level: str
+    text: str
+    source: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened; `seq` counts up."""
+
+    seq: int
+    at: float
+    kind: str
+    object_kind: str
+    object_id: int
+    actor: str
+    body: dict[str, Any]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine itself."""
+
+    version: str
+    protocol: int
+    home: str
+    owner_pid: int
+    role: str
+    """daemon, command, runner or nobody."""
+    started: float
+    counts: dict[str, int]
+    last_event: int
+    jobs: dict[str, int]
+
+
+class HostKeyOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that a host shows: its type, the line to pin, its fingerprint (SHA256:…)."""
+
+    type: str
+    line: str
+    fingerprint: str
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a check found; `fix` is a command that mends it. `where` is the object looked at."""
+
+    where: str
+    check: str
+    level: str
+    text: str
+    fix: str = ""
+
+
+class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that anybody can fetch by name."""
+
+    name: str
+    description: str
+    url: str
+    user: str
+    arch: str

@@ -1,0 +1,1 @@
+"""States, and the one table of what leads from which to which."""

@@ -1,0 +1,1 @@
+"""The only truth: typed rows, one writer with group commit, readers beside it."""

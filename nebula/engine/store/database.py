@@ -1,0 +1,173 @@
+"""Where the rows are: SQLite by default, MariaDB/MySQL or PostgreSQL by URL; and how each of them is spoken to.
+
+SQLite needs no peewee to be read, so that a listing does not pay for its import.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from nebula.errors import MissingLibraryError, NebulaError, UsageError
+
+Kind = Literal["sqlite", "mysql", "postgres"]
+
+
+class Connection(Protocol):
+    """The part of the DB-API that is used."""
+
+    def cursor(self) -> Any:
+        """A new cursor."""
+        ...
+
+    def close(self) -> None:
+        """Close."""
+        ...
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between the databases in the SQL that we send."""
+
+    kind: Kind
+    parameter: str
+    quote: str
+    begin: str
+    returning: bool
+    """Whether an insert tells its id by RETURNING (else by lastrowid)."""
+
+    def name(self, identifier: str) -> str:
+        """A column or table name, quoted. Identifiers come from the code, never from people."""
+        return f"{self.quote}{identifier}{self.quote}"
+
+    def sql(self, text: str) -> str:
+        """Our SQL (`?` parameters, double-quoted names) in this dialect."""
+        if self.kind == "sqlite":
+            return text
+        return text.replace("%", "%%").replace("?", self.parameter).replace('"', self.quote)
+
+
+SQLITE = Dialect(kind="sqlite", parameter="?", quote='"', begin="BEGIN IMMEDIATE", returning=False)
+MYSQL = Dialect(kind="mysql", parameter="%s", quote="`", begin="START TRANSACTION", returning=False)
+POSTGRES = Dialect(kind="postgres", parameter="%s", quote='"', begin="BEGIN", returning=True)
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """A database's address. For SQLite `path`; for the others the parts of the URL."""
+
+    dialect: Dialect
+    path: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    database: str = ""
+
+
+def parse_url(url: str, home: Path) -> Location:
+    """`mysql://user:password@host/database`, `postgresql://…`, or empty for the home's own SQLite file.
+
+    Raises UsageError for anything else.
+    """
+    if not url:
+        return Location(dialect=SQLITE, path=str(home / "nebula.db"))
+    parts = urlsplit(url)
+    dialect = {"mysql": MYSQL, "mariadb": MYSQL, "postgres": POSTGRES, "postgresql": POSTGRES}.get(parts.scheme)
+    if dialect is None or not parts.path.strip("/"):
+        raise UsageError(
+            f"the database URL {parts.scheme}://{parts.hostname or ''}… is not understood",
+            hint="write it as postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE",
+        )
+    return Location(
+        dialect=dialect,
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or {"mysql": 3306, "postgres": 5432}[dialect.kind],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        database=parts.path.strip("/"),
+    )
+
+
+def open_sqlite(path: str, *, readonly: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode with WAL, full synchronisation and foreign keys; usable from any one thread."""
+    target = f"file:{path}?mode={'ro' if readonly else 'rwc'}"
+    connection = sqlite3.connect(target, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0)
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA cache_size=-16000")
+    if not readonly:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+def connect(location: Location, *, readonly: bool = False) -> Connection:
+    """A new connection in autocommit mode. MissingLibraryError names what to install for a database of another kind."""
+    if location.dialect.kind == "sqlite":
+        return open_sqlite(location.path, readonly=readonly)
+    opener = _connect_mysql if location.dialect.kind == "mysql" else _connect_postgres
+    try:
+        return opener(location)
+    except ImportError as error:
+        raise MissingLibraryError(
+            f"no client library for {location.dialect.kind} is installed here",
+            cause=str(error),
+            hint="pip install 'nebula[mysql,postgres]'",
+        ) from error
+
+
+def _connect_mysql(location: Location) -> Connection:
+    import pymysql
+
+    return pymysql.connect(
+        host=location.host,
+        port=location.port,
+        user=location.user,
+        password=location.password,
+        database=location.database,
+        charset="utf8mb4",
+        autocommit=True,
+        connect_timeout=10,
+    )
+
+
+def _connect_postgres(location: Location) -> Connection:
+    import psycopg
+
+    return psycopg.connect(
+        host=location.host,
+        port=location.port,
+        user=location.user,
+        password=location.password,
+        dbname=location.database,
+        autocommit=True,
+        connect_timeout=10,
+    )
+
+
+def peewee_database(location: Location) -> Any:
+    """The same database for peewee: it writes the tables' definitions and changes them."""
+    import peewee
+
+    if location.dialect.kind == "sqlite":
+        return peewee.SqliteDatabase(location.path, pragmas={"journal_mode": "wal", "foreign_keys": 1})
+    arguments = {"host": location.host, "port": location.port, "user": location.user, "password": location.password}
+    if location.dialect.kind == "mysql":
+        return peewee.MySQLDatabase(location.database, **arguments)
+    return peewee.PostgresqlDatabase(location.database, **arguments)
+
+
+def as_error(error: Exception, where: str) -> NebulaError:
+    """A database's own exception as one of the tree."""
+    from nebula.errors import CapacityError, ConflictError
+
+    text = str(error)
+    if "disk is full" in text or "disk I/O" in text or "No space" in text:
+        return CapacityError(
+            f"the engine's database at {where} could not be written", cause=text, hint="free space there: df -h"
+        )
+    if "UNIQUE" in text or "Duplicate entry" in text or "duplicate key" in text:
+        return ConflictError("something of that name or address exists already", cause=text, hint="choose another one")
+    return NebulaError(f"the engine's database at {where} answered with an error", cause=text, hint="nebula db check")

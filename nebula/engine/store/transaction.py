@@ -1,0 +1,117 @@
+"""What a write may do: read, insert, swap, delete and tell (events), all in the one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from nebula.engine.store.database import Connection, Dialect
+from nebula.engine.store.mapping import mapping
+from nebula.engine.store.rows import EventRow
+from nebula.engine.store.rows.base import Row, Versioned
+from nebula.errors import NotFoundError, StaleError
+
+R = TypeVar("R", bound=Row)
+V = TypeVar("V", bound=Versioned)
+
+
+class Queries:
+    """Reading, by any connection."""
+
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._cursor = connection.cursor()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Run SQL written with `?` and double quotes; returns the cursor."""
+        self._cursor.execute(self._dialect.sql(sql), tuple(parameters))
+        return self._cursor
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        found: list[tuple[Any, ...]] = list(self.execute(sql, parameters).fetchall())
+        return found
+
+    def select(self, kind: type[R], where: str = "", parameters: Sequence[Any] = ()) -> list[R]:
+        """Rows of a type. `where` is SQL from the code: '"host_id"=? ORDER BY "id"'."""
+        table = mapping(kind)
+        sql = f"{table.select} WHERE {where}" if where else table.select
+        return [table.load(values) for values in self.rows(sql, parameters)]
+
+    def first(self, kind: type[R], where: str, parameters: Sequence[Any] = ()) -> R | None:
+        """The first such row, or None."""
+        found = self.select(kind, f"{where} LIMIT 1", parameters)
+        return found[0] if found else None
+
+    def get(self, kind: type[R], row_id: int) -> R:
+        """The row with that id; NotFoundError otherwise."""
+        found = self.first(kind, '"id"=?', (row_id,))
+        if found is None:
+            noun = kind._table.replace("_", " ")
+            raise NotFoundError(f"there is no {noun} with id {row_id}", hint=f"nebula {noun.split()[0]} list")
+        return found
+
+    def count(self, kind: type[Row], where: str = "1=1", parameters: Sequence[Any] = ()) -> int:
+        """How many rows there are."""
+        return int(self.rows(f'SELECT COUNT(*) FROM "{kind._table}" WHERE {where}', parameters)[0][0])
+
+
+class Transaction(Queries):
+    """One write's view of the database; everything happens or nothing.
+
+    `now` is the writer's clock, seconds since the epoch, read once for the write.
+    """
+
+    def __init__(self, connection: Connection, dialect: Dialect, now: float) -> None:
+        super().__init__(connection, dialect)
+        self.now = now
+        self.events: list[EventRow] = []
+        self.after: list[Callable[[], None]] = []
+
+    def insert(self, row: R) -> R:
+        """Store a new row; sets and returns it with its id."""
+        table = mapping(type(row))
+        if self._dialect.returning:
+            row.id = int(self.execute(table.insert + ' RETURNING "id"', table.values(row)).fetchone()[0])
+        else:
+            row.id = int(self.execute(table.insert, table.values(row)).lastrowid)
+        return row
+
+    def swap(self, row: V, **changes: Any) -> V:
+        """Write some columns if nobody wrote the row since it was read; StaleError otherwise. Changes `row` too."""
+        table = mapping(type(row))
+        columns = tuple(changes)
+        values = [table.encode(name, changes[name]) for name in columns]
+        cursor = self.execute(table.update(columns, versioned=True), (*values, row.id, row.generation))
+        if cursor.rowcount != 1:
+            raise StaleError(
+                f"{table.table} {row.id} changed while this was being prepared", hint="look at it again and repeat"
+            )
+        for name in columns:
+            setattr(row, name, changes[name])
+        row.generation += 1
+        return row
+
+    def change(self, row: R, **changes: Any) -> R:
+        """Write some columns of a row that has no generation. Changes `row` too."""
+        table = mapping(type(row))
+        columns = tuple(changes)
+        values = [table.encode(name, changes[name]) for name in columns]
+        self.execute(table.update(columns, versioned=False), (*values, row.id))
+        for name in columns:
+            setattr(row, name, changes[name])
+        return row
+
+    def delete(self, row: Row) -> None:
+        """Delete a row by id."""
+        self.execute(f'DELETE FROM "{row._table}" WHERE "id"=?', (row.id,))
+
+    def event(self, kind: str, object_kind: str, object_id: int, *, actor: str = "", **body: Any) -> None:
+        """Tell everybody who watches, once the transaction is durable."""
+        row = EventRow(at=self.now, kind=kind, object_kind=object_kind, object_id=object_id, actor=actor, body=body)
+        self.events.append(self.insert(row))
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call this (quick, not failing) when the transaction is durable; never if it is not."""
+        self.after.append(callback)

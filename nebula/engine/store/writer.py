@@ -1,0 +1,171 @@
+"""The one writer: a thread, a queue, and one commit for all that wait together.
+
+Every write runs in a savepoint of its own, so that a failing one does not take its neighbours along. A future is
+resolved after the commit, never before: what was answered is on the disk. Each batch checks the owner's epoch, so that
+a paused owner which lost its lock can change nothing.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from nebula.clock import Clock
+from nebula.engine.store.database import Connection, Location, as_error, connect
+from nebula.engine.store.rows import EventRow
+from nebula.engine.store.transaction import Transaction
+from nebula.errors import NebulaError, OwnerError
+
+T = TypeVar("T")
+Work = Callable[[Transaction], Any]
+_BATCH = 512
+
+
+class DryRun(Exception):  # noqa: N818 - it carries an answer, it is not an error
+    """Raised by a write that only wanted to know: rolled back, `answer` goes to the caller."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__("dry run")
+        self.answer = answer
+
+
+class Writer:
+    """Owns the only writing connection.
+
+    `epoch` 0 skips the check (a store that nobody else can own). `on_events` gets the events of each commit, in order.
+    `commits` counts commits, for tests that guard the number of fsyncs.
+    """
+
+    def __init__(self, location: Location, clock: Clock, on_events: Callable[[list[EventRow]], None]) -> None:
+        self._location = location
+        self._dialect = location.dialect
+        self._clock = clock
+        self._on_events = on_events
+        self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._connection: Connection = connect(location)
+        self._thread = threading.Thread(target=self._loop, name="nebula-writer", daemon=True)
+        self._closed = False
+        self.epoch = 0
+        self.commits = 0
+        self._thread.start()
+
+    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """Queue a write; its future resolves when it is durable."""
+        future: Future[T] = Future()
+        if self._closed:
+            future.set_exception(OwnerError("the engine has stopped", hint="try again"))
+            return future
+        self._queue.put((work, future))
+        return future
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Submit and wait."""
+        return self.submit(work).result()
+
+    def close(self) -> None:
+        """Finish what is queued and end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+            self._connection.close()
+
+    def _loop(self) -> None:
+        while True:
+            batch, ended = self._take()
+            if batch:
+                self._run(batch)
+            if ended:
+                return
+
+    def _take(self) -> tuple[list[tuple[Work, Future[Any]]], bool]:
+        first = self._queue.get()
+        if first is None:
+            return [], True
+        batch = [first]
+        while len(batch) < _BATCH:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return batch, True
+            batch.append(item)
+        return batch, False
+
+    def _run(self, batch: list[tuple[Work, Future[Any]]]) -> None:
+        try:
+            outcomes, transaction = self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - whatever the database raised is every waiting caller's answer
+            self._rollback()
+            failure = error if isinstance(error, NebulaError) else as_error(error, self._location.path or "its server")
+            for _, future in batch:
+                future.set_exception(failure)
+            return
+        if transaction.events:
+            self._on_events(transaction.events)
+        for callback in transaction.after:
+            callback()
+        for future, answer, failed in outcomes:
+            if failed is not None:
+                future.set_exception(failed)
+            else:
+                future.set_result(answer)
+
+    def _commit(
+        self, batch: list[tuple[Work, Future[Any]]]
+    ) -> tuple[list[tuple[Future[Any], Any, BaseException | None]], Transaction]:
+        transaction = Transaction(self._connection, self._dialect, self._clock.now())
+        transaction.execute(self._dialect.begin)
+        self._check_epoch(transaction)
+        outcomes = [(future, *self._one(transaction, work)) for work, future in batch]
+        transaction.execute("COMMIT")
+        self.commits += 1
+        return outcomes, transaction
+
+    def _one(self, transaction: Transaction, work: Work) -> tuple[Any, BaseException | None]:
+        events, after = len(transaction.events), len(transaction.after)
+        transaction.execute("SAVEPOINT one")
+        try:
+            answer = work(transaction)
+        except DryRun as dry:
+            self._undo(transaction, events, after)
+            return dry.answer, None
+        except NebulaError as error:
+            self._undo(transaction, events, after)
+            return None, error
+        except Exception as error:  # noqa: BLE001 - one write's failure is its own caller's, not its neighbours'
+            self._undo(transaction, events, after)
+            return None, as_error(error, self._location.path) if _from_database(error) else error
+        transaction.execute("RELEASE SAVEPOINT one")
+        return answer, None
+
+    def _undo(self, transaction: Transaction, events: int, after: int) -> None:
+        transaction.execute("ROLLBACK TO SAVEPOINT one")
+        transaction.execute("RELEASE SAVEPOINT one")
+        del transaction.events[events:]
+        del transaction.after[after:]
+
+    def _check_epoch(self, transaction: Transaction) -> None:
+        if not self.epoch:
+            return
+        lock = " FOR UPDATE" if self._dialect.kind != "sqlite" else ""
+        rows = transaction.rows(f'SELECT "value" FROM "meta" WHERE "name"=?{lock}', ("epoch",))
+        if not rows or int(rows[0][0]) != self.epoch:
+            raise OwnerError(
+                "this process no longer owns the engine: another one took over", hint="nebula status shows the owner"
+            )
+
+    def _rollback(self) -> None:
+        try:
+            self._connection.cursor().execute("ROLLBACK")
+        except Exception:  # noqa: BLE001 - no transaction is open, or the connection is gone: open another one
+            self._connection.close()
+            self._connection = connect(self._location)
+
+
+def _from_database(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in {"sqlite3", "pymysql", "psycopg"}
