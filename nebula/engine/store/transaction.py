@@ -107,7 +107,7 @@ class Transaction(Queries):
         """Delete a row by id."""
         self.execute(f'DELETE FROM "{row._table}" WHERE "id"=?', (row.id,))
 
-    def event(self, kind: str, object_kind: str, object_id: int, *, actor: str = "", **body: Any) -> None:
+    def event(self, kind: str, object_kind: str, object_id: int, /, *, actor: str = "", **body: Any) -> None:
         """Tell everybody who watches, once the transaction is durable."""
         row = EventRow(at=self.now, kind=kind, object_kind=object_kind, object_id=object_id, actor=actor, body=body)
         self.events.append(self.insert(row))

@@ -16,6 +16,7 @@ class VmRow(Versioned, kw_only=True):
     _indexes: ClassVar[tuple[tuple[tuple[str, ...], bool], ...]] = (
         (("state", "lcm_state"), False),
         (("host_id",), False),
+        (("target_host",), False),
         (("name",), False),
         (("uuid",), True),
     )
@@ -27,6 +28,8 @@ class VmRow(Versioned, kw_only=True):
     state: int
     lcm_state: int = 0
     host_id: int = -1
+    target_host: int = -1
+    """The host that a migration under way leads to: its capacity is taken there too."""
     cluster_id: int = -1
     datastore_id: int = -1
     cpu: int = 100

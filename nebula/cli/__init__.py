@@ -1,0 +1,1 @@
+"""The command line: one declared table of commands drives parsing, help and completion."""

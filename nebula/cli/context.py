@@ -1,0 +1,96 @@
+"""What a command works with: its options, the streams, the way to the engine, time and randomness."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from nebula.cli.options import GlobalOptions
+
+if TYPE_CHECKING:
+    from nebula.engine.api.verbs import Engine
+
+
+class Connect(Protocol):
+    """The way to an engine; `nebula.cli.connect` is it."""
+
+    def reader(self, options: GlobalOptions) -> Engine:
+        """For commands that only read."""
+        ...
+
+    def changer(self, options: GlobalOptions) -> AbstractContextManager[Engine]:
+        """For commands that change something; stays until the jobs are done unless `no_wait`. An exception (Ctrl-C) that
+        leaves it means: let go, the jobs go on without us.
+        """
+        ...
+
+    def serve(self, options: GlobalOptions) -> int:
+        """Be the daemon; returns the exit status."""
+        ...
+
+
+class Context:
+    """One run of the program. `new_key` makes idempotency keys."""
+
+    def __init__(
+        self,
+        options: GlobalOptions,
+        connect: Connect,
+        *,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        new_key: Callable[[], str] = lambda: os.urandom(16).hex(),
+    ) -> None:
+        self.options, self.connect = options, connect
+        self.out: TextIO = out or sys.stdout
+        self.err: TextIO = err or sys.stderr
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.now, self.monotonic, self.new_key = now, monotonic, new_key
+
+    @contextmanager
+    def reader(self) -> Iterator[Engine]:
+        """An engine to read from."""
+        engine = self.connect.reader(self.options)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    def changer(self) -> AbstractContextManager[Engine]:
+        """An engine to change things with."""
+        return self.connect.changer(self.options)
+
+    def write(self, text: str) -> None:
+        """A line of data."""
+        print(text, file=self.out)
+
+    def say(self, text: str) -> None:
+        """A line of talk, on stderr; nothing with --quiet."""
+        if not self.options.quiet:
+            print(text, file=self.err, flush=True)
+
+    def width(self) -> int:
+        """Columns of the terminal that stdout is; 0 if it is none."""
+        if not self.out.isatty():
+            return 0
+        try:
+            return os.get_terminal_size(self.out.fileno()).columns
+        except OSError:
+            return 80
+
+    def colours(self, stream: TextIO) -> bool:
+        """Whether to colour what goes to the stream: --color, then NO_COLOR, then FORCE_COLOR, then whether it is a
+        terminal.
+        """
+        if self.options.color != "auto":
+            return self.options.color == "always"
+        if self.environ.get("NO_COLOR"):
+            return False
+        return bool(self.environ.get("FORCE_COLOR")) or (stream.isatty() and self.environ.get("TERM") != "dumb")

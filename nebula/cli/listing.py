@@ -1,0 +1,58 @@
+"""NOUN list: one implementation for every noun, format and parser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nebula.cli import filters
+from nebula.cli.nouns import part
+from nebula.cli.output.formats import Field, Table, render
+from nebula.engine.api.columns import SOURCES
+from nebula.units import format_duration
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
+    from nebula.engine.api.values import Listing
+    from nebula.engine.api.verbs import Engine
+
+STALE = 60.0
+"""Seconds after which measured host data is called old."""
+
+
+def run(context: Context, line: Invocation) -> int:
+    """Print the list; stay with --watch."""
+    query = filters.query(line)
+    with context.reader() as engine:
+        if line.flag("watch"):
+            from nebula.cli.watch import watch  # noqa: PLC0415 - few stay
+
+            return watch(context, line, engine, query)
+        listing = part(engine, line.command.noun).list(query)
+        show(context, line.command.noun, line.text("format"), listing)
+        _say_age(context, engine, listing)
+    return 0
+
+
+def show(context: Context, noun: str, format_name: str, listing: Listing) -> None:
+    """Print rows; in a table an empty list is a line on stderr."""
+    table = table_of(noun, listing)
+    if not table.rows and format_name in {"", "table", "wide"}:
+        context.say(f"no {noun}s")
+    coloured = context.colours(context.out)
+    for text in render(table, format_name, context.now(), terminal=context.width(), coloured=coloured):
+        context.write(text)
+
+
+def table_of(noun: str, listing: Listing) -> Table:
+    """The rows with what is known of their columns."""
+    columns = {column.name: column for column in SOURCES[noun].columns}
+    return Table([Field(name, columns[name].header, columns[name].show) for name in listing.columns], listing.rows)
+
+
+def _say_age(context: Context, engine: Engine, listing: Listing) -> None:
+    age = context.now() - listing.as_of
+    if not listing.as_of or age < STALE or context.options.quiet:
+        return
+    if not engine.system.status().owner_pid:
+        context.say(f"host data is {format_duration(age)} old: no engine runs (nebula --daemon keeps it fresh)")

@@ -1,0 +1,94 @@
+"""From what people type for objects (ids, names, ranges, patterns) to the objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from nebula.cli.nouns import part
+from nebula.errors import ConflictError, NebulaError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from nebula.engine.api.verbs import Engine
+
+_RANGE = re.compile(r"([0-9]{1,18})\.\.([0-9]{1,18})")
+_PATTERN = frozenset("*?")
+
+
+class Target(NamedTuple):
+    """An object that was meant: its id as `ref`, its name."""
+
+    ref: str
+    name: str
+
+
+def resolve(engine: Engine, noun: str, words: Sequence[str]) -> tuple[list[Target], list[tuple[str, NebulaError]]]:
+    """(the objects, each once and in the order typed; what could not be found, with why)."""
+    known = everything(engine, noun)
+    found: dict[str, Target] = {}
+    missing: list[tuple[str, NebulaError]] = []
+    for word in words:
+        try:
+            found.update((target.ref, target) for target in match(noun, word, known))
+        except NebulaError as error:
+            missing.append((word, error))
+    return list(found.values()), missing
+
+
+def resolve_one(engine: Engine, noun: str, word: str) -> Target:
+    """Exactly one object; UsageError if the word means several."""
+    targets = list(match(noun, word, everything(engine, noun)))
+    if len(targets) != 1:
+        raise UsageError(f"{word!r} means {len(targets)} {noun}s, one is wanted", hint=f"nebula {noun} list name={word}")
+    return targets[0]
+
+
+def everything(engine: Engine, noun: str) -> list[Target]:
+    """All objects of the noun."""
+    from nebula.engine.api.values import Query  # noqa: PLC0415 - keeps this module light for its tests
+
+    listing = part(engine, noun).list(Query(columns=("id", "name")))
+    return [Target(str(row[0]), str(row[1])) for row in listing.rows]
+
+
+def match(noun: str, word: str, known: Sequence[Target]) -> Iterator[Target]:
+    """The objects that the word means. NotFoundError with names that are like it; ConflictError if a name is not
+    unique.
+    """
+    found = _by_number(noun, word, known) if word[:1].isdigit() else None
+    if found is None:
+        found = [target for target in known if target.name == word]
+        if len(found) > 1:
+            raise ConflictError(
+                f"{len(found)} {noun}s are called {word!r}", hint=f"use an id: {', '.join(target.ref for target in found[:10])}"
+            )
+        if not found and _PATTERN.intersection(word):
+            found = [target for target in known if fnmatchcase(target.name, word)]
+    if not found:
+        raise not_found(noun, word, known)
+    return iter(found)
+
+
+def not_found(noun: str, word: str, known: Sequence[Target]) -> NotFoundError:
+    """The error, with the names that come nearest."""
+    import difflib  # noqa: PLC0415 - only when something is missing
+
+    near = difflib.get_close_matches(word, sorted({target.name for target in known}), n=3, cutoff=0.6)
+    hint = f"did you mean {', '.join(near)}?" if near else f"nebula {noun} list"
+    return NotFoundError(f"there is no {noun} {word!r}", hint=hint)
+
+
+def _by_number(noun: str, word: str, known: Sequence[Target]) -> list[Target] | None:
+    """For an id or a range of ids; None if the word is neither."""
+    if word.isascii() and word.isdigit():
+        wanted = str(int(word)) if len(word) < 19 else word
+        return [target for target in known if target.ref == wanted]
+    found = _RANGE.fullmatch(word)
+    if found is None:
+        return None
+    first, last = int(found[1]), int(found[2])
+    if first > last:
+        raise UsageError(f"the range {word} of {noun}s runs backwards", hint=f"write {last}..{first}")
+    return [target for target in known if first <= int(target.ref) <= last]

@@ -1,0 +1,21 @@
+"""The commands of `nebula daemon`."""
+
+from __future__ import annotations
+
+from nebula.cli.command import Command, Option
+
+_PRINT = Option("--print", "Only print it.", "flag")
+
+COMMANDS = (
+    Command("run", "Run the engine in the foreground (as `nebula --daemon`).", "nebula daemon run", "verbs.daemon:run"),
+    Command(
+        "install",
+        "Write the systemd unit that runs the engine, and start it.",
+        "nebula daemon install --print",
+        "verbs.daemon:install",
+        (),
+        (_PRINT,),
+    ),
+    Command("uninstall", "Stop and remove the systemd unit.", "nebula daemon uninstall", "verbs.daemon:uninstall"),
+    Command("stop", "Ask the engine to stop at the next safe point.", "nebula daemon stop", "verbs.daemon:stop"),
+)

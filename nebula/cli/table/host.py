@@ -1,0 +1,70 @@
+"""The commands of `nebula host`."""
+
+from __future__ import annotations
+
+from nebula.cli.command import Argument, Command, Option
+from nebula.cli.table.common import SET, check, listing, refs, remove, rename, show
+
+_CLUSTER = Option("--cluster", "Its cluster.", metavar="CLUSTER", complete="cluster")
+_USER = Option("--user", "Whom to log in as (default root).", metavar="USER")
+_PORT = Option("--port", "sshd's port (default 22).", "integer", metavar="PORT")
+_VIRT = Option("--virt", "Virtualisation; auto finds out.", metavar="TYPE", choices=("auto", "kvm", "qemu"))
+_RESERVED = (
+    Option("--reserved-cpu", "CPU kept from VMs: cores or percent; negative overcommits.", metavar="CPU"),
+    Option("--reserved-memory", "Memory kept from VMs: size or percent; negative overcommits.", metavar="SIZE"),
+)
+
+
+def _verb(name: str, text: str) -> Command:
+    return Command(name, text, f"nebula host {name} a1", f"verbs.host:{name}", (refs("host"),), changes=True)
+
+
+COMMANDS = (
+    listing("host", "nebula host list cluster=lab --sort -memory_used"),
+    show("host", Option("--refresh", "Ask the host now.", "flag")),
+    Command(
+        "add",
+        "Add a host. Without --address: this machine.",
+        "nebula host add a1 --address 10.0.0.11 --fingerprint SHA256:…",
+        "verbs.host_add:add",
+        (Argument("name", "What to call it."),),
+        (
+            Option("--address", "Name or IP address to reach it by ssh.", metavar="ADDRESS"),
+            _USER,
+            _PORT,
+            _VIRT,
+            _CLUSTER,
+            Option("--fingerprint", "The fingerprint that its key must have.", metavar="SHA256:…"),
+            Option("--accept-new-key", "Pin whatever key it shows, unseen.", "flag"),
+            Option("--ask-password", "Put the engine's key there with a password.", "flag"),
+            *_RESERVED,
+            Option("--driver", "Hypervisor driver (default libvirt).", metavar="DRIVER", choices=("libvirt", "sim")),
+        ),
+        changes=True,
+    ),
+    check("host", "Look at hosts now: what is missing and what mends it."),
+    _verb("enable", "Let hosts take VMs again."),
+    _verb("disable", "Give hosts no new VMs."),
+    _verb("offline", "Give hosts no new VMs and leave them alone."),
+    _verb("evacuate", "Disable hosts and migrate every VM away."),
+    rename("host"),
+    Command(
+        "update",
+        "Change a host.",
+        "nebula host update a1 --reserved-memory 2G",
+        "verbs.host:update",
+        (refs("host"),),
+        (Option("--address", "Name or IP address.", metavar="ADDRESS"), _USER, _PORT, _VIRT, _CLUSTER, *_RESERVED, SET),
+        changes=True,
+    ),
+    remove("host", "Forget hosts without VMs.", Option("--force", "Also hosts with VMs: they are gone for good.", "flag")),
+    Command(
+        "scan",
+        "Print the keys that a machine shows, to compare.",
+        "nebula host scan 10.0.0.11",
+        "verbs.host_add:scan",
+        (Argument("address", "Name or IP address."),),
+        (_PORT,),
+    ),
+    Command("key", "Print the engine's public key, for hosts' authorized_keys.", "nebula host key", "verbs.host_add:key"),
+)

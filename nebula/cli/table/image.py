@@ -1,0 +1,58 @@
+"""The commands of `nebula image`."""
+
+from __future__ import annotations
+
+from nebula.cli.command import Argument, Command, Option
+from nebula.cli.table.common import PLAIN_FORMAT, listing, refs, remove, rename, show
+
+COMMANDS = (
+    listing("image", "nebula image list type=os"),
+    show("image"),
+    Command(
+        "catalogue",
+        "List images that can be fetched by name.",
+        "nebula image catalogue",
+        "verbs.image:catalogue",
+        (),
+        (PLAIN_FORMAT,),
+    ),
+    Command(
+        "create",
+        "Create an image from a file, a URL, the catalogue (by its name), or empty.",
+        "nebula image create debian-12",
+        "verbs.image:create",
+        (Argument("name", "Its name.", complete="catalogue"),),
+        (
+            Option("--path", "A file on this machine.", metavar="FILE", complete="file"),
+            Option("--url", "Where to download it.", metavar="URL"),
+            Option("--size", "An empty image of this size; a bare number is in MiB.", metavar="SIZE"),
+            Option("--catalogue", "The catalogue's name for it, if NAME is another.", metavar="NAME", complete="catalogue"),
+            Option("--type", "os (default), datablock or cdrom.", metavar="TYPE", choices=("os", "datablock", "cdrom")),
+            Option("--format", "qcow2 or raw.", metavar="FORMAT", choices=("qcow2", "raw")),
+            Option("--persistent", "One VM at a time uses the image itself.", "flag"),
+            Option("--datastore", "Where to put it.", metavar="DATASTORE", complete="datastore"),
+            Option("--checksum", "What it must be: sha256:HEX.", metavar="SHA"),
+            Option("--description", "A sentence.", metavar="TEXT"),
+            Option("--host", "Where to put the first copy.", metavar="HOST", complete="host"),
+        ),
+        changes=True,
+    ),
+    rename("image"),
+    Command(
+        "persistent",
+        "Let one VM at a time use the image itself.",
+        "nebula image persistent data",
+        "verbs.image:persistent",
+        (refs("image"),),
+        changes=True,
+    ),
+    Command(
+        "nonpersistent",
+        "Let every VM have a copy of its own.",
+        "nebula image nonpersistent data",
+        "verbs.image:nonpersistent",
+        (refs("image"),),
+        changes=True,
+    ),
+    remove("image", "Delete images that no VM uses."),
+)

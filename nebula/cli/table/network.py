@@ -1,0 +1,93 @@
+"""The commands of `nebula network`."""
+
+from __future__ import annotations
+
+from nebula.cli.command import Argument, Command, Option
+from nebula.cli.table.common import PLAIN_FORMAT, check, listing, ref, remove, rename, show
+
+_RANGES = Option(
+    "--range", "Addresses: 10.0.0.10-10.0.0.50, 10.0.0.10+100, or 100 for MACs only; may be repeated.", "many", metavar="RANGE"
+)
+_ADDRESS = Argument("address", "An IP or MAC address of the network.")
+
+COMMANDS = (
+    listing("network", "nebula network list"),
+    show("network"),
+    Command(
+        "leases",
+        "List addresses that are taken.",
+        "nebula network leases lan",
+        "verbs.network:leases",
+        (ref("network"),),
+        (PLAIN_FORMAT,),
+    ),
+    Command(
+        "create",
+        "Create a network: on a bridge of the hosts (--bridge), or one of our own, with --nat towards the world.",
+        "nebula network create lan --bridge br0 --range 192.168.1.200-192.168.1.250 --gateway 192.168.1.1 --dns 192.168.1.1",
+        "verbs.network:create",
+        (Argument("name", "Its name."),),
+        (
+            Option("--nat", "The hosts route and masquerade for the guests.", "flag"),
+            Option("--bridge", "A bridge that the hosts have.", metavar="BRIDGE"),
+            _RANGES,
+            Option("--gateway", "The guests' gateway.", metavar="IP"),
+            Option("--prefix", "Length of the network's prefix (default 24).", "integer", metavar="N"),
+            Option("--gateway6", "The guests' IPv6 gateway.", metavar="IP"),
+            Option("--prefix6", "Length of the IPv6 prefix (default 64).", "integer", metavar="N"),
+            Option("--dns", "A name server; may be repeated.", "many", metavar="IP"),
+            Option("--mtu", "MTU.", "integer", metavar="N"),
+            Option("--physical-device", "A device of the hosts that becomes a port of our own bridge.", metavar="DEVICE"),
+            Option("--driver", "Network driver (default bridge).", metavar="DRIVER", choices=("bridge", "sim")),
+            Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
+        ),
+        changes=True,
+    ),
+    Command(
+        "add-range",
+        "Add addresses.",
+        "nebula network add-range lan 10.0.0.100+50",
+        "verbs.network:add_range",
+        (ref("network"), Argument("range", "10.0.0.10-10.0.0.50, 10.0.0.10+100, or 100 for MACs only.")),
+        changes=True,
+    ),
+    Command(
+        "remove-range",
+        "Take a range away of which nothing is leased.",
+        "nebula network remove-range lan 1",
+        "verbs.network:remove_range",
+        (ref("network"), Argument("number", "Its number in `network show`.")),
+        changes=True,
+    ),
+    Command(
+        "hold",
+        "Give an address to nobody.",
+        "nebula network hold lan 10.0.0.20",
+        "verbs.network:hold",
+        (ref("network"), _ADDRESS),
+        changes=True,
+    ),
+    Command(
+        "release",
+        "Give a held address free.",
+        "nebula network release lan 10.0.0.20",
+        "verbs.network:release",
+        (ref("network"), _ADDRESS),
+        changes=True,
+    ),
+    Command(
+        "reserve",
+        "Move addresses to a network of their own.",
+        "nebula network reserve lan web-lan --size 10",
+        "verbs.network:reserve",
+        (ref("network"), Argument("name", "The new network's name.")),
+        (
+            Option("--size", "How many.", "integer", metavar="N"),
+            Option("--first", "The first of them.", metavar="ADDRESS"),
+        ),
+        changes=True,
+    ),
+    check("network", "Look whether the hosts can carry networks."),
+    rename("network"),
+    remove("network", "Remove networks without leases."),
+)

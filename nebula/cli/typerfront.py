@@ -1,0 +1,140 @@
+"""The table as a Typer application: help, mistakes, and every line that is not in plain form.
+
+A noun's commands are made when the noun is typed, so that a line pays for its own noun only.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from nebula.cli import table
+from nebula.cli.command import GLOBALS, Argument, Command, Noun, Option, options_of
+from nebula.cli.invocation import Invocation
+from nebula.cli.options import GlobalOptions
+from nebula.cli.values import globals_from, invocation
+from nebula.errors import UsageError
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_DAEMON = Option("--daemon", "Run the engine in the foreground until it is told to stop.", "flag")
+_VERSION = Option("--version", "Print the version.", "flag")
+
+
+def parse(argv: Sequence[str]) -> Invocation | int:
+    """The invocation, or the exit status where Typer has said all there is to say (help).
+
+    Raises UsageError for a line that makes no sense.
+    """
+    try:
+        answer = get_command(application()).main(list(argv), prog_name="nebula", standalone_mode=False)
+    except typer.TyperException as error:
+        raise UsageError(error.format_message().replace("\n", " "), hint=_help_line(error)) from error
+    return answer if isinstance(answer, Invocation) else int(answer or 0)
+
+
+def application() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="nebula", cls=_Root, add_completion=False, context_settings=_SETTINGS, rich_markup_mode=None,
+        help="Nebula: virtual machines on KVM hosts, from one file.", epilog="nebula NOUN --help says what it can do.",
+    )  # fmt: skip
+    app.callback(invoke_without_command=True)(_root_callback())
+    return app
+
+
+class _Root(TyperGroup):
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - Typer's signature
+        return [*(noun.name for noun in table.NOUNS), *(command.name for command in table.commands("") if not command.hidden)]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        noun = table.noun_named(cmd_name)
+        if noun is not None:
+            return get_command(_noun(noun))
+        command = table.find("", cmd_name)
+        return get_command(_add(typer.Typer(add_completion=False, rich_markup_mode=None), command)) if command else None
+
+
+def _noun(noun: Noun) -> typer.Typer:
+    app = typer.Typer(
+        name=noun.name, help=noun.help, add_completion=False, no_args_is_help=True, rich_markup_mode=None,
+        context_settings=_SETTINGS,
+    )  # fmt: skip
+    app.callback()(_globals_callback())
+    for command in table.commands(noun.name):
+        _add(app, command)
+    return app
+
+
+def _add(app: typer.Typer, command: Command) -> typer.Typer:
+    app.command(
+        command.name, help=f"{command.help}\n\nExample:\n\n{command.example}", hidden=command.hidden, context_settings=_SETTINGS
+    )(_leaf(command))
+    return app
+
+
+def _leaf(command: Command) -> Callable[..., Any]:
+    def call(ctx: typer.Context, **words: Any) -> Invocation:
+        return invocation(command, words, ctx.obj or GlobalOptions())
+
+    parameters = [_argument(argument) for argument in command.arguments]
+    return _declared(call, [*parameters, *(_option(option) for option in options_of(command))])
+
+
+def _globals_callback() -> Callable[..., Any]:
+    def call(ctx: typer.Context, **words: Any) -> None:
+        ctx.obj = globals_from(words, GLOBALS, ctx.obj or GlobalOptions())
+
+    return _declared(call, [_option(option) for option in GLOBALS])
+
+
+def _root_callback() -> Callable[..., Any]:
+    def call(ctx: typer.Context, **words: Any) -> Invocation | None:
+        ctx.obj = globals_from(words, GLOBALS, GlobalOptions())
+        if ctx.invoked_subcommand is not None:
+            return None
+        for flag, noun, name in (("daemon", "daemon", "run"), ("version", "", "version")):
+            command = table.find(noun, name)
+            if words[flag] and command is not None:
+                return invocation(command, {}, ctx.obj)
+        typer.echo(ctx.get_help())
+        return None
+
+    return _declared(call, [_option(option) for option in (_DAEMON, _VERSION, *GLOBALS)])
+
+
+def _declared(call: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+    """The function with the signature that Typer is to read."""
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    call.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *parameters]}
+    return call
+
+
+def _argument(argument: Argument) -> inspect.Parameter:
+    kind: Any = list[str] if argument.many else str
+    default: Any = None if argument.optional else inspect.Parameter.empty
+    declared = typer.Argument(help=argument.help, metavar=argument.name.upper(), show_default=False)
+    return _parameter(argument.name, Annotated[kind, declared], default)
+
+
+def _option(option: Option) -> inspect.Parameter:
+    names = [name for name in (option.name, option.short) if name]
+    kind: Any = {"flag": bool, "many": list[str]}.get(option.kind, str)
+    default: Any = False if option.kind == "flag" else None
+    text = f"{option.help} [{'|'.join(option.choices)}]" if option.choices else option.help
+    declared = typer.Option(*names, help=text, metavar=option.metavar or None, show_default=False)
+    return _parameter(option.key, Annotated[kind, declared], default)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _help_line(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context else 'nebula'} --help"

@@ -1,0 +1,48 @@
+"""The commands of `nebula daemon`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nebula.cli import systemd
+from nebula.errors import OwnerError
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
+
+
+def run(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
+    """Be the daemon."""
+    return context.connect.serve(context.options)
+
+
+def install(context: Context, line: Invocation) -> int:
+    """Write and start the unit, or print it."""
+    home = context.options.home or context.environ.get("NEBULA_HOME", "") or systemd.SYSTEM_HOME
+    text = systemd.unit([*systemd.program(), "--daemon"], home)
+    if line.flag("print"):
+        context.write(text.rstrip("\n"))
+        return 0
+    systemd.install(text)
+    context.say(f"{systemd.UNIT} is written, the engine runs with home {home}")
+    return 0
+
+
+def uninstall(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
+    """Stop and remove the unit."""
+    context.say("the unit is removed; the home stays" if systemd.uninstall() else f"there is no {systemd.UNIT}")
+    return 0
+
+
+def stop(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
+    """Ask whoever owns the engine to let go."""
+    from nebula.engine.api.values import Call  # noqa: PLC0415 - only this verb calls
+
+    with context.reader() as engine:
+        status = engine.system.status()
+        if not status.owner_pid:
+            raise OwnerError(f"no engine runs in {status.home}", hint="nebula status")
+        engine.system.stop(Call(key=context.new_key()))
+    context.say(f"process {status.owner_pid} was asked to stop")
+    return 0

@@ -1,0 +1,79 @@
+"""nebula demo: a home with simulated hosts and VMs, made through the same verbs as a real one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nebula.cli.settling import settle
+from nebula.cli.waiting import Waiter
+from nebula.engine.api.values import Accepted, Call, Query
+from nebula.errors import ConflictError, NebulaError
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
+    from nebula.engine.api.values import JobView
+    from nebula.engine.api.verbs import Engine
+
+_GIB = 1 << 30
+_ROLES = ("web", "db", "cache", "mail", "build", "git")
+
+
+def demo(context: Context, line: Invocation) -> int:
+    """Make the home; prints its path."""
+    hosts, vms = line.number("hosts", most=500) or 4, line.number("vms", most=5000) or 12
+    home = context.options.home or str(Path(tempfile.mkdtemp(prefix="nebula-demo-")))
+    context.options = context.options._replace(home=home)
+    with context.changer() as engine:
+        if engine.hosts.list(Query(columns=("id",))).rows:
+            raise ConflictError(f"{home} has hosts already", hint="nebula demo without --home makes a new one")
+        _build(context, engine, hosts, vms)
+    context.write(home)
+    context.say(f"try: nebula --home {home} vm list")
+    return 0
+
+
+def _build(context: Context, engine: Engine, hosts: int, vms: int) -> None:
+    def call() -> Call:
+        return Call(key=context.new_key())
+
+    _await(context, engine, (engine.hosts.add({"name": f"host-{n}", "driver": "sim"}, call()) for n in range(1, hosts + 1)))
+    _await(context, engine, [engine.datastores.create({"name": "demo", "type": "image", "driver": "sim"}, call())])
+    ranges = [{"IP": "10.77.0.10", "SIZE": str(max(50, vms + 10))}]
+    network = {"name": "lan", "driver": "sim", "bridge": "br0", "gateway": "10.77.0.1", "prefix_length": 16, "ranges": ranges}
+    _await(context, engine, [engine.networks.create(network, call())])
+    image = {"name": "linux", "type": "os", "size": 2 * _GIB, "datastore": "demo"}
+    _await(context, engine, [engine.images.create(image, call())])
+    made = [engine.vms.create(_template(number), call()) for number in range(vms)]
+    for accepted in made:
+        context.say(f"vm {accepted.name}: {settle(context, engine, accepted)}")
+
+
+def _template(number: int) -> dict[str, Any]:
+    cpus = 1 + number % 2
+    return {
+        "NAME": f"{_ROLES[number % len(_ROLES)]}-{number // len(_ROLES) + 1}",
+        "CPU": "0.5",
+        "VCPU": cpus,
+        "MEMORY": 512 * cpus,
+        "DISK": [{"IMAGE": "linux"}],
+        "NIC": [{"NETWORK": "lan"}],
+        "CONTEXT": {"NETWORK": "YES"},
+    }
+
+
+def _await(context: Context, engine: Engine, accepted: Iterator[Accepted] | list[Accepted]) -> None:
+    answers = list(accepted)
+    Waiter(context, engine).wait([answer.job_id for answer in answers if answer.job_id], _must_be_done)
+    for answer in answers:
+        context.say(f"{answer.kind} {answer.name}: there")
+
+
+def _must_be_done(view: JobView) -> None:
+    if view.state != "done":
+        raise NebulaError(
+            f"the demo's {view.kind} of {view.target} ended as {view.state}", cause=str(view.error.get("message", ""))
+        )

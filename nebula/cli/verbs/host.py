@@ -1,0 +1,71 @@
+"""nebula host VERB for hosts that are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nebula.cli.changes import each
+from nebula.cli.verbs.common import assignments, given
+from nebula.errors import UsageError
+from nebula.units import parse_cpu, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
+
+_SETTINGS = ("address", "user", "port", "virt", "cluster", "reserved_cpu", "reserved_memory")
+
+
+def enable(context: Context, line: Invocation) -> int:
+    """Let take VMs again."""
+    return each(context, line, lambda engine, ref, call: engine.hosts.enable(ref, call), done="enabled")
+
+
+def disable(context: Context, line: Invocation) -> int:
+    """No new VMs."""
+    return each(context, line, lambda engine, ref, call: engine.hosts.disable(ref, call), done="disabled")
+
+
+def offline(context: Context, line: Invocation) -> int:
+    """Leave alone."""
+    return each(context, line, lambda engine, ref, call: engine.hosts.offline(ref, call), done="offline")
+
+
+def evacuate(context: Context, line: Invocation) -> int:
+    """Migrate every VM away."""
+    return each(context, line, lambda engine, ref, call: engine.hosts.evacuate(ref, call), done="evacuated")
+
+
+def update(context: Context, line: Invocation) -> int:
+    """Change settings and attributes."""
+    changes: dict[str, Any] = {**settings(line), **assignments(line.texts("set"))}
+    if not changes:
+        raise UsageError("host update changes nothing", hint="add --cluster, --reserved-memory or --set KEY=VALUE")
+    return each(context, line, lambda engine, ref, call: engine.hosts.update(ref, changes, call), done="updated")
+
+
+def settings(line: Invocation) -> Mapping[str, Any]:
+    """The settings that were typed, checked."""
+    found = given(line, *_SETTINGS)
+    if "reserved_cpu" in found:
+        check_reserved("--reserved-cpu", str(found["reserved_cpu"]))
+    if "reserved_memory" in found:
+        check_reserved("--reserved-memory", str(found["reserved_memory"]))
+    if "port" in found:
+        line.number("port", least=1, most=65535)
+    return found
+
+
+def check_reserved(option: str, text: str) -> None:
+    """UsageError unless it is a size (or cores), or a percentage, with or without a minus."""
+    amount = text.removeprefix("-")
+    if amount.endswith("%"):
+        share = amount[:-1]
+        if not (share.isascii() and share.isdigit() and len(share) <= 4):
+            raise UsageError(f"{option} {text!r} is no percentage", hint=f"write {option} 10% or {option} -50%")
+    elif option.endswith("cpu"):
+        parse_cpu(amount)
+    else:
+        parse_size(amount, unit="M", what="amount of memory")

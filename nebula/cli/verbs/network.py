@@ -1,0 +1,106 @@
+"""The commands of `nebula network`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nebula.cli.changes import each, make
+from nebula.cli.objects import resolve_one
+from nebula.cli.verbs.common import given, print_rows
+from nebula.cli.verbs.vm_reads import plain_table
+from nebula.errors import UsageError
+from nebula.names import check_name
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
+    from nebula.engine.api.values import Accepted, Call
+    from nebula.engine.api.verbs import Engine
+
+_RENAMED = {"prefix": "prefix_length", "prefix6": "prefix_length6"}
+_ADDRESSES = frozenset("0123456789abcdefABCDEF.:+-/")
+
+
+def leases(context: Context, line: Invocation) -> int:
+    """Addresses that are taken."""
+    with context.reader() as engine:
+        listing = engine.networks.leases(resolve_one(engine, "network", line.text("ref")).ref)
+    print_rows(context, plain_table(listing), line.text("format"), empty="no leases")
+    return 0
+
+
+def create(context: Context, line: Invocation) -> int:
+    """Create a network."""
+    spec = spec_of(line)
+    return make(context, line, [spec["name"]], lambda engine, _, call: engine.networks.create(spec, call))
+
+
+def spec_of(line: Invocation) -> dict[str, Any]:
+    """What the engine is asked for."""
+    if line.flag("nat") and line.text("bridge"):
+        raise UsageError(
+            "--nat makes a bridge of our own, --bridge uses one that is there", hint="give one of --nat and --bridge BRIDGE"
+        )
+    found = given(
+        line, "bridge", "nat", "cluster", "gateway", "prefix", "gateway6", "prefix6", "mtu", "physical_device", "driver"
+    )
+    spec: dict[str, Any] = {_RENAMED.get(key, key): value for key, value in found.items()}
+    spec["name"] = check_name("network", line.text("name"))
+    spec["ranges"] = [range_of(word) for word in line.texts("range")]
+    if line.texts("dns"):
+        spec["dns"] = [address for word in line.texts("dns") for address in word.split(",")]
+    return spec
+
+
+def range_of(word: str) -> dict[str, str]:
+    """The address range that a word describes: addresses, or a number of MACs."""
+    if not word or not _ADDRESSES.issuperset(word) or len(word) > 100:
+        raise UsageError(
+            f"{word[:60]!r} is not a range of addresses", hint="write it like 10.0.0.10-10.0.0.50 or 10.0.0.10+100"
+        )
+    if word.isdigit():
+        return {"SIZE": word}
+    if ":" not in word:
+        return {"IP": word}
+    first, _, size = word.partition("+")
+    kind = "MAC" if first.count(":") == 5 and "::" not in first else "IP6"
+    return {kind: first, **({"SIZE": size} if size else {})}
+
+
+def add_range(context: Context, line: Invocation) -> int:
+    """Add addresses."""
+    spec = range_of(line.text("range"))
+    return each(context, line, lambda engine, ref, call: engine.networks.add_range(ref, spec, call), done="has more addresses")
+
+
+def remove_range(context: Context, line: Invocation) -> int:
+    """Take a range away."""
+    word = line.text("number")
+    if not (word.isascii() and word.isdigit() and len(word) < 10):
+        raise UsageError(f"{word!r} is not the number of a range", hint=f"nebula network show {line.text('ref')}")
+    done = f"lost range {word}"
+    return each(context, line, lambda engine, ref, call: engine.networks.remove_range(ref, int(word), call), done=done)
+
+
+def hold(context: Context, line: Invocation) -> int:
+    """Give an address to nobody."""
+    address = line.text("address")
+    return each(context, line, lambda engine, ref, call: engine.networks.hold(ref, address, call), done=f"holds {address}")
+
+
+def release(context: Context, line: Invocation) -> int:
+    """Give a held address free."""
+    address = line.text("address")
+    return each(
+        context, line, lambda engine, ref, call: engine.networks.release(ref, address, call), done=f"released {address}"
+    )
+
+
+def reserve(context: Context, line: Invocation) -> int:
+    """Move addresses to a network of their own."""
+    name, size, first = check_name("network", line.text("name")), line.number("size", least=1), line.text("first")
+
+    def act(engine: Engine, ref: str, call: Call) -> Accepted:
+        return engine.networks.reserve(ref, name, size, call, first=first)
+
+    return each(context, line, act, done="reserved")

@@ -1,0 +1,107 @@
+"""nebula vm log, history and wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nebula.cli.objects import Target, resolve_one
+from nebula.cli.output.formats import Field, Table
+from nebula.cli.output.text import printable
+from nebula.cli.output.values import local_time
+from nebula.cli.verbs.common import print_rows
+from nebula.engine.lifecycle.states import VmState, place_name, place_named
+from nebula.errors import ConflictError, TimedOutError, UsageError
+from nebula.units import format_duration, parse_duration
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
+    from nebula.engine.api.values import Listing, LogLine
+    from nebula.engine.api.verbs import Engine
+
+_SHOWS = {"seq": "number", "started": "time", "ended": "time"}
+
+
+def log(context: Context, line: Invocation) -> int:
+    """Print the VM's log; with --follow what comes too."""
+    with context.reader() as engine:
+        target = resolve_one(engine, "vm", line.text("ref"))
+        after = engine.system.status().last_event if line.flag("follow") else 0
+        printed = _print_log(context, engine.vms.log(target.ref), 0)
+        if line.flag("follow"):
+            for _ in engine.events.follow(after):
+                printed = _print_log(context, engine.vms.log(target.ref), printed)
+    return 0
+
+
+def print_log_line(context: Context, line: LogLine) -> None:
+    """One line of any log."""
+    level = "" if line.level == "info" else f"{line.level}: "
+    source = f"  [{line.source}]" if line.source else ""
+    context.write(printable(f"{local_time(line.at)}  {level}{line.text}{source}"))
+
+
+def _print_log(context: Context, lines: list[LogLine], printed: int) -> int:
+    for item in lines[printed:]:
+        print_log_line(context, item)
+    context.out.flush()
+    return len(lines)
+
+
+def history(context: Context, line: Invocation) -> int:
+    """The hosts on which it was."""
+    with context.reader() as engine:
+        listing = engine.vms.history(resolve_one(engine, "vm", line.text("ref")).ref)
+    print_rows(context, plain_table(listing), line.text("format"), empty="it was on no host yet")
+    return 0
+
+
+def plain_table(listing: Listing) -> Table:
+    """A listing without declared columns."""
+    fields = [Field(name, name.upper().replace("_", " "), _SHOWS.get(name, "text")) for name in listing.columns]
+    return Table(fields, listing.rows)
+
+
+def wait(context: Context, line: Invocation) -> int:
+    """Until the VM is in one of the states; ConflictError if it ends in DONE instead."""
+    names = [_state_name(word) for word in line.texts("states")]
+    limit = parse_duration(line.text("timeout")) if line.text("timeout") else 0
+    with context.reader() as engine:
+        target = resolve_one(engine, "vm", line.text("ref"))
+        start = context.monotonic()
+        for state in _states(engine, target):
+            if state in names:
+                context.say(f"vm {target.name} ({target.ref}): {state}")
+                return 0
+            if state == VmState.DONE.name:
+                raise ConflictError(f"VM {target.name} is gone and will never be {' or '.join(names)}")
+            if limit and context.monotonic() - start >= limit:
+                raise TimedOutError(
+                    f"VM {target.name} is {state} after {format_duration(limit)}, not {' or '.join(names)}",
+                    hint=f"nebula vm describe {target.ref}",
+                )
+    return 0
+
+
+def _states(engine: Engine, target: Target) -> Iterator[str]:
+    """The VM's state now, and again whenever something happened or a while passed."""
+    after = engine.system.status().last_event
+    yield state_of(engine, target)
+    for _ in engine.events.follow(after):
+        yield state_of(engine, target)
+
+
+def state_of(engine: Engine, target: Target) -> str:
+    """The name of the VM's state; DONE for one that is gone."""
+    from nebula.engine.api.values import Query  # noqa: PLC0415 - keeps this module light
+
+    listing = engine.vms.list(Query(columns=("state",), filters=(("id", "=", target.ref),), done=True))
+    return place_name(*divmod(int(listing.rows[0][0]), 1000)) if listing.rows else VmState.DONE.name
+
+
+def _state_name(word: str) -> str:
+    place = place_named(word)
+    if place is None:
+        raise UsageError(f"{word!r} is no state of a VM", hint="for example RUNNING, POWEROFF, SUSPENDED, DONE")
+    return place.name

@@ -1,0 +1,148 @@
+"""Files that are made whole or not at all, on a host.
+
+Every file is made as `<file>.part` under a lock, flushed, and renamed at the end; a file that is there is a file that is
+whole. Two jobs that want the same file wait for each other and the second finds it done. The lock is a file beside it, not
+the part itself: over NFS a lock on the part would stand against QEMU's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+from nebula.cancel import CancelToken
+from nebula.drivers.base import HostHandle, Progress
+from nebula.drivers.longrun import ENGINE_STOPPING, Sighting, run_long
+from nebula.errors import CapacityError, CommandError, InterruptedByUser, NebulaError
+
+_SHOWN = re.compile(rb"(?:^|[\r\n])\s*([0-9][0-9,.]*)\s+[0-9]{1,3}%")
+_LOCKED = r"""
+target=$1; part=$1.part; lock=$1.lock
+shift
+umask 066; mkdir -p -- "${target%/*}" || exit 1
+umask 077
+[ "$1" = fresh ] && [ -e "$target" ] && exit 0
+while :; do
+    exec 8>>"$lock" || exit 1
+    until flock -w 5 -E 75 8; do
+        [ $? = 75 ] || exit 1
+        echo "waiting for another copy"
+    done
+    [ "$lock" -ef /proc/self/fd/8 ] && break
+done
+trap 'rm -f "$lock"' EXIT
+[ "$1" = fresh ] && [ -e "$target" ] && exit 0
+[ "$1" = again ] && [ -e "$target" ] && { mv -T "$target" "$part" || exit 1; }
+shift
+make "$@" || exit $?
+sync "$part" && mv -T "$part" "$target" && sync "${target%/*}"
+"""
+
+_BODIES = {
+    "overlay": 'rm -f "$part"; qemu-img create -q -f qcow2 -F "$1" -b "$2" "$part" "$3"',
+    "empty": 'rm -f "$part"; qemu-img create -q -f "$1" "$part" "$2"',
+    "swap": 'rm -f "$part"; qemu-img create -q -f raw "$part" "$1" && mkswap -q "$part"',
+    "filesystem": 'rm -f "$part"; qemu-img create -q -f raw "$part" "$2" && mke2fs -q -F -t "$1" "$part"',
+    "copy": 'rm -f "$part"; cp --sparse=always --reflink=auto -- "$2" "$part" && grow "$1" "$3"',
+    "convert": 'rm -f "$part"; qemu-img convert -f "$1" -O "$3" -- "$2" "$part" && grow "$3" "$4"',
+    "adopt": 'mv -T -- "$1" "$part" && chown 0:0 "$part" && chmod 0600 "$part"',
+    "pull": '"$@" "$part"',
+}
+_ABANDON = r"""
+exec 8>>"$1.lock" && flock -n 8 && [ "$1.lock" -ef /proc/self/fd/8 ] && rm -f "$1.part" "$1.lock"
+"""
+_GROW = 'grow() { [ "$2" = 0 ] || qemu-img resize -q -f "$1" "$part" "$2"; }\n'
+
+
+class Recipe:
+    """How one file is made: the words of a constant script and its arguments.
+
+    `again` makes a file anew although there is one, using that one as what rsync starts from.
+    """
+
+    def __init__(self, body: str, *arguments: str, again: bool = False) -> None:
+        self._body, self._arguments, self._again = body, arguments, again
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is done in a moment, whatever the file's size."""
+        return self._body in ("overlay", "empty", "swap")
+
+    def done(self, seen: Sighting) -> int | None:
+        """How many bytes are behind it, as far as a look at it tells: rsync says it, others are known by what they wrote."""
+        return shown_bytes(seen.stdout) if self._body == "pull" else seen.written
+
+    def argv(self, target: str) -> list[str]:
+        """The command that makes `target`."""
+        script = f"{_GROW}make() {{ {_BODIES[self._body]}; }}\n{_LOCKED}"
+        return ["sh", "-c", script, "nebula-make", target, "again" if self._again else "fresh", *self._arguments]
+
+
+def make_now(host: HostHandle, target: str, recipe: Recipe) -> None:
+    """Make a file that takes no time (an overlay, an empty image)."""
+    try:
+        host.transport.run(recipe.argv(target), root=True)
+    except CommandError as error:
+        raise _told(error, target) from error
+
+
+def make_long(
+    host: HostHandle,
+    target: str,
+    recipe: Recipe,
+    *,
+    key: str,
+    total: int,
+    progress: Progress | None,
+    cancel: CancelToken | None,
+) -> None:
+    """Make a file of `total` bytes that takes its time; it goes on without us, and is found again by the same `key`."""
+    work = f"{host.root}/work"
+    reader = partial(_tell, recipe, total, progress) if progress else None
+    try:
+        run_long(host.transport, work, key, recipe.argv(target), progress_reader=reader, watch=f"{target}.part", cancel=cancel)
+    except CommandError as error:
+        raise _told(error, target) from error
+    except InterruptedByUser as stopped:
+        if not stopped.message.startswith(ENGINE_STOPPING):
+            host.transport.run(["sh", "-c", _ABANDON, "nebula-abandon", target], root=True, check=False)
+        raise
+    if progress:
+        progress(total, total)
+
+
+def discard(host: HostHandle, paths: Sequence[str]) -> None:
+    """Delete files; those that are not there are no error."""
+    host.transport.run(["rm", "-f", "--", *paths], root=True)
+
+
+def make_directory(host: HostHandle, path: str) -> None:
+    """A directory through which QEMU's user may pass but which it cannot list; those above it likewise, if missing."""
+    host.transport.run(["sh", "-c", 'umask 066; mkdir -p -- "$1"', "nebula-mkdir", path], root=True)
+
+
+def exists(host: HostHandle, path: str) -> bool:
+    """Whether there is a regular file."""
+    return host.transport.run(["test", "-f", path], root=True, check=False).status == 0
+
+
+def shown_bytes(stdout: bytes) -> int | None:
+    """The last count of bytes in what `rsync --info=progress2` wrote; None if there is none yet."""
+    counts = _SHOWN.findall(stdout)
+    return int(re.sub(rb"[,.]", b"", counts[-1])) if counts else None
+
+
+def _tell(recipe: Recipe, total: int, progress: Progress, seen: Sighting) -> None:
+    done = recipe.done(seen)
+    if done is not None:
+        progress(min(done, total), total)
+
+
+def _told(error: CommandError, target: str) -> NebulaError:
+    if "No space left" in error.cause or "quota exceeded" in error.cause.lower():
+        hint = f"free space or choose another datastore: ssh {error.host} df -h {target}"
+        return CapacityError(f"host {error.host} has no room for {target}", cause=error.cause, hint=hint)
+    told = CommandError(error.host, error.argv, error.status, error.stderr, hint=f"ssh {error.host} ls -la {target}.part")
+    told.message = f"{target} could not be made on host {error.host}"
+    return told

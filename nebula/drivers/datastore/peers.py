@@ -1,0 +1,49 @@
+"""Host-to-host copies: the target pulls with rsync over ssh, with its own key and its pinned list of peers.
+
+Pulling keeps the lock, the part and the final rename on one machine. Compression is there for holes: rsync sends a hole as
+zeros, which take next to nothing when compressed, and `--sparse` makes holes of them again.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nebula.drivers.base import HostHandle
+from nebula.drivers.datastore.layout import checked_path
+from nebula.drivers.datastore.making import Recipe
+from nebula.errors import ConflictError, UsageError
+
+_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def pull(source: HostHandle, target: HostHandle, path: str, *, again: bool = False) -> Recipe:
+    """The recipe that brings `path` from `source` to whichever file it makes on `target`; `again`: refreshes it."""
+    rsync = ["rsync", "--sparse", "--inplace", "--times", "--compress", "--compress-level=1", "--no-human-readable"]
+    rsync += ["--info=progress2", "--outbuf=L", f"--rsh={_ssh(source, target)}"]
+    if source.user != "root":
+        rsync.append("--rsync-path=sudo -n rsync")
+    return Recipe("pull", *rsync, "--", f"{_login(source)}:{checked_path(path)}", again=again)
+
+
+def size_on(host: HostHandle, path: str) -> int:
+    """The file's length in bytes."""
+    return int(host.transport.run(["stat", "-c", "%s", "--", path], root=True).text)
+
+
+def _ssh(source: HostHandle, target: HostHandle) -> str:
+    root = checked_path(target.root)
+    options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={root}/ssh/known_hosts"]
+    options += ["GlobalKnownHostsFile=/dev/null", "IdentitiesOnly=yes", "ConnectTimeout=10"]
+    words = ["ssh", "-F", "none", "-i", f"{root}/ssh/id_ed25519", "-p", f"{source.port:d}", "-T"]
+    return " ".join([*words, *(word for option in options for word in ("-o", option))])
+
+
+def _login(source: HostHandle) -> str:
+    if not source.address:
+        hint = f"give it one: nebula host update {source.name} --address ADDRESS"
+        raise ConflictError(f"host {source.name} has no address at which other hosts reach it", hint=hint)
+    if not _ADDRESS.fullmatch(source.address) or not _USER.fullmatch(source.user):
+        raise UsageError(f"host {source.name} is reached as {source.user}@{source.address}, which ssh would misread")
+    address = f"[{source.address}]" if ":" in source.address else source.address
+    return f"{source.user}@{address}"

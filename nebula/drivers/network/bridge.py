@@ -1,0 +1,76 @@
+"""The network driver "bridge": Linux bridges, the host's own or ours, plain or behind NAT."""
+
+from __future__ import annotations
+
+from nebula.drivers.base import HostHandle, NetworkCapabilities
+from nebula.drivers.network import nat, owned, port, taps
+from nebula.drivers.network.existing import check_existing
+from nebula.drivers.network.findings import look
+from nebula.drivers.network.ip import links
+from nebula.drivers.network.names import check_device
+from nebula.model.host import Finding
+from nebula.model.network import NetworkSpec, NicSpec
+
+
+class BridgeNetwork:
+    """Linux bridges through iproute2 and, for NAT, nftables. Guests get their addresses by context, not by DHCP.
+
+    Between `prepare` and the moment at which a card is plugged, nobody may `release` the same network on the same host.
+    """
+
+    capabilities = NetworkCapabilities(vlan=False, nat=True, security_groups=False, spans_hosts=False)
+
+    def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
+        """See Network.check."""
+        _check_names(network)
+        return look(host, network)
+
+    def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
+        """See Network.prepare. Everything that could refuse is asked before anything is made."""
+        _check_names(network)
+        present = links(host)
+        if network.nat:
+            nat.check(host, network)
+        if not network.owned:
+            check_existing(host, network, present)
+            return
+        if network.physical_device:
+            port.check_port(host, network, present)
+        bridge = owned.ensure(host, network, present)
+        if network.physical_device:
+            port.plug_port(host, network, present[network.physical_device])
+        owned.raise_up(host, network, bridge)
+        if network.nat:
+            nat.start(host, network)
+
+    def plugged(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.plugged. This driver has no filters."""
+        taps.check_plugged(host, nic)
+
+    def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.unplugged. A tap that a running QEMU holds is left alone."""
+        taps.remove_leftover(host, nic)
+
+    def release(self, host: HostHandle, network: NetworkSpec) -> None:
+        """See Network.release. A bridge of that name that we did not make is never touched."""
+        _check_names(network)
+        if not network.owned:
+            return
+        present = links(host)
+        bridge = present.get(network.bridge)
+        if bridge is not None and (not owned.is_ours(network, bridge) or owned.cards(network, present)):
+            return
+        if network.nat:
+            nat.stop(host, network)
+        if bridge is not None:
+            owned.remove(host, network)
+
+    def taps(self, host: HostHandle) -> list[str]:
+        """See Network.taps."""
+        return taps.list_taps(host)
+
+
+def _check_names(network: NetworkSpec) -> None:
+    check_device(network.bridge)
+    if network.physical_device:
+        check_device(network.physical_device)

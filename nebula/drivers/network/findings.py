@@ -1,0 +1,93 @@
+"""What a look at a host finds for a network; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nebula.drivers.base import HostHandle
+from nebula.drivers.network import forwarding, iptables, nat, nft, owned, port
+from nebula.drivers.network.existing import check_existing
+from nebula.drivers.network.ip import links, routes
+from nebula.errors import ConflictError, UsageError
+from nebula.model.host import Finding
+from nebula.model.network import NetworkSpec
+
+_BRIDGE_NF = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+
+
+def look(host: HostHandle, network: NetworkSpec) -> list[Finding]:
+    """Findings, errors first; one "ok" if there is nothing to say."""
+    missing = _tools(host, network)
+    if missing:
+        return missing
+    found = [*_bridge(host, network), *(_nat(host, network) if network.nat else _bridged(host, network))]
+    ok = Finding(check="network", level="ok", text=f"host {host.name} can carry network {network.name} on {network.bridge}")
+    return sorted(found, key=lambda one: one.level != "error") or [ok]
+
+
+def _tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:
+    tools = {"ip": "iproute2", **({"nft": "nftables"} if network.nat else {})}
+    return [
+        Finding(check="tools", level="error", text=f"host {host.name} has no {tool}", fix=f"apt-get install {package}")
+        for tool, package in tools.items()
+        if host.transport.run(["env", tool, "-V"], root=True, check=False).status != 0
+    ]
+
+
+def _bridge(host: HostHandle, network: NetworkSpec) -> list[Finding]:
+    present = links(host)
+    if not network.owned:
+        return _asked("bridge", lambda: check_existing(host, network, present))
+    found = _asked("bridge", lambda: owned.check_name_free(host, network, present))
+    if network.physical_device:
+        found += _asked("port", lambda: port.check_port(host, network, present))
+    return found
+
+
+def _nat(host: HostHandle, network: NetworkSpec) -> list[Finding]:
+    found = _asked("subnet", lambda: nat.check(host, network))
+    if not forwarding.uplinks(routes(host)):
+        found.append(
+            Finding(
+                check="uplink", level="warning", text=f"host {host.name} has no default route: its guests reach nothing outside"
+            )
+        )
+    for chain in nft.dropping_forward_chains(host):
+        if (chain.family, chain.table, chain.name) != ("ip", "filter", "FORWARD"):
+            found.append(_dropping(host, network, chain))
+    return found
+
+
+def _dropping(host: HostHandle, network: NetworkSpec, chain: nft.Chain) -> Finding:
+    where = f"{chain.family} {chain.table} {chain.name}"
+    return Finding(
+        check="firewall",
+        level="warning",
+        text=f"the nftables chain {where} of host {host.name} drops forwarded packets that none of its rules accepts",
+        fix=f"nft insert rule {where} iifname {network.bridge} accept; "
+        f"nft insert rule {where} oifname {network.bridge} ct state established,related accept",
+    )
+
+
+def _bridged(host: HostHandle, network: NetworkSpec) -> list[Finding]:
+    """Where br_netfilter is loaded (docker does), bridged packets pass FORWARD too, which docker and ufw close."""
+    through_iptables = host.transport.run(["cat", _BRIDGE_NF], root=True, check=False).text.strip() == "1"
+    if not through_iptables or "-P FORWARD DROP" not in iptables.forward_chain(host):
+        return []
+    return [
+        Finding(
+            check="firewall",
+            level="warning",
+            text=f"host {host.name} sends bridged packets through iptables, whose FORWARD chain drops what no rule accepts",
+            fix=f"iptables -I FORWARD -i {network.bridge} -j ACCEPT; iptables -I FORWARD -o {network.bridge} -j ACCEPT",
+        )
+    ]
+
+
+def _asked(check: str, question: Callable[[], None]) -> list[Finding]:
+    """What would stop `prepare`, as a finding."""
+    try:
+        question()
+    except (ConflictError, UsageError) as error:
+        return [Finding(check=check, level="error", text=str(error), fix=error.hint)]
+    return []

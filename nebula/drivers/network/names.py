@@ -1,0 +1,34 @@
+"""Names that end up in front of the kernel: checked before, ours told from others'."""
+
+from __future__ import annotations
+
+import re
+
+from nebula.errors import UsageError
+from nebula.model.network import NetworkSpec
+
+_DEVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", re.ASCII)
+_TAP = re.compile(r"one-\d+-\d+", re.ASCII)
+_TAG = "nebula:network:"
+
+
+def check_device(name: str) -> str:
+    """The name itself; UsageError if no network device can have it."""
+    if not _DEVICE.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a network device's name", hint="use at most 15 letters, digits, dots and hyphens")
+    return name
+
+
+def is_tap(name: str) -> bool:
+    """Whether the device is a card of one of our VMs: `one-VMID-NICID`."""
+    return _TAP.fullmatch(name) is not None
+
+
+def tag(network: NetworkSpec) -> str:
+    """What marks a bridge or a rule as made by us for this network."""
+    return f"{_TAG}{network.network_id}"
+
+
+def table(network: NetworkSpec) -> str:
+    """The network's own nftables table (family ip)."""
+    return f"nebula_net_{network.network_id}"

@@ -1,0 +1,88 @@
+"""The simulated network; see nebula.drivers.base.Network for what each method promises."""
+
+from __future__ import annotations
+
+from nebula.drivers.base import HostHandle, NetworkCapabilities
+from nebula.drivers.sim.transport import sim
+from nebula.errors import ConflictError, NotFoundError
+from nebula.model.host import Finding
+from nebula.model.network import NetworkSpec, NicSpec
+
+CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, security_groups=False, spans_hosts=True)
+
+
+class SimNetwork:
+    """Bridges and taps of simulated hosts."""
+
+    @property
+    def capabilities(self) -> NetworkCapabilities:
+        """See Network.capabilities."""
+        return CAPABILITIES
+
+    def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
+        """See Network.check."""
+        there = sim(host).perform("network.check", lambda _now: _has_bridge(host, network.bridge), subject=network.name)
+        if there or network.owned:
+            return [Finding(check="bridge", level="ok", text=f"bridge {network.bridge} can be used on {host.name}")]
+        text = f"bridge {network.bridge} is not on {host.name}"
+        return [Finding(check="bridge", level="error", text=text, fix=f"ip link add {network.bridge} type bridge")]
+
+    def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
+        """See Network.prepare."""
+        sim(host).perform("network.prepare", lambda _now: _prepare(host, network), subject=network.name)
+
+    def plugged(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.plugged; NotFoundError if the tap is not there."""
+        sim(host).perform("network.plugged", lambda _now: _need_tap(host, nic), subject=nic.tap)
+
+    def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.unplugged."""
+        delete = "DELETE FROM taps WHERE host=? AND name=?"
+        sim(host).perform(
+            "network.unplugged", lambda _now: sim(host).world.db.run(delete, sim(host).name, nic.tap), subject=nic.tap
+        )
+
+    def release(self, host: HostHandle, network: NetworkSpec) -> None:
+        """See Network.release."""
+        if network.owned:
+            sim(host).perform("network.release", lambda _now: _release(host, network.bridge), subject=network.name)
+
+    def taps(self, host: HostHandle) -> list[str]:
+        """See Network.taps."""
+        select = "SELECT name FROM taps WHERE host=? AND name LIKE 'one-%' ORDER BY name"
+        return sim(host).perform(
+            "network.taps", lambda _now: [str(t) for (t,) in sim(host).world.db.all(select, sim(host).name)]
+        )
+
+
+def _has_bridge(host: HostHandle, bridge: str) -> bool:
+    return sim(host).world.db.one("SELECT 1 FROM bridges WHERE host=? AND name=?", sim(host).name, bridge) is not None
+
+
+def _prepare(host: HostHandle, network: NetworkSpec) -> None:
+    if _has_bridge(host, network.bridge):
+        return
+    if not network.owned:
+        raise ConflictError(
+            f"network {network.name} cannot be used on host {host.name}",
+            cause=f"bridge {network.bridge} is not there, and is not ours to make",
+            hint=f"ip link add {network.bridge} type bridge",
+        )
+    sim(host).world.db.run("INSERT INTO bridges VALUES (?,?,1)", sim(host).name, network.bridge)
+
+
+def _need_tap(host: HostHandle, nic: NicSpec) -> None:
+    if sim(host).world.db.one("SELECT 1 FROM taps WHERE host=? AND name=?", sim(host).name, nic.tap) is None:
+        raise NotFoundError(
+            f"card {nic.nic_id} of VM {nic.vm_id} is not on host {host.name}",
+            cause=f'Device "{nic.tap}" does not exist.',
+            hint=f"nebula vm show {nic.vm_id}",
+        )
+
+
+def _release(host: HostHandle, bridge: str) -> None:
+    sim(host).world.db.run(
+        "DELETE FROM bridges WHERE host=?1 AND name=?2 AND owned=1 AND NOT EXISTS"
+        " (SELECT 1 FROM taps WHERE host=?1 AND bridge=?2)",
+        sim(host).name, bridge,
+    )  # fmt: skip

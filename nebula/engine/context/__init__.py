@@ -1,0 +1,11 @@
+"""What a guest is told at its start: context variables, the script that carries them, and the CD around it."""
+
+from __future__ import annotations
+
+from nebula.engine.context.hostname import legal_hostname
+from nebula.engine.context.iso import MAX_ISO, build_iso
+from nebula.engine.context.nic import NicContext
+from nebula.engine.context.script import render
+from nebula.engine.context.variables import variables
+
+__all__ = ["MAX_ISO", "NicContext", "build_iso", "legal_hostname", "render", "variables"]

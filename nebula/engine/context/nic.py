@@ -1,0 +1,88 @@
+"""What the guest is told of one of its cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Interface
+
+import msgspec
+
+from nebula.errors import UsageError
+
+
+class NicContext(msgspec.Struct, frozen=True, kw_only=True):
+    """One card, its lease and its network's settings; what is empty or 0 is left out of the context.
+
+    `routes` as OpenNebula writes them: `10.1.0.0/16 via 10.0.0.254, 10.2.0.0/16 via 10.0.0.253`. `method` and
+    `ip6_method`: static, dhcp, skip; and auto, disable for IPv6.
+    """
+
+    nic_id: int
+    mac: str
+    ip: str = ""
+    prefix_length: int = 24
+    gateway: str = ""
+    dns: tuple[str, ...] = ()
+    search_domain: str = ""
+    mtu: int = 0
+    metric: int = 0
+    method: str = ""
+    routes: str = ""
+    ip6: str = ""
+    ip6_ula: str = ""
+    ip6_prefix_length: int = 64
+    ip6_gateway: str = ""
+    ip6_metric: int = 0
+    ip6_method: str = ""
+    vlan_id: int = 0
+    external: bool = False
+
+
+def nic_variables(nic: NicContext) -> dict[str, str]:
+    """The card's `ETHn_…` variables; UsageError if its address or prefix length cannot be."""
+    values: dict[str, str | int] = {
+        "MAC": nic.mac,
+        "MTU": nic.mtu,
+        "DNS": " ".join(nic.dns),
+        "SEARCH_DOMAIN": nic.search_domain,
+        "METHOD": nic.method,
+        "IP6_METHOD": nic.ip6_method,
+        "VLAN_ID": nic.vlan_id,
+        "ROUTES": nic.routes,
+        "EXTERNAL": "YES" if nic.external else "",
+        **_ip4(nic),
+        **_ip6(nic),
+    }
+    return {f"ETH{nic.nic_id}_{name}": str(value) for name, value in values.items() if value}
+
+
+def _ip4(nic: NicContext) -> Mapping[str, str | int]:
+    if not nic.ip:
+        return {}
+    try:
+        interface = IPv4Interface(f"{nic.ip}/{nic.prefix_length}")
+    except ValueError as error:
+        raise UsageError(
+            f"card {nic.nic_id} cannot have the address {nic.ip}/{nic.prefix_length}",
+            cause=str(error),
+            hint="nebula network show NETWORK names its prefix length and ranges",
+        ) from error
+    return {
+        "IP": nic.ip,
+        "MASK": str(interface.netmask),
+        "NETWORK": str(interface.network.network_address),
+        "GATEWAY": nic.gateway,
+        "METRIC": nic.metric,
+    }
+
+
+def _ip6(nic: NicContext) -> Mapping[str, str | int]:
+    if not (nic.ip6 or nic.ip6_ula):
+        return {}
+    return {
+        "IP6": nic.ip6,
+        "IP6_ULA": nic.ip6_ula,
+        "IP6_PREFIX_LENGTH": nic.ip6_prefix_length,
+        "IP6_GATEWAY": nic.ip6_gateway,
+        "IP6_METRIC": nic.ip6_metric,
+    }

@@ -1,0 +1,115 @@
+"""doctor: looks at everything and says, for what is wrong, the command that mends it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from nebula import timeouts
+from nebula.engine.api.values import Finding
+from nebula.engine.lifecycle.states import HostState
+from nebula.engine.services import Services
+from nebula.engine.store.backup import problems
+from nebula.engine.store.rows import DatastoreRow, HostRow
+from nebula.errors import MissingLibraryError, NebulaError
+
+CLOCK_TOLERANCE = 5.0
+"""Seconds by which a host's clock may differ."""
+
+
+def check_all(services: Services) -> list[Finding]:
+    """This machine, the database, every host."""
+    found = [*_here(), *_database(services)]
+    hosts = services.store.read().select(HostRow, '1=1 ORDER BY "id"')
+    if not hosts:
+        found.append(Finding(where="cluster", check="hosts", level="note", text="there is no host yet", fix="nebula host add local"))
+    for host in hosts:
+        found.extend(check_host(services, host))
+    return found
+
+
+def check_host(services: Services, host: HostRow) -> list[Finding]:
+    """One host: reach, hypervisor, clock, datastores, ports to its peers."""
+    if host.state == HostState.OFFLINE:
+        return [_finding(host, "state", "note", "the host is OFFLINE: it is not looked at", f"nebula host enable {host.name}")]
+    try:
+        services.pool.handle(host).transport.run(["true"], timeout=timeouts.COMMAND)
+        found = [_finding(host, "reach", "ok", "it answers")] if host.transport != "sim" else []
+        found += [
+            Finding(where=host.name, **msgspec.to_builtins(item)) for item in services.pool.hypervisor(host).preflight()
+        ]
+    except MissingLibraryError as error:
+        return [_finding(host, "library", "error", str(error), error.hint)]
+    except NebulaError as error:
+        return [_finding(host, "reach", "error", str(error), error.hint)]
+    return [*found, *_clock(services, host), *_datastores(services, host), *_peers(services, host)]
+
+
+def _finding(host: HostRow, check: str, level: str, text: str, fix: str = "") -> Finding:
+    return Finding(where=host.name, check=check, level=level, text=text, fix=fix)
+
+
+def _here() -> list[Finding]:
+    try:
+        import libvirt
+    except ImportError as error:
+        return [
+            Finding(
+                where="this machine", check="libvirt library", level="error",
+                text=f"libvirt's client library cannot be loaded: {error}; hosts can be listed but not driven",
+                fix="apt-get install libvirt0",
+            )
+        ]  # fmt: skip
+    version = libvirt.getVersion()
+    text = f"libvirt client {version // 1000000}.{version // 1000 % 1000}.{version % 1000}"
+    return [Finding(where="this machine", check="libvirt library", level="ok", text=text)]
+
+
+def _database(services: Services) -> list[Finding]:
+    wrong = problems(services.store.location)
+    if not wrong:
+        return [Finding(where="engine", check="database", level="ok", text="the database is sound")]
+    return [Finding(where="engine", check="database", level="error", text=text, fix="nebula db restore FILE") for text in wrong]
+
+
+def _clock(services: Services, host: HostRow) -> list[Finding]:
+    sample = services.pool.monitor(host).sample(services.pool.handle(host))
+    if not sample.host_time:
+        return []
+    apart = sample.host_time - services.clock.now()
+    if abs(apart) <= CLOCK_TOLERANCE:
+        return [_finding(host, "clock", "ok", f"the clocks agree within {abs(apart):.1f} s")]
+    text = f"its clock is {abs(apart):.0f} s {'ahead' if apart > 0 else 'behind'}"
+    return [_finding(host, "clock", "warning", text, f"ssh {host.user}@{host.address} timedatectl set-ntp true")]
+
+
+def _datastores(services: Services, host: HostRow) -> list[Finding]:
+    found: list[Finding] = []
+    for row in services.store.read().select(DatastoreRow, '"state"=0 AND "cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,)):
+        try:
+            seen = services.pool.datastore(row).check(services.pool.handle(host))
+        except NebulaError as error:
+            found.append(_finding(host, f"datastore {row.name}", "error", str(error), error.hint))
+            continue
+        found += [Finding(where=host.name, **{**msgspec.to_builtins(item), "check": f"datastore {row.name}"}) for item in seen]
+    return found
+
+
+def _peers(services: Services, host: HostRow) -> list[Finding]:
+    """Whether the host reaches its peers' ssh, which migrations and copies use."""
+    if host.transport == "sim" or not host.address:
+        return []
+    found: list[Finding] = []
+    for peer in services.store.read().select(HostRow, '"id"<>? AND "state" IN (2,4) ORDER BY "id"', (host.id,)):
+        if not peer.address or peer.transport == "sim":
+            continue
+        handle = services.pool.handle(host)
+        script = 'exec 3<>"/dev/tcp/$1/$2"'
+        done = handle.transport.run(
+            ["timeout", "5", "bash", "-c", script, "bash", peer.address, str(peer.port)], check=False, timeout=10.0
+        )
+        if done.status:
+            fix = f"open port {peer.port} on {peer.name} for {host.address}"
+            found.append(_finding(host, f"peer {peer.name}", "error", f"it cannot reach {peer.address} port {peer.port}", fix))
+        else:
+            found.append(_finding(host, f"peer {peer.name}", "ok", f"it reaches {peer.address} port {peer.port}"))
+    return found

@@ -1,0 +1,148 @@
+"""The engine's home: one directory, on a local disk, owned by at most one process at a time (a held flock is the proof)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nebula.errors import ConflictError, DeniedError, NebulaError, OwnerError
+
+SYSTEM_HOME = Path("/var/lib/nebula")
+_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs", "afs", "lustre"}
+
+
+def choose(given: str, environ: Mapping[str, str], *, uid: int, system: Path = SYSTEM_HOME) -> Path:
+    """The home: `--home`, NEBULA_HOME, else the system home if it holds a database or we are root, else
+    `$XDG_DATA_HOME/nebula`.
+
+    Raises ConflictError where sudo leaves it open which of two homes is meant.
+    """
+    named = given or environ.get("NEBULA_HOME", "")
+    if named:
+        return Path(named).absolute()
+    if uid == 0:
+        _refuse_ambiguous(environ, system)
+        return system
+    if (system / "nebula.db").exists():
+        return system
+    base = environ.get("XDG_DATA_HOME") or os.path.join(environ.get("HOME", "/nonexistent"), ".local/share")
+    return Path(base) / "nebula"
+
+
+def _refuse_ambiguous(environ: Mapping[str, str], system: Path) -> None:
+    user = environ.get("SUDO_USER", "")
+    if not user or user == "root" or (system / "nebula.db").exists():
+        return
+    import pwd
+
+    try:
+        private = Path(pwd.getpwnam(user).pw_dir) / ".local/share/nebula"
+    except KeyError:
+        return
+    if (private / "nebula.db").exists():
+        raise ConflictError(
+            f"which home is meant: {private} of {user}, or {system}?",
+            cause="sudo was used beside a private home",
+            hint=f"nebula --home {private} …, or nebula --home {system} …",
+        )
+
+
+def prepare(home: Path) -> None:
+    """Make the directory (0700) and refuse one on a network file system, or that is not ours."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise DeniedError(f"the home {home} cannot be made", cause=str(error), hint="nebula --home DIRECTORY …") from error
+    except OSError as error:
+        raise NebulaError(f"the home {home} cannot be made", cause=str(error), hint="nebula --home DIRECTORY …") from error
+    found = home.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise ConflictError(f"the home {home} is no directory", hint="nebula --home DIRECTORY …")
+    if found.st_uid != os.geteuid() and os.geteuid() != 0:
+        raise DeniedError(f"the home {home} belongs to another user", hint="nebula --home DIRECTORY …")
+    kind = file_system(home, Path("/proc/self/mounts").read_text())
+    if kind in _REMOTE:
+        raise ConflictError(
+            f"the home {home} is on a network file system ({kind})",
+            cause="locks and the database's log do not work across machines there",
+            hint="nebula --home /a/local/directory …, or a database server: docs/engine.md",
+        )
+
+
+def file_system(path: Path, mounts: str) -> str:
+    """The type of the file system that holds the path, from the text of /proc/mounts."""
+    best, kind = "", ""
+    target = str(path.resolve())
+    for line in mounts.splitlines():
+        parts = line.split(" ")
+        if len(parts) < 3:
+            continue
+        point = parts[1].replace("\\040", " ")
+        inside = target == point or target.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, parts[2]
+    return kind
+
+
+class Ownership:
+    """The held lock of a home. The file says who holds it, for messages; only the lock itself counts."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "owner"
+        self._file: int | None = None
+
+    def take(self, role: str) -> bool:
+        """Try to become the owner; False if another process is."""
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps({"pid": os.getpid(), "role": role}).encode(), 0)
+        self._file = handle
+        return True
+
+    def release(self) -> None:
+        """Let go."""
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+
+def owner(home: Path) -> dict[str, Any]:
+    """{"pid", "role"} of the process that holds the home's lock; empty if nobody does."""
+    path = home / "owner"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return {}
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(handle, 4096, 0).decode("utf-8", "replace")
+        try:
+            found: dict[str, Any] = json.loads(text) if text else {}
+        except ValueError:
+            found = {}
+        return found or {"pid": 0, "role": "unknown"}
+    finally:
+        os.close(handle)
+    return {}
+
+
+def refuse_second(home: Path) -> OwnerError:
+    """The error for a second daemon."""
+    found = owner(home)
+    return OwnerError(
+        f"an engine already runs for the home {home}",
+        cause=f"process {found.get('pid')} ({found.get('role')}) owns it",
+        hint="nebula status; every other command becomes its client",
+    )

@@ -1,0 +1,68 @@
+"""What an operation declares: its locks, its steps with their undo, and what the last transaction writes.
+
+A step is idempotent: run again from its start after a crash it ends in the same place. Facts that later steps need are
+saved with `context.save` before the step returns. The undo stands beside the step; it must also work when the step was
+only half done, or not begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from nebula.engine.api.values import Accepted, Call
+    from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
+    from nebula.engine.settings import Settings
+    from nebula.engine.store.rows import JobRow, VmRow
+    from nebula.engine.store.transaction import Transaction
+
+Act = Callable[["JobContext"], None]
+
+
+class Lock(NamedTuple):
+    """Something that at most `limit` jobs hold at once (1: exclusive), e.g. Lock("vm:7", 1)."""
+
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`phase` is the transition table's phase in which the step runs ("" for objects without one)."""
+
+    name: str
+    run: Act
+    undo: Act | None = None
+    phase: str = ""
+
+
+class Operation(Protocol):
+    """One kind of job."""
+
+    kind: str
+    steps: tuple[Step, ...]
+
+    def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
+        """What it must hold while it runs, from its arguments alone."""
+        ...
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """Further writes of the transaction that ends it well."""
+        ...
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """Further writes of the transaction that ends it badly; `clean`: the undo worked."""
+        ...
+
+
+class Verbs(Protocol):
+    """The façade's verbs that a job may file: the same that a person types."""
+
+    def migrate_in(
+        self, tx: Transaction, vm: VmRow, host: str, call: Call, *, live: bool, parent: int = 0, reason: str = ""
+    ) -> Accepted:
+        """File a migration in a transaction that is open already; `host` "" lets the scheduler choose."""
+        ...

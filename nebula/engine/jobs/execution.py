@@ -1,0 +1,134 @@
+"""One job on one thread: forward through its steps, or back through their undos."""
+
+from __future__ import annotations
+
+import enum
+import traceback
+from collections.abc import Callable
+
+from nebula.cancel import CancelToken
+from nebula.engine.jobs import outcome
+from nebula.engine.jobs.base import Operation, Step
+from nebula.engine.jobs.context import JobContext
+from nebula.engine.services import Services
+from nebula.errors import InterruptedByUser, NebulaError, OwnerError, UnreachableError
+
+
+class End(enum.Enum):
+    """How a run of a job ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    WAITING = "waiting"
+    PARKED = "parked"
+    """The engine stops; the next owner goes on."""
+
+
+class Execution:
+    """Runs `context.job`. `stopping` is set when the engine lets go: then the job is parked, not undone.
+
+    `renew` gives a fresh token for the way back: the first cancellation turns a job, a second one ends its undo.
+    """
+
+    def __init__(
+        self, context: JobContext, operation: Operation, stopping: CancelToken, renew: Callable[[], CancelToken]
+    ) -> None:
+        self._context = context
+        self._renew = renew
+        self._operation = operation
+        self._stopping = stopping
+        self._services: Services = context.services
+        self._job = context.job
+
+    def run(self) -> End:
+        """Run until it is done, failed, waiting or parked."""
+        self._services.store.write(lambda tx: outcome.started(tx, self._job))
+        if self._job.direction == "undo":
+            return self._backward()
+        return self._forward()
+
+    def _forward(self) -> End:
+        phase = ""
+        for index in range(self._job.step, len(self._operation.steps)):
+            step = self._operation.steps[index]
+            try:
+                self._context.cancel.raise_if_set()
+                phase = self._enter(step, index, phase)
+                step.run(self._context)
+            except OwnerError:
+                return End.PARKED
+            except InterruptedByUser as error:
+                if self._stopping.is_set():
+                    return self._park(index)
+                return self._turn(error, step, index)
+            except UnreachableError as error:
+                if not self._too_long():
+                    return self._wait(error, step, index)
+                return self._turn(error, step, index)
+            except Exception as error:  # noqa: BLE001 - any failure of a step turns the job back
+                return self._turn(error, step, index)
+        self._services.store.write(lambda tx: outcome.ended_well(tx, self._job, self._operation, self._services))
+        return End.DONE
+
+    def _enter(self, step: Step, index: int, phase: str) -> str:
+        self._job.step = index
+        if step.phase and step.phase != phase:
+            found = outcome.phase_named(self._job, step.phase)
+            if found is not None and not (index == 0 and self._job.attempt == 1):
+                self._services.store.write(lambda tx: outcome.next_phase(tx, self._job, index, found))
+        return step.phase
+
+    def _turn(self, error: Exception, step: Step, index: int) -> End:
+        described = outcome.described(error, step.name)
+        if not isinstance(error, NebulaError):
+            self._context.log(traceback.format_exc(), "error")
+        self._context.log(f"step {step.name} failed: {error}", "error")
+        self._services.store.write(lambda tx: outcome.turned(tx, self._job, index, described))
+        self._context.cancel = self._renew()
+        return self._backward()
+
+    def _backward(self) -> End:
+        clean = bool(self._context.facts.get("clean", True))
+        for index in range(min(self._job.step, len(self._operation.steps) - 1), -1, -1):
+            step = self._operation.steps[index]
+            if step.undo is None:
+                continue
+            try:
+                self._context.cancel.raise_if_set()
+                step.undo(self._context)
+            except OwnerError:
+                return End.PARKED
+            except InterruptedByUser:
+                if self._stopping.is_set():
+                    return self._park(self._job.step)
+                clean = False
+                break
+            except UnreachableError as error:
+                return self._wait(error, step, self._job.step)
+            except Exception as error:  # noqa: BLE001 - the other undos must still run; the log keeps this one
+                self._context.log(f"undo of {step.name} failed: {error}", "error")
+                clean = False
+        self._services.store.write(
+            lambda tx: outcome.ended_badly(tx, self._job, self._operation, self._services, clean=clean)
+        )
+        return End.FAILED
+
+    def _park(self, index: int) -> End:
+        self._services.store.write(
+            lambda tx: outcome.parked(tx, self._job, state="ready", step=index, not_before=0.0, error=self._job.error)
+        )
+        return End.PARKED
+
+    def _wait(self, error: UnreachableError, step: Step, index: int) -> End:
+        limits = self._services.settings
+        delay = min(limits.retry_most, limits.retry_first * 2 ** min(self._job.attempt - 1, 10))
+        not_before = self._services.clock.now() + delay
+        kept = self._job.error if self._job.direction == "undo" else outcome.described(error, step.name)
+        self._context.log(f"step {step.name} waits {delay:.0f} s: {error}", "warning")
+        self._services.store.write(
+            lambda tx: outcome.parked(tx, self._job, state="waiting", step=index, not_before=not_before, error=kept)
+        )
+        return End.WAITING
+
+    def _too_long(self) -> bool:
+        return self._services.clock.now() - self._job.started > self._services.settings.give_up_after

@@ -1,0 +1,285 @@
+"""What the operations on VMs share: where its disks and cards are, and how they are made and taken away on a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nebula.drivers.base import Datastore
+from nebula.engine.jobs.base import Lock
+from nebula.engine.machines.disks import Disk
+from nebula.engine.machines.domain import context_iso, design
+from nebula.engine.machines.machine import Machine, machine_of
+from nebula.engine.machines.networks import network_spec, nic_spec
+from nebula.engine.store.rows import (
+    ClusterRow,
+    DatastoreRow,
+    HistoryRow,
+    HostRow,
+    ImageCopyRow,
+    ImageRow,
+    LeaseRow,
+    NetworkRow,
+    VmRow,
+)
+from nebula.errors import ConflictError, NotFoundError, UnreachableError
+from nebula.model.storage import DiskSpec
+
+if TYPE_CHECKING:
+    from nebula.engine.jobs.context import JobContext
+    from nebula.engine.settings import Settings
+    from nebula.engine.store.rows import JobRow
+    from nebula.engine.store.transaction import Transaction
+
+SHARED_COPY = -1
+"""host_id of an image copy on storage that all hosts share."""
+
+
+def vm_lock(job: JobRow) -> Lock:
+    """Per VM exclusive."""
+    return Lock(f"vm:{job.target_id}", 1)
+
+
+def start_lock(job: JobRow, settings: Settings) -> Lock:
+    """Starts per host."""
+    return Lock(f"host:{job.args['host']}:start", settings.starts_per_host)
+
+
+class Site:
+    """A VM's parts as a job sees them: its machine, datastores and networks, read once."""
+
+    def __init__(self, context: JobContext) -> None:
+        read = context.services.store.read()
+        self.context = context
+        self.vm: VmRow = context.vm()
+        self.machine: Machine = machine_of(self.vm)
+        ids = {disk.datastore_id for disk in self.machine.disks} | {self.vm.datastore_id}
+        pool = context.services.pool
+        self.datastores: dict[int, Datastore] = {
+            ds_id: pool.datastore(read.get(DatastoreRow, ds_id)) for ds_id in ids if ds_id > 0
+        }
+        self.network_rows = {nic.network_id: read.get(NetworkRow, nic.network_id) for nic in self.machine.nics}
+        self.networks = {number: network_spec(row) for number, row in self.network_rows.items()}
+
+    def specs(self) -> list[DiskSpec]:
+        """All disks."""
+        return [disk.spec(self.vm.id) for disk in self.machine.disks]
+
+    def by_datastore(self) -> list[tuple[Datastore, list[DiskSpec]]]:
+        """The disks grouped by their datastore; the home of the context CD is there even without a disk."""
+        groups: dict[int, list[DiskSpec]] = {number: [] for number in self.datastores}
+        for disk in self.machine.disks:
+            groups[disk.datastore_id].append(disk.spec(self.vm.id))
+        return [(self.datastores[number], disks) for number, disks in groups.items()]
+
+    def store_of(self, disk: Disk) -> Datastore:
+        """The disk's datastore."""
+        return self.datastores[disk.datastore_id]
+
+    @property
+    def home(self) -> Datastore | None:
+        """The datastore that holds the context CD."""
+        return self.datastores.get(self.vm.datastore_id)
+
+
+def bring_images(site: Site, host_id: int) -> None:
+    """See that every image of the VM is on the host, from another host if need be."""
+    for disk in site.machine.disks:
+        if disk.image is not None:
+            _bring_image(site, disk, host_id)
+
+
+def _bring_image(site: Site, disk: Disk, host_id: int) -> None:
+    context, image, driver = site.context, disk.image, site.store_of(disk)
+    if image is None or driver.capabilities.shared:
+        return
+    read = context.services.store.read()
+    copies = [row.host_id for row in read.select(ImageCopyRow, '"image_id"=? ORDER BY "host_id"', (image.image_id,))]
+    if host_id in copies:
+        return
+    with context.hold(f"image:{image.image_id}:{host_id}"):
+        target = context.handle(host_id)
+        if not driver.has_image(target, image):
+            source = _reachable_copy(context, copies, disk)
+            context.log(f"copying image {disk.image_name} from {source.name} to {target.name}")
+            driver.copy_image(
+                source, target, image, job=f"image-{image.image_id}-{host_id}", progress=context.report, cancel=context.cancel
+            )
+        context.services.store.write(lambda tx: add_copy(tx, image.image_id, host_id))
+
+
+def _reachable_copy(context: JobContext, copies: list[int], disk: Disk):  # type: ignore[no-untyped-def]
+    for host_id in copies:
+        handle = context.handle(host_id)
+        try:
+            context.hypervisor(host_id).domains()
+        except UnreachableError as error:
+            context.log(f"host {handle.name} has image {disk.image_name} but does not answer: {error}", "warning")
+            continue
+        return handle
+    raise UnreachableError(
+        f"no host that has image {disk.image_name} answers",
+        cause=f"{len(copies)} hosts have a copy",
+        hint=f"nebula image show {disk.image_id}",
+    )
+
+
+def add_copy(tx: Transaction, image_id: int, host_id: int) -> None:
+    """Remember that the host has the image."""
+    if not tx.count(ImageCopyRow, '"image_id"=? AND "host_id"=?', (image_id, host_id)):
+        tx.insert(ImageCopyRow(image_id=image_id, host_id=host_id))
+
+
+def make_disks(site: Site, host_id: int) -> None:
+    """Make the disks on the host; each is there and whole after it."""
+    handle = site.context.handle(host_id)
+    for disk in site.machine.disks:
+        site.store_of(disk).create_disk(
+            handle,
+            disk.spec(site.vm.id),
+            job=f"{site.context.work_name}-disk{disk.disk_id}",
+            progress=site.context.report,
+            cancel=site.context.cancel,
+        )
+
+
+def write_context(site: Site, host_id: int) -> str:
+    """Write the context CD; returns its path, "" for a VM that has no datastore to keep one in."""
+    if site.home is None:
+        return ""
+    return site.home.write_context(site.context.handle(host_id), site.vm.id, context_iso(site.vm, site.network_rows))
+
+
+def remove_disks(site: Site, host_id: int, *, keep_persistent: bool = True) -> None:
+    """Delete the VM's files on the host."""
+    handle = site.context.handle(host_id)
+    for driver, disks in site.by_datastore():
+        driver.remove_vm(handle, site.vm.id, disks, keep_persistent=keep_persistent)
+
+
+def prepare_networks(site: Site, host_id: int) -> None:
+    """Bridges are there."""
+    for network in site.networks.values():
+        with site.context.hold(f"network:{network.network_id}:{host_id}"):
+            site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
+
+
+def plug(site: Site, host_id: int) -> None:
+    """Filters on the taps."""
+    handle = site.context.handle(host_id)
+    for nic in site.machine.nics:
+        network = site.networks[nic.network_id]
+        site.context.services.pool.network(network.driver).plugged(handle, nic_spec(site.vm.id, nic, network))
+
+
+def unplug(site: Site, host_id: int) -> None:
+    """Taps and filters are gone; bridges of ours that nobody uses on the host too."""
+    handle = site.context.handle(host_id)
+    for nic in site.machine.nics:
+        network = site.networks[nic.network_id]
+        site.context.services.pool.network(network.driver).unplugged(handle, nic_spec(site.vm.id, nic, network))
+    for network in site.networks.values():
+        with site.context.hold(f"network:{network.network_id}:{host_id}"):
+            if not _others_use(site, network.network_id, host_id):
+                site.context.services.pool.network(network.driver).release(handle, network)
+
+
+def _others_use(site: Site, network_id: int, host_id: int) -> bool:
+    rows = site.context.services.store.read().rows(
+        'SELECT COUNT(*) FROM "lease" JOIN "vm" ON "vm"."id"="lease"."vm_id" '
+        'WHERE "lease"."network_id"=? AND "vm"."host_id"=? AND "vm"."id"<>? AND "vm"."state"<>6',
+        (network_id, host_id, site.vm.id),
+    )
+    return bool(rows[0][0])
+
+
+def start_domain(site: Site, host_id: int, context_path: str) -> None:
+    """Define and start the domain on the host."""
+    row = site.context.host_row(host_id)
+    handle = site.context.handle(host_id)
+    paths = {disk.disk_id: site.store_of(disk).disk_path(handle, disk.spec(site.vm.id)) for disk in site.machine.disks}
+    cluster = site.context.services.store.read().get(ClusterRow, row.cluster_id)
+    spec = design(
+        site.vm, virt=row.virt, baseline=cluster.baseline, paths=paths, context_path=context_path, networks=site.networks
+    )
+    site.context.hypervisor(host_id).start(spec)
+
+
+def remove_domain(context: JobContext, host_id: int, uuid: str) -> None:
+    """Power off hard and forget."""
+    hypervisor = context.hypervisor(host_id)
+    hypervisor.destroy(uuid)
+    hypervisor.undefine(uuid)
+
+
+def runs_elsewhere(context: JobContext, vm: VmRow) -> None:
+    """Make sure that no other host runs the VM: ConflictError if one does, UnreachableError if one that may does not answer.
+
+    Hosts that the VM never was on are asked too when they answer; only those of its history must answer.
+    """
+    read = context.services.store.read()
+    must = {row.host_id for row in read.select(HistoryRow, '"vm_id"=?', (vm.id,))}
+    for host in read.select(HostRow, '"id"<>? ORDER BY "id"', (vm.host_id,)):
+        try:
+            reality = context.services.pool.hypervisor(host).lookup(vm.uuid)
+        except UnreachableError:
+            if host.id in must:
+                raise
+            continue
+        if reality is not None and reality.state.value in {"running", "paused", "shutdown"}:
+            raise ConflictError(
+                f"VM {vm.name} ({vm.id}) already runs on host {host.name}",
+                cause="somebody moved or started it there without nebula",
+                hint=f"virsh migrate it back, or end it there, then: nebula vm resume {vm.id}",
+            )
+
+
+def begin_stay(tx: Transaction, vm: VmRow, host: HostRow, action: str, actor: str, reason: str = "") -> None:
+    """A new record in the VM's history; the open one ends."""
+    end_stay(tx, vm)
+    seq = tx.count(HistoryRow, '"vm_id"=?', (vm.id,))
+    tx.insert(
+        HistoryRow(
+            vm_id=vm.id, seq=seq, host_id=host.id, host=host.name, action=action, reason=reason, actor=actor, started=tx.now
+        )
+    )
+
+
+def end_stay(tx: Transaction, vm: VmRow) -> None:
+    """The open record of the VM's history ends."""
+    tx.execute('UPDATE "history" SET "ended"=? WHERE "vm_id"=? AND "ended"=0', (tx.now, vm.id))
+
+
+def forget_machine(tx: Transaction, vm: VmRow) -> None:
+    """A VM's leases go back and its images are free: part of the transaction that makes it DONE."""
+    machine = machine_of(vm)
+    for nic in machine.nics:
+        tx.execute('UPDATE "network" SET "used_leases"="used_leases"-1, "generation"="generation"+1 WHERE "id"=?', (nic.network_id,))
+    tx.execute('DELETE FROM "lease" WHERE "vm_id"=?', (vm.id,))
+    for disk in machine.disks:
+        if disk.image_id > 0:
+            release_image(tx, disk.image_id)
+    end_stay(tx, vm)
+
+
+def release_image(tx: Transaction, image_id: int) -> None:
+    """One VM fewer uses the image."""
+    from nebula.engine.lifecycle.states import ImageState
+
+    try:
+        image = tx.get(ImageRow, image_id)
+    except NotFoundError:
+        return
+    left = max(0, image.running_vms - 1)
+    used = ImageState.USED_PERS if image.persistent else ImageState.USED
+    state = int(ImageState.READY) if image.state == used and not left else image.state
+    tx.swap(image, running_vms=left, state=state)
+
+
+def move_persistent(tx: Transaction, vm: VmRow, source: int, target: int) -> None:
+    """A persistent image goes with its VM: its copy is at the target now, and only there."""
+    for disk in machine_of(vm).disks:
+        if disk.kind != "persistent" or disk.image_id < 0:
+            continue
+        if tx.count(ImageCopyRow, '"image_id"=? AND "host_id"=?', (disk.image_id, source)):
+            tx.execute('DELETE FROM "image_copy" WHERE "image_id"=? AND "host_id"=?', (disk.image_id, source))
+            add_copy(tx, disk.image_id, target)

@@ -1,0 +1,70 @@
+"""host.evacuate: every VM of a host migrates away; the job waits for its children and counts them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nebula.engine.jobs.base import Lock, Step
+from nebula.engine.store.rows import HostRow, JobRow
+from nebula.errors import PartlyDoneError
+
+if TYPE_CHECKING:
+    from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
+    from nebula.engine.settings import Settings
+    from nebula.engine.store.transaction import Transaction
+
+_POLL = 0.2
+_OPEN = {"ready", "running", "waiting"}
+
+
+def _file_moves(context: JobContext) -> None:
+    from nebula.engine.evacuation import file_moves
+
+    left = file_moves(context.services, context.job, context.verbs)
+    context.save(left=left)
+    for vm, why in left.items():
+        context.log(f"VM {vm} stays: {why}", "warning")
+
+
+def _wait(context: JobContext) -> None:
+    while True:
+        children = context.services.store.read().select(JobRow, '"parent_id"=? ORDER BY "id"', (context.job.id,))
+        ended = sum(1 for child in children if child.state not in _OPEN)
+        if ended == len(children):
+            break
+        context.cancel.wait(_POLL)
+        context.cancel.raise_if_set()
+    bad = [child for child in children if child.state != "done"]
+    left = context.facts.get("left", {})
+    if bad or left:
+        words = [f"VM {child.target_id}: {child.error.get('message', child.state)}" for child in bad]
+        words += [f"VM {vm}: {why}" for vm, why in left.items()]
+        raise PartlyDoneError(
+            f"{len(children) - len(bad)} VMs migrated away, {len(bad) + len(left)} are still there",
+            cause="; ".join(words)[:1500],
+            hint=f"nebula host evacuate {context.job.target_id}",
+        )
+
+
+class Evacuate:
+    """See the module."""
+
+    kind = "host.evacuate"
+    steps = (Step("file migrations", _file_moves), Step("wait for migrations", _wait))
+
+    def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
+        """One evacuation a host."""
+        return (Lock(f"host:{job.target_id}:evacuate", 1),)
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """The host is empty."""
+        row = transaction.get(HostRow, job.target_id)
+        transaction.event("host.evacuated", "host", row.id, actor=job.actor, name=row.name)
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """The host stays disabled with what is left on it."""
+        transaction.event("host.evacuation-failed", "host", job.target_id, actor=job.actor, message=message)
+
+
+EVACUATE = Evacuate()

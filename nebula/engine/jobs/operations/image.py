@@ -1,0 +1,186 @@
+"""image.create: fetch, bring to a host, probe, take in. image.remove: its file goes from every host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nebula.drivers.base import Datastore, HostHandle
+from nebula.engine.jobs.base import Lock, Step
+from nebula.engine.jobs.operations.common import SHARED_COPY, add_copy
+from nebula.engine.lifecycle.moves import move
+from nebula.engine.lifecycle.states import ImageState, VmState
+from nebula.engine.lifecycle.table import CLONING_FAILURE, PENDING
+from nebula.engine.machines.disks import image_spec
+from nebula.engine.machines.machine import body_of, machine_of
+from nebula.engine.store.rows import DatastoreRow, ImageCopyRow, ImageRow, VmRow
+from nebula.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
+    from nebula.engine.settings import Settings
+    from nebula.engine.store.rows import JobRow
+    from nebula.engine.store.transaction import Transaction
+
+
+def _parts(context: JobContext) -> tuple[ImageRow, Datastore, HostHandle]:
+    read = context.services.store.read()
+    image = read.get(ImageRow, context.job.target_id)
+    driver = context.services.pool.datastore(read.get(DatastoreRow, image.datastore_id))
+    return image, driver, context.handle(context.job.args["host"])
+
+
+def _staging(context: JobContext) -> Path:
+    folder = context.services.home / "staging"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"image-{context.job.target_id}"
+
+
+def _fetch(context: JobContext) -> None:
+    args = context.job.args
+    if not (args.get("path") or args.get("url")):
+        return
+    from nebula.images.fetch import fetch
+
+    fetched = fetch(
+        args.get("path") or args["url"],
+        _staging(context),
+        checksum=args.get("checksum", ""),
+        checksum_url=args.get("checksum_url", ""),
+        progress=context.report,
+        cancel=context.cancel,
+    )
+    context.save(fetched=str(fetched.path))
+
+
+def _unfetch(context: JobContext) -> None:
+    folder = _staging(context).parent
+    for leftover in folder.glob(f"image-{context.job.target_id}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _bring(context: JobContext) -> None:
+    image, driver, host = _parts(context)
+    spec = image_spec(image)
+    if driver.has_image(host, spec) and context.facts.get("probed"):
+        return
+    if not (context.job.args.get("path") or context.job.args.get("url")):
+        driver.create_empty(host, spec)
+        context.save(size=image.size, format=image.format, probed=True)
+        return
+    staged = driver.staging_path(host, spec)
+    host.transport.upload(Path(context.facts["fetched"]), staged, progress=context.report, cancel=context.cancel, root=True)
+    probe = driver.probe(host, staged, str(context.job.args.get("format", "")))
+    context.save(size=probe.virtual_size, format=probe.format, probed=True)
+    whole = msgspec.structs.replace(spec, size=probe.virtual_size, format=probe.format)
+    driver.take_in(host, whole, staged, job=context.work_name, progress=context.report, cancel=context.cancel)
+
+
+def _unbring(context: JobContext) -> None:
+    image, driver, host = _parts(context)
+    spec = image_spec(image)
+    whole = msgspec.structs.replace(spec, format=context.facts.get("format", spec.format))
+    driver.remove_image(host, whole)
+    host.transport.run(["rm", "-f", "--", driver.staging_path(host, spec), driver.staging_path(host, spec) + ".part"], root=True)
+
+
+def _tidy(context: JobContext) -> None:
+    _unfetch(context)
+
+
+class Create:
+    """LOCKED until it ends in READY, or in ERROR with the reason."""
+
+    kind = "image.create"
+    steps = (Step("fetch", _fetch, _unfetch), Step("bring to host", _bring, _unbring), Step("tidy up", _tidy))
+
+    def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
+        """The image; copies per host."""
+        return Lock(f"image:{job.target_id}", 1), Lock(f"host:{job.args['host']}:copy", settings.copies_per_host)
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """READY; VMs that waited for it go on."""
+        image = transaction.get(ImageRow, job.target_id)
+        datastore = transaction.get(DatastoreRow, image.datastore_id)
+        shared = services.pool.datastore(datastore).capabilities.shared
+        add_copy(transaction, image.id, SHARED_COPY if shared else job.args["host"])
+        used = ImageState.USED_PERS if image.persistent else ImageState.USED
+        state = used if image.running_vms else ImageState.READY
+        transaction.swap(image, state=int(state), size=job.facts["size"], format=job.facts["format"], error="")
+        transaction.event("image.state", "image", image.id, actor=job.actor, name=image.name, after=state.name)
+        wake_waiting(transaction, image, good=True)
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """ERROR."""
+        image = transaction.get(ImageRow, job.target_id)
+        text = f"{message}: {job.error.get('cause', '')}".rstrip(": ")
+        transaction.swap(image, state=int(ImageState.ERROR), error=text[:1000])
+        transaction.event("image.state", "image", image.id, actor=job.actor, name=image.name, after="ERROR", error=text[:500])
+        wake_waiting(transaction, image, good=False)
+
+
+def wake_waiting(tx: Transaction, image: ImageRow, *, good: bool) -> None:
+    """VMs in CLONING whose last missing image this was become PENDING (or HOLD), or CLONING_FAILURE."""
+    for vm in tx.select(VmRow, '"state"=?', (int(VmState.CLONING),)):
+        machine = machine_of(vm)
+        if all(disk.image_id != image.id for disk in machine.disks):
+            continue
+        if not good:
+            move(tx, vm, CLONING_FAILURE, reason=f"image {image.name} is in ERROR")
+            continue
+        for disk in machine.disks:
+            if disk.image_id == image.id:
+                disk.image = image_spec(image)
+                disk.format = image.format
+        tx.swap(vm, body=body_of(machine))
+        if not _missing(tx, [disk.image_id for disk in machine.disks if disk.image_id > 0]):
+            move(tx, vm, PENDING)
+
+
+def _missing(tx: Transaction, ids: list[int]) -> bool:
+    return any(tx.get(ImageRow, number).state == ImageState.LOCKED for number in ids)
+
+
+def _remove(context: JobContext) -> None:
+    read = context.services.store.read()
+    try:
+        image = read.get(ImageRow, context.job.target_id)
+    except NotFoundError:
+        return
+    driver = context.services.pool.datastore(read.get(DatastoreRow, image.datastore_id))
+    for copy in read.select(ImageCopyRow, '"image_id"=?', (image.id,)):
+        host_id = context.job.args["host"] if copy.host_id == SHARED_COPY else copy.host_id
+        driver.remove_image(context.handle(host_id), image_spec(image))
+        context.services.store.write(lambda tx, row=copy: tx.delete(row))
+
+
+class Remove:
+    """The row goes when no host has the file any more."""
+
+    kind = "image.remove"
+    steps = (Step("remove files", _remove),)
+
+    def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
+        """The image."""
+        return (Lock(f"image:{job.target_id}", 1),)
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """Gone."""
+        try:
+            image = transaction.get(ImageRow, job.target_id)
+        except NotFoundError:
+            return
+        transaction.delete(image)
+        transaction.event("image.removed", "image", image.id, actor=job.actor, name=image.name)
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """ERROR: it can be removed again."""
+        image = transaction.get(ImageRow, job.target_id)
+        transaction.swap(image, state=int(ImageState.ERROR), error=message[:1000])
+
+
+CREATE = Create()
+REMOVE = Remove()

@@ -1,0 +1,181 @@
+"""vm.migrate-live: a running VM goes to another host, its disks with it where they are not shared.
+
+The migration itself is libvirt's, peer to peer: it goes on when the engine dies. Reality decides afterwards, by asking
+both hosts for the UUID.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nebula.drivers.base import MigrationRequest
+from nebula.engine.jobs.base import Lock, Step
+from nebula.engine.jobs.operations import common
+from nebula.engine.machines.domain import context_iso
+from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
+from nebula.errors import ConflictError
+from nebula.model.domain import DomainReality, DomainState
+
+if TYPE_CHECKING:
+    from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
+    from nebula.engine.settings import Settings
+    from nebula.engine.store.rows import JobRow
+    from nebula.engine.store.transaction import Transaction
+
+_ALIVE = {DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTDOWN}
+
+
+def migration_locks(job: JobRow, settings: Settings) -> tuple[Lock, ...]:
+    """The VM, one place out of the source, one into the target."""
+    out, into = job.args["from"], job.args["host"]
+    return (
+        common.vm_lock(job),
+        Lock(f"host:{out}:migrate-out", settings.migrations_per_host),
+        Lock(f"host:{into}:migrate-in", settings.migrations_per_host),
+    )
+
+
+def _ends(context: JobContext) -> tuple[int, int]:
+    return context.job.args["from"], context.job.args["host"]
+
+
+def arrived(context: JobContext) -> bool:
+    """Whether the guest runs at the target; asks both hosts."""
+    source, target = _ends(context)
+    uuid = context.vm().uuid
+    there = context.hypervisor(target).lookup(uuid)
+    return _runs(there) and not _runs(context.hypervisor(source).lookup(uuid))
+
+
+def _runs(reality: DomainReality | None) -> bool:
+    return reality is not None and reality.state in _ALIVE and not reality.incoming
+
+
+def _prepare(context: JobContext) -> None:
+    if arrived(context):
+        return
+    source, target = _ends(context)
+    site = common.Site(context)
+    common.bring_images(site, target)
+    handle = context.handle(target)
+    iso = context_iso(site.vm, site.network_rows)
+    for driver, disks in site.by_datastore():
+        if not driver.capabilities.shared:
+            driver.prepare_incoming(handle, disks, iso if driver is site.home else None)
+    common.prepare_networks(site, target)
+
+
+def _unprepare(context: JobContext) -> None:
+    if arrived(context):
+        return
+    _, target = _ends(context)
+    site = common.Site(context)
+    common.unplug(site, target)
+    handle = context.handle(target)
+    for driver, disks in site.by_datastore():
+        if not driver.capabilities.shared:
+            driver.remove_vm(handle, site.vm.id, disks, keep_persistent=False)
+
+
+def _migrate(context: JobContext) -> None:
+    if arrived(context):
+        return
+    source, target = _ends(context)
+    site = common.Site(context)
+    handle = context.handle(target)
+    copied = [disk for disk in site.machine.disks if not site.store_of(disk).capabilities.shared and disk.kind != "cdrom"]
+    paths = [(disk.target, site.store_of(disk).disk_path(handle, disk.spec(site.vm.id))) for disk in site.machine.disks]
+    cluster = context.services.store.read().get(ClusterRow, context.host_row(target).cluster_id)
+    context.hypervisor(source).migrate(
+        MigrationRequest(
+            uuid=site.vm.uuid,
+            target=handle,
+            copy_targets=tuple(disk.target for disk in copied),
+            shared_unsafe=len(copied) < len(site.machine.disks),
+            tunnel=cluster.body.get("migration_tunnel", "ssh"),
+            bandwidth_mib=int(cluster.body.get("migration_bandwidth", 0)),
+            disk_paths=tuple(paths),
+        ),
+        progress=context.report,
+        cancel=context.cancel,
+    )
+    if not arrived(context):
+        raise ConflictError(
+            f"the migration of VM {site.vm.name} ended, but the guest does not run on {handle.name}",
+            cause="libvirt called it done",
+            hint=f"nebula vm show {site.vm.id} --refresh",
+        )
+
+
+def _abort(context: JobContext) -> None:
+    source, target = _ends(context)
+    uuid = context.vm().uuid
+    if arrived(context):
+        raise ConflictError("the guest runs at the target already", hint=f"nebula vm show {context.job.target_id}")
+    context.hypervisor(source).abort_migration(uuid)
+    there = context.hypervisor(target).lookup(uuid)
+    if there is not None and not _runs(there):
+        common.remove_domain(context, target, uuid)
+
+
+def _settle(context: JobContext) -> None:
+    source, _ = _ends(context)
+    context.hypervisor(source).undefine(context.vm().uuid)
+    site = common.Site(context)
+    common.plug(site, context.job.args["host"])
+    _leave(site, source)
+
+
+def _leave(site: common.Site, source: int) -> None:
+    handle = site.context.handle(source)
+    for driver, disks in site.by_datastore():
+        if not driver.capabilities.shared:
+            driver.remove_vm(handle, site.vm.id, disks, keep_persistent=False)
+    common.unplug(site, source)
+
+
+class MigrateLive:
+    """Prepare the target, migrate, settle: the source is clean after it."""
+
+    kind = "vm.migrate-live"
+    steps = (
+        Step("prepare target", _prepare, _unprepare, "migrate"),
+        Step("migrate", _migrate, _abort, "migrate"),
+        Step("settle", _settle, None, "migrate"),
+    )
+
+    def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
+        """See migration_locks."""
+        return migration_locks(job, settings)
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """The VM is on the target."""
+        moved(transaction, job, "live-migrate")
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """Where both ends could not be asked, both stay suspect."""
+        if not clean:
+            left_behind(transaction, job)
+
+
+def moved(tx: Transaction, job: JobRow, action: str) -> None:
+    """The VM's row says the target from now on; persistent images have their copy there."""
+    vm = tx.get(VmRow, job.target_id)
+    host = tx.get(HostRow, job.args["host"])
+    tx.swap(vm, host_id=host.id, cluster_id=host.cluster_id)
+    common.begin_stay(tx, vm, host, action, job.actor, str(job.args.get("reason", "")))
+    common.move_persistent(tx, vm, job.args["from"], host.id)
+
+
+def left_behind(tx: Transaction, job: JobRow) -> None:
+    """Remember that something may be left at the target."""
+    from nebula.engine.machines.machine import body_of, machine_of
+
+    vm = tx.get(VmRow, job.target_id)
+    machine = machine_of(vm)
+    machine.left_on = sorted({*machine.left_on, int(job.args["host"])})
+    tx.swap(vm, body=body_of(machine))
+
+
+MIGRATE_LIVE = MigrateLive()

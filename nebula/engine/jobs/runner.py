@@ -1,0 +1,183 @@
+"""The runner: takes jobs that are ready, holds their locks, runs them on threads, and takes up what a dead one left."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from nebula.cancel import CancelToken
+from nebula.engine.jobs.base import Verbs
+from nebula.engine.jobs.context import JobContext, KeyedLocks
+from nebula.engine.jobs.execution import End, Execution
+from nebula.engine.jobs.locks import Locks, LockTable
+from nebula.engine.jobs.registry import operation
+from nebula.engine.services import Services
+from nebula.engine.store.rows import JobRow
+from nebula.errors import OwnerError
+
+_log = logging.getLogger(__name__)
+ENDED = ("done", "failed", "cancelled")
+
+
+class Runner:
+    """Jobs of one engine."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lock = threading.Condition()
+        self._locks = LockTable()
+        self._keyed = KeyedLocks()
+        self._known: dict[int, Locks] = {}
+        self._tokens: dict[int, CancelToken] = {}
+        self._later: list[tuple[float, int]] = []
+        self._stopping = CancelToken()
+        self._verbs: Verbs
+        self._pool = ThreadPoolExecutor(services.settings.workers, thread_name_prefix="nebula-job")
+        self._timer = threading.Thread(target=self._watch_clock, name="nebula-job-timer", daemon=True)
+        self._timer.start()
+
+    def serve(self, verbs: Verbs) -> None:
+        """The façade's verbs for jobs that file others; before any job runs."""
+        self._verbs = verbs
+
+    def recover(self) -> int:
+        """Take up every job that has not ended, whoever left it; returns how many."""
+        rows = self._services.store.read().select(JobRow, "\"state\" IN ('ready','running','waiting') ORDER BY \"id\"")
+        for row in rows:
+            if row.state == "waiting":
+                self._wait_until(row.id, row.not_before)
+            else:
+                self.submit(row)
+        return len(rows)
+
+    def submit(self, job: JobRow) -> None:
+        """A durable job is ready; call it after its commit."""
+        locks = operation(job.kind).locks(job, self._services.settings)
+        with self._lock:
+            if self._stopping.is_set() or job.id in self._known:
+                return
+            self._known[job.id] = locks
+            if self._locks.acquire(job.id, locks):
+                self._start(job.id)
+
+    def cancel(self, job_id: int, reason: str) -> None:
+        """Set the token of a running job; a waiting one is run now, to go back."""
+        with self._lock:
+            token = self._tokens.get(job_id)
+        if token is not None:
+            token.set(reason)
+        else:
+            self.poke([job_id])
+
+    def poke(self, job_ids: Iterable[int] | None = None) -> None:
+        """Try waiting jobs now (all, or these): a host is back, or somebody asked."""
+        wanted = None if job_ids is None else set(job_ids)
+        with self._lock:
+            now, kept = [], []
+            for when, job_id in self._later:
+                (now if wanted is None or job_id in wanted else kept).append((when, job_id))
+            heapq.heapify(kept)
+            self._later = kept
+        for _, job_id in now:
+            self._take_up(job_id)
+
+    def busy(self) -> bool:
+        """Whether any job is ready or running (waiting for a host does not count)."""
+        with self._lock:
+            return bool(self._known)
+
+    def waiting(self) -> int:
+        """How many jobs wait for a time or a host."""
+        with self._lock:
+            return len(self._later)
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until nothing is ready or running; False if time ran out first."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._known, timeout)
+
+    def stop(self, reason: str) -> None:
+        """Let every job end its step at a safe point and leave it to the next owner."""
+        self._stopping.set(reason)
+        with self._lock:
+            tokens = list(self._tokens.values())
+            self._known = {job_id: locks for job_id, locks in self._known.items() if job_id in self._tokens}
+            self._lock.notify_all()
+        for token in tokens:
+            token.set(reason)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._timer.join()
+
+    def locks_held(self) -> dict[str, int]:
+        """For status and tests."""
+        with self._lock:
+            return self._locks.held()
+
+    def _start(self, job_id: int) -> None:
+        self._tokens[job_id] = CancelToken()
+        self._pool.submit(self._run, job_id)
+
+    def _run(self, job_id: int) -> None:
+        end = End.PARKED
+        not_before = 0.0
+        try:
+            with self._lock:
+                token = self._tokens[job_id]
+            job = self._services.store.read().get(JobRow, job_id)
+            if job.state not in ENDED and not self._stopping.is_set():
+                if job.cancel and job.direction == "forward":
+                    token.set("cancelled")
+                context = JobContext(job, self._services, token, self._keyed, self._verbs)
+                execution = Execution(context, operation(job.kind), self._stopping, lambda: self._renew(job_id))
+                end = execution.run()
+                not_before = job.not_before
+        except OwnerError:
+            _log.warning("job %d is left to the engine's new owner", job_id)
+        except Exception:
+            _log.exception("job %d met a fault outside its steps; the next engine takes it up", job_id)
+        finally:
+            self._leave(job_id, end, not_before)
+
+    def _renew(self, job_id: int) -> CancelToken:
+        token = CancelToken()
+        with self._lock:
+            self._tokens[job_id] = token
+        if self._stopping.is_set():
+            token.set(self._stopping.reason)
+        return token
+
+    def _leave(self, job_id: int, end: End, not_before: float) -> None:
+        with self._lock:
+            self._tokens.pop(job_id, None)
+            for woken in self._locks.release(self._known.pop(job_id, ())):
+                if not self._stopping.is_set():
+                    self._start(woken)
+            self._lock.notify_all()
+        if end is End.WAITING:
+            self._wait_until(job_id, not_before)
+
+    def _wait_until(self, job_id: int, when: float) -> None:
+        with self._lock:
+            heapq.heappush(self._later, (when, job_id))
+            self._lock.notify_all()
+
+    def _take_up(self, job_id: int) -> None:
+        row = self._services.store.read().get(JobRow, job_id)
+        if row.state not in ENDED:
+            self.submit(row)
+
+    def _watch_clock(self) -> None:
+        while not self._stopping.is_set():
+            due: list[int] = []
+            with self._lock:
+                now = self._services.clock.now()
+                while self._later and self._later[0][0] <= now:
+                    due.append(heapq.heappop(self._later)[1])
+                if not due:
+                    delay = min(1.0, self._later[0][0] - now) if self._later else 1.0
+                    self._lock.wait(max(0.01, delay))
+            for job_id in due:
+                self._take_up(job_id)

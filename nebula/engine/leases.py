@@ -1,0 +1,136 @@
+"""Leases: taken in the VM's own transaction, never twice (the unique index is the proof), given back with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from nebula.engine.addresses import AddressRange, address_at, first_free, index_of, reserved_positions
+from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow
+from nebula.engine.store.transaction import Transaction
+from nebula.errors import CapacityError, ConflictError, NotFoundError
+
+HELD = -1
+"""vm_id of an address on hold."""
+RESERVED = -2
+"""vm_id of an address that a reservation took; nic_id is then the child network's id."""
+
+
+class Leases:
+    """Takes and gives back addresses. Keeps, per range, a position below which nothing is free, so that a long range is
+    not walked through each time; it is only a hint."""
+
+    def __init__(self) -> None:
+        self._low: dict[int, int] = {}
+
+    def take(self, tx: Transaction, network: NetworkRow, vm_id: int, nic_id: int, *, wanted: str = "") -> LeaseRow:
+        """A lease for a card: the wanted address (IP or MAC), or the first free one.
+
+        Raises ConflictError (taken), NotFoundError (in no range), CapacityError (network full).
+        """
+        ranges = tx.select(AddressRangeRow, '"network_id"=? ORDER BY "number"', (network.id,))
+        if not ranges:
+            raise CapacityError(f"network {network.name} has no address range", hint=f"nebula network add-range {network.id} RANGE")
+        if wanted:
+            row, position = _find(ranges, network, wanted)
+            self._refuse_taken(tx, network, row, position, wanted)
+        else:
+            row, position = self._first(tx, network, ranges)
+        lease = _lease(network, row, position, vm_id, nic_id)
+        tx.insert(lease)
+        count(tx, network, +1)
+        return lease
+
+    def hold(self, tx: Transaction, network: NetworkRow, wanted: str) -> LeaseRow:
+        """Put an address on hold."""
+        return self.take(tx, network, HELD, -1, wanted=wanted)
+
+    def release(self, tx: Transaction, network: NetworkRow, wanted: str) -> None:
+        """Give back an address on hold; ConflictError if a VM has it."""
+        ranges = tx.select(AddressRangeRow, '"network_id"=? ORDER BY "number"', (network.id,))
+        row, position = _find(ranges, network, wanted)
+        lease = tx.first(LeaseRow, '"range_id"=? AND "position"=?', (row.id, position))
+        if lease is None:
+            raise ConflictError(f"{wanted} is not on hold in network {network.name}", hint=f"nebula network leases {network.id}")
+        if lease.vm_id != HELD:
+            raise ConflictError(f"{wanted} belongs to VM {lease.vm_id}", hint=f"nebula vm show {lease.vm_id}")
+        tx.delete(lease)
+        count(tx, network, -1)
+        tx.after_commit(self.forget)
+
+    def forget(self) -> None:
+        """Addresses came free: look from the start again."""
+        self._low.clear()
+
+    def _first(self, tx: Transaction, network: NetworkRow, ranges: list[AddressRangeRow]) -> tuple[AddressRangeRow, int]:
+        for row in ranges:
+            position = self._gap(tx, network, row, self._low.get(row.id, 0))
+            if position is None and self._low.get(row.id):
+                position = self._gap(tx, network, row, 0)
+            if position is not None:
+                self._low[row.id] = position
+                return row, position
+        raise CapacityError(
+            f"network {network.name} has no free address",
+            cause=f"{network.used_leases} leases are taken",
+            hint=f"nebula network add-range {network.id} RANGE",
+        )
+
+    def _gap(self, tx: Transaction, network: NetworkRow, row: AddressRangeRow, start: int) -> int | None:
+        reserved = reserved_positions(range_of(row), **_subnet(network))
+        while True:
+            used = [
+                int(item[0])
+                for item in tx.rows(
+                    'SELECT "position" FROM "lease" WHERE "range_id"=? AND "position">=? ORDER BY "position" LIMIT 256',
+                    (row.id, start),
+                )
+            ]
+            found = first_free(range_of(row), used, reserved, start)
+            if found is None or len(used) < 256 or found < used[-1]:
+                return found
+            start = used[-1] + 1
+
+    def _refuse_taken(self, tx: Transaction, network: NetworkRow, row: AddressRangeRow, position: int, wanted: str) -> None:
+        taken = tx.first(LeaseRow, '"range_id"=? AND "position"=?', (row.id, position))
+        if taken is None:
+            return
+        who = "on hold" if taken.vm_id == HELD else "reserved" if taken.vm_id == RESERVED else f"taken by VM {taken.vm_id}"
+        raise ConflictError(f"{wanted} of network {network.name} is {who}", hint=f"nebula network leases {network.id}")
+
+
+def range_of(row: AddressRangeRow) -> AddressRange:
+    """The range's arithmetic."""
+    return msgspec.convert(row.body, AddressRange)
+
+
+def count(tx: Transaction, network: NetworkRow, by: int) -> None:
+    """Keep the network's number of leases."""
+    tx.swap(network, used_leases=network.used_leases + by)
+
+
+def _subnet(network: NetworkRow) -> dict[str, Any]:
+    settings = network.body.get("settings", {})
+    return {
+        "gateway": settings.get("gateway", ""),
+        "prefix_length": int(settings.get("prefix_length", 24)),
+        "gateway6": settings.get("gateway6", ""),
+        "others": tuple(settings.get("dns", ())),
+    }
+
+
+def _find(ranges: list[AddressRangeRow], network: NetworkRow, wanted: str) -> tuple[AddressRangeRow, int]:
+    for row in ranges:
+        position = index_of(range_of(row), wanted)
+        if position is not None:
+            return row, position
+    raise NotFoundError(f"{wanted[:60]} is in no range of network {network.name}", hint=f"nebula network show {network.id}")
+
+
+def _lease(network: NetworkRow, row: AddressRangeRow, position: int, vm_id: int, nic_id: int) -> LeaseRow:
+    at = address_at(range_of(row), position)
+    return LeaseRow(
+        network_id=network.id, range_id=row.id, position=position, vm_id=vm_id, nic_id=nic_id,
+        mac=at.mac, ip=at.ip, ip6=at.ip6 or at.ip6_ula,
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""What every noun of the façade does: find the object, write in one transaction, remember the answer, file the job."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from nebula.engine.api.columns import Column
+from nebula.engine.api.values import Accepted, Call, Detail, Listing, Query
+from nebula.engine.jobs.runner import Runner
+from nebula.engine.lifecycle.states import HostState, ImageState, place_named
+from nebula.engine.listing import run
+from nebula.engine.services import Services
+from nebula.engine.store.rows import JobRow, RequestRow
+from nebula.engine.store.rows.base import Row
+from nebula.engine.store.transaction import Queries, Transaction
+from nebula.engine.store.writer import DryRun
+from nebula.errors import NotFoundError, UsageError
+from nebula.names import check_name
+
+R = TypeVar("R", bound=Row)
+
+
+class Noun:
+    """Base of the façade's nouns."""
+
+    noun = ""
+
+    def __init__(self, services: Services, runner: Runner) -> None:
+        self._services = services
+        self._runner = runner
+
+    @property
+    def _store(self):  # type: ignore[no-untyped-def]
+        return self._services.store
+
+    def list(self, query: Query) -> Listing:
+        """Rows of this noun."""
+        columns, rows = run(self._store.read(), self.noun, query, decode_filter)
+        return Listing(columns=columns, rows=rows)
+
+    def _change(self, call: Call, work: Callable[[Transaction], Accepted]) -> Accepted:
+        """Run `work` in one transaction; the same key gets the same answer; a dry run is rolled back."""
+
+        def whole(tx: Transaction) -> Accepted:
+            known = tx.first(RequestRow, '"name"=?', (call.key,)) if call.key else None
+            if known is not None:
+                return msgspec.convert(known.answer, Accepted)
+            accepted = work(tx)
+            if call.dry_run:
+                would = accepted.would or tuple(f"{event.kind} {event.object_kind} {event.object_id}" for event in tx.events)
+                raise DryRun(msgspec.structs.replace(accepted, would=would, job_id=0))
+            if call.key:
+                tx.insert(RequestRow(name=call.key, at=tx.now, answer=msgspec.to_builtins(accepted)))
+            return accepted
+
+        accepted: Accepted = self._store.write(whole)
+        return accepted
+
+    def _file(
+        self, tx: Transaction, kind: str, target_id: int, call: Call, args: Mapping[str, Any], *, target_kind: str = "", parent: int = 0
+    ) -> JobRow:
+        """A durable job, started when the transaction is."""
+        job = tx.insert(
+            JobRow(
+                kind=kind,
+                target_kind=target_kind or self.noun,
+                target_id=target_id,
+                created=tx.now,
+                actor=call.actor,
+                args=dict(args),
+                parent_id=parent,
+            )
+        )
+        tx.event("job.filed", "job", job.id, actor=call.actor, kind=kind, target=[job.target_kind, target_id])
+        tx.after_commit(lambda: self._runner.submit(job))
+        return job
+
+
+def resolve(queries: Queries, kind: type[R], ref: str, *, condition: str = "") -> R:
+    """The row that a person means: by id or by name. NotFoundError offers names that are close."""
+    tail = f" AND {condition}" if condition else ""
+    text = str(ref).strip()
+    if text.isdecimal() and len(text) < 19:
+        found = queries.first(kind, '"id"=?', (int(text),))
+        if found is not None:
+            return found
+    rows = queries.select(kind, f'"name"=?{tail} ORDER BY "id"', (text[:255],))
+    if len(rows) == 1:
+        return rows[0]
+    noun = kind._table
+    if rows:
+        from nebula.errors import ConflictError
+
+        ids = ", ".join(str(row.id) for row in rows[:10])
+        raise ConflictError(f"{len(rows)} {noun}s are called {text}", cause=f"their ids: {ids}", hint="name it by its id")
+    raise NotFoundError(f"there is no {noun} {text[:80]!r}", hint=_close(queries, noun, text) or f"nebula {noun} list")
+
+
+def _close(queries: Queries, noun: str, text: str) -> str:
+    names = [str(row[0]) for row in queries.rows(f'SELECT "name" FROM "{noun}" ORDER BY "id" DESC LIMIT 2000')]
+    close = difflib.get_close_matches(text, dict.fromkeys(names), n=3, cutoff=0.6)
+    return f"did you mean {', '.join(close)}?" if close else ""
+
+
+def free_name(tx: Transaction, kind: type[Row], name: str, *, but: int = 0) -> str:
+    """The name, checked and not taken; UsageError or ConflictError otherwise."""
+    from nebula.errors import ConflictError
+
+    checked = check_name(kind._table, name)
+    if tx.count(kind, '"name"=? AND "id"<>?', (checked, but)):
+        raise ConflictError(f"a {kind._table} called {checked} exists already", hint=f"nebula {kind._table} list")
+    return checked
+
+
+def decode_filter(column: Column, value: str) -> Any:
+    """A typed filter value as the database holds it."""
+    if column.show == "state":
+        place = place_named(value)
+        if place is None:
+            raise UsageError(f"{value[:40]!r} is no state of a VM", hint="for example RUNNING, PENDING, POWEROFF")
+        return int(place.state) * 1000 + int(place.lcm)
+    if column.show in {"host_state", "image_state"}:
+        states = HostState if column.show == "host_state" else ImageState
+        if value.upper() not in states.__members__:
+            raise UsageError(f"{value[:40]!r} is no state", hint=f"one of: {', '.join(states.__members__)}")
+        return int(states[value.upper()])
+    return value if column.show == "text" else _number(column, value)
+
+
+def _number(column: Column, value: str) -> float:
+    from nebula.units import parse_mib, parse_size
+
+    if column.show == "bool":
+        return 1 if value.lower() in {"1", "yes", "true"} else 0
+    if column.show == "mib":
+        return parse_mib(value)
+    if column.show == "bytes":
+        return parse_size(value)
+    try:
+        return float(value) * (100 if column.show == "cpu" else 1)
+    except ValueError:
+        raise UsageError(f"{value[:40]!r} is no number", cause=f"column {column.name} holds numbers") from None
+
+
+def detail(kind: str, row: Any, body: Mapping[str, Any]) -> Detail:
+    """A Detail of a named row."""
+    return Detail(kind=kind, id=row.id, name=row.name, body=dict(body))

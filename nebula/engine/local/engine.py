@@ -1,0 +1,156 @@
+"""The engine in this process: the façade over a store, and, for its owner, the runner, the scheduler and the monitor."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from nebula.clock import Clock, SystemClock
+from nebula.engine.home import Ownership, prepare
+from nebula.engine.hosts import HostPool, TransportMaker
+from nebula.engine.jobs.runner import Runner
+from nebula.engine.leases import Leases
+from nebula.engine.local.clusters import LocalClusters
+from nebula.engine.local.datastores import LocalDatastores
+from nebula.engine.local.events import LocalEvents
+from nebula.engine.local.hosts import LocalHosts
+from nebula.engine.local.images import LocalImages
+from nebula.engine.local.jobs import LocalJobs
+from nebula.engine.local.networks import LocalNetworks
+from nebula.engine.local.system import LocalSystem
+from nebula.engine.local.vms import LocalVms
+from nebula.engine.monitor.loop import Monitor
+from nebula.engine.scheduler.loop import Scheduler
+from nebula.engine.services import Services
+from nebula.engine.settings import Settings
+from nebula.engine.startup import begin
+from nebula.engine.store import schema
+from nebula.engine.store.backup import put_aside
+from nebula.engine.store.database import Location, parse_url
+from nebula.engine.store.store import Store
+
+
+class LocalEngine:
+    """See nebula.engine.api.verbs.Engine. Made by `own` or `read_only`."""
+
+    def __init__(self, services: Services, *, ownership: Ownership | None, role: str) -> None:
+        self._services = services
+        self._ownership = ownership
+        self.role = role
+        self.started = services.clock.now()
+        self.runner = Runner(services)
+        leases = Leases()
+        self.hosts = LocalHosts(services, self.runner)
+        self.clusters = LocalClusters(services, self.runner)
+        self.datastores = LocalDatastores(services, self.runner)
+        self.images = LocalImages(services, self.runner)
+        self.networks = LocalNetworks(services, self.runner, leases)
+        self.vms = LocalVms(services, self.runner, leases)
+        self.runner.serve(self.vms)
+        self.jobs = LocalJobs(services, self.runner)
+        self.events = LocalEvents(services)
+        self.system = LocalSystem(services, self)
+        self.scheduler = Scheduler(services, self.vms.place)
+        self.monitor = Monitor(services, lambda _: self.runner.poke())
+        self._working = False
+
+    @property
+    def services(self) -> Services:
+        """What the parts share."""
+        return self._services
+
+    def work(self) -> None:
+        """Take up jobs that were left, watch the hosts, place VMs."""
+        self._working = True
+        begin(self._services)
+        self.monitor.start()
+        self.runner.recover()
+        self.scheduler.start()
+
+    def idle(self) -> bool:
+        """Whether no job is runnable and nothing waits to be planned."""
+        return self.scheduler.idle() and not self.runner.busy() and self.scheduler.idle()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until `idle`; False if time ran out."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            if self.scheduler.wait_idle(left) and self.runner.wait_idle(max(0.0, deadline - time.monotonic())) and self.idle():
+                return True
+        return False
+
+    def close(self) -> None:
+        """Let go at safe points: jobs are left as they are, durable, for the next owner."""
+        if self._working:
+            self._working = False
+            self.scheduler.stop()
+            self.runner.stop("engine is stopping")
+            self.monitor.stop()
+        else:
+            self.runner.stop("engine is closing")
+        self._services.pool.close()
+        self._services.transports.close()
+        self._services.store.close()
+        if self._ownership is not None:
+            self._ownership.release()
+
+
+def make_services(home: Path, location: Location, settings: Settings | None = None, clock: Clock | None = None) -> Services:
+    """Services over a prepared database."""
+    used = clock or SystemClock()
+    transports = TransportMaker(home)
+    return Services(
+        home=home,
+        store=Store(location, used),
+        pool=HostPool(transports),
+        transports=transports,
+        clock=used,
+        settings=settings or Settings(),
+    )
+
+
+def own(
+    home: Path, role: str, *, url: str = "", settings: Settings | None = None, clock: Clock | None = None
+) -> LocalEngine | None:
+    """Become the owner of the home and start to work; None if another process is.
+
+    Raises VersionError for a newer database, ConflictError for a home on a network file system.
+    """
+    prepare(home)
+    ownership = Ownership(home)
+    if not ownership.take(role):
+        return None
+    try:
+        location = parse_url(url, home)
+        schema.prepare(location, put_aside=lambda: put_aside(location, home))
+        services = make_services(home, location, settings, clock)
+        _new_epoch(services.store)
+        engine = LocalEngine(services, ownership=ownership, role=role)
+    except BaseException:
+        ownership.release()
+        raise
+    engine.work()
+    return engine
+
+
+def read_only(home: Path, *, url: str = "") -> LocalEngine:
+    """The façade over the file alone, for commands that only read while nobody owns the home. Nothing is started."""
+    location = parse_url(url, home)
+    services = make_services(home, location)
+    return LocalEngine(services, ownership=None, role="nobody")
+
+
+def _new_epoch(store: Store) -> None:
+    """From now on only this owner can write."""
+    from nebula.engine.store.transaction import Transaction
+
+    def raise_epoch(tx: Transaction) -> int:
+        rows = tx.rows('SELECT "value" FROM "meta" WHERE "name"=?', ("epoch",))
+        epoch = int(rows[0][0]) + 1 if rows else 1
+        if rows:
+            tx.execute('UPDATE "meta" SET "value"=? WHERE "name"=?', (str(epoch), "epoch"))
+        else:
+            tx.execute('INSERT INTO "meta" ("name", "value") VALUES (?, ?)', ("epoch", str(epoch)))
+        return epoch
+
+    store.own(store.write(raise_epoch))

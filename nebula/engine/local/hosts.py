@@ -1,0 +1,286 @@
+"""Hosts of the façade."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from nebula.engine.api.values import Accepted, Call, Detail, Finding, HostKeyOffer
+from nebula.engine.capacity import reserved_amount, usable
+from nebula.engine.lifecycle.states import HostState
+from nebula.engine.local.base import Noun, free_name, resolve
+from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
+from nebula.engine.store.transaction import Transaction
+from nebula.errors import ConflictError, UsageError
+from nebula.names import check_name
+
+_CHANGEABLE = frozenset(
+    {"cluster", "address", "user", "port", "virt", "reserved_cpu", "reserved_memory", "host_keys", "attributes"}
+)
+_VIRT = ("auto", "kvm", "qemu")
+
+
+class LocalHosts(Noun):
+    """See nebula.engine.api.verbs.Hosts."""
+
+    noun = "host"
+
+    def show(self, ref: str, refresh: bool = False) -> Detail:
+        """One host, whole; `refresh` looks at it first."""
+        row = resolve(self._store.read(), HostRow, ref)
+        if refresh:
+            from nebula.engine.monitor.sampling import sample_host
+
+            sample_host(self._services, row)
+            row = self._store.read().get(HostRow, row.id)
+        return Detail(kind="host", id=row.id, name=row.name, body=self._body(row))
+
+    def scan(self, address: str, port: int = 22) -> list[HostKeyOffer]:
+        """See Hosts.scan."""
+        from nebula.transport.hostkeys import scan
+
+        return [
+            HostKeyOffer(type=key.type, line=key.line, fingerprint=key.fingerprint)
+            for key in scan(address, port, loop=self._services.transports.loop())
+        ]
+
+    def put_key(self, address: str, port: int, user: str, password: str, host_key: str) -> None:
+        """See Hosts.put_key."""
+        from nebula.transport.keys import put_key
+
+        put_key(
+            address, port, user, password, self.engine_key(), host_key, loop=self._services.transports.loop()
+        )  # fmt: skip
+
+    def engine_key(self) -> str:
+        """See Hosts.engine_key."""
+        from nebula.transport.keys import ensure_engine_key
+
+        return ensure_engine_key(self._services.home).public_line
+
+    def add(self, spec: Mapping[str, Any], call: Call) -> Accepted:
+        """See Hosts.add."""
+        row = _new_row(spec)
+
+        def work(tx: Transaction) -> Accepted:
+            row.name = free_name(tx, HostRow, str(spec.get("name", "")))
+            if row.transport == "sim":
+                row.address = row.name
+            row.cluster_id = resolve(tx, ClusterRow, str(spec.get("cluster") or "default")).id
+            self._unique_address(tx, row)
+            tx.insert(row)
+            tx.event("host.added", "host", row.id, actor=call.actor, name=row.name)
+            job = self._file(tx, "host.setup", row.id, call, {})
+            return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id)
+
+        return self._change(call, work)
+
+    def check(self, ref: str) -> list[Finding]:
+        """See Hosts.check."""
+        from nebula.engine.doctor import check_host
+
+        return check_host(self._services, resolve(self._store.read(), HostRow, ref))
+
+    def enable(self, ref: str, call: Call) -> Accepted:
+        """Back to MONITORED; a host in ERROR or OFFLINE is looked at again first."""
+        return self._wish(ref, HostState.MONITORED, call)
+
+    def disable(self, ref: str, call: Call) -> Accepted:
+        """Still watched, no new VMs."""
+        return self._wish(ref, HostState.DISABLED, call)
+
+    def offline(self, ref: str, call: Call) -> Accepted:
+        """Not watched; refused while VMs run there."""
+        return self._wish(ref, HostState.OFFLINE, call)
+
+    def rename(self, ref: str, name: str, call: Call) -> Accepted:
+        """Only the name; addresses and keys stay."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, HostRow, ref)
+            tx.swap(row, name=free_name(tx, HostRow, name, but=row.id))
+            tx.event("host.renamed", "host", row.id, actor=call.actor, name=row.name)
+            return Accepted(kind="host", id=row.id, name=row.name)
+
+        return self._change(call, work)
+
+    def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
+        """See Hosts.update."""
+        unknown = set(changes) - _CHANGEABLE
+        if unknown:
+            raise UsageError(f"a host has no {sorted(unknown)[0]!r} to change", hint=f"one of: {', '.join(sorted(_CHANGEABLE))}")
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, HostRow, ref)
+            fields = self._changed(tx, row, changes)
+            tx.swap(row, **fields)
+            tx.event("host.updated", "host", row.id, actor=call.actor, name=row.name, changed=sorted(changes))
+            again = {"cluster", "address", "user", "port", "virt", "host_keys"} & set(changes)
+            job = self._file(tx, "host.setup", row.id, call, {}) if again else None
+            return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id if job else 0)
+
+        return self._change(call, work)
+
+    def remove(self, ref: str, call: Call, force: bool = False) -> Accepted:
+        """See Hosts.remove."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, HostRow, ref)
+            _refuse_vms(tx, row, "removed")
+            tx.swap(row, state=int(HostState.OFFLINE), wanted=int(HostState.OFFLINE))
+            job = self._file(tx, "host.remove", row.id, call, {"force": force})
+            return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id)
+
+        return self._change(call, work)
+
+    def evacuate(self, ref: str, call: Call) -> Accepted:
+        """See Hosts.evacuate."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, HostRow, ref)
+            if row.state not in {HostState.MONITORED, HostState.DISABLED}:
+                raise ConflictError(
+                    f"host {row.name} is {HostState(row.state).name}: its VMs cannot be migrated live",
+                    cause=row.error,
+                    hint=f"nebula host check {row.id}",
+                )
+            tx.swap(row, state=int(HostState.DISABLED), wanted=int(HostState.DISABLED))
+            tx.event("host.state", "host", row.id, actor=call.actor, name=row.name, after="DISABLED")
+            job = self._file(tx, "host.evacuate", row.id, call, {})
+            vms = tx.count(VmRow, '"host_id"=? AND "state"<>6', (row.id,))
+            would = (f"disable host {row.name} and migrate {vms} VMs away",) if call.dry_run else ()
+            return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id, would=would)
+
+        return self._change(call, work)
+
+    # --- parts
+
+    def _wish(self, ref: str, state: HostState, call: Call) -> Accepted:
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, HostRow, ref)
+            if state is HostState.OFFLINE:
+                _refuse_vms(tx, row, "taken offline")
+            answers = row.state in {HostState.MONITORED, HostState.DISABLED}
+            now = state if answers or state is HostState.OFFLINE else HostState(row.state)
+            tx.swap(row, wanted=int(state), state=int(now))
+            tx.event("host.state", "host", row.id, actor=call.actor, name=row.name, after=HostState(now).name)
+            job = None if answers or state is HostState.OFFLINE else self._file(tx, "host.setup", row.id, call, {})
+            return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id if job else 0)
+
+        return self._change(call, work)
+
+    def _unique_address(self, tx: Transaction, row: HostRow) -> None:
+        if row.transport == "sim":
+            return
+        where = (row.address, row.port, row.transport)
+        taken = tx.first(HostRow, '"address"=? AND "port"=? AND "transport"=?', where)
+        if taken is not None:
+            what = f"{row.address} port {row.port}" if row.address else "this machine"
+            raise ConflictError(f"{what} is host {taken.name} already", hint=f"nebula host show {taken.id}")
+
+    def _changed(self, tx: Transaction, row: HostRow, changes: Mapping[str, Any]) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        body = dict(row.body)
+        for name, value in changes.items():
+            if name == "cluster":
+                _refuse_vms(tx, row, "moved to another cluster")
+                fields["cluster_id"] = resolve(tx, ClusterRow, str(value)).id
+            elif name == "virt":
+                fields["virt_asked"] = _virt(str(value))
+            elif name == "port":
+                fields["port"] = _port(value)
+            elif name in {"host_keys", "attributes"}:
+                body[name] = value
+            else:
+                fields[name] = str(value)
+        if "reserved_cpu" in fields:
+            fields["cpu_max"] = usable(row.cpu_total, fields["reserved_cpu"])
+        if "reserved_memory" in fields:
+            fields["memory_max"] = usable(row.memory_total, fields["reserved_memory"])
+        return {**fields, "body": body}
+
+    def _body(self, row: HostRow) -> dict[str, Any]:
+        queries = self._store.read()
+        from nebula.engine.scheduler.snapshot import usage
+
+        cpu, memory, vms = usage(queries).get(row.id, (0, 0, 0))
+        facts = {key: value for key, value in row.body.get("facts", {}).items() if key != "cpu_xml"}
+        cluster = queries.first(ClusterRow, '"id"=?', (row.cluster_id,))
+        return {
+            "id": row.id,
+            "name": row.name,
+            "state": HostState(row.state).name,
+            "error": row.error,
+            "cluster": cluster.name if cluster else None,
+            "address": row.address or "this machine",
+            "user": row.user,
+            "port": row.port,
+            "driver": row.driver,
+            "virt": row.virt or row.virt_asked,
+            "cpu": {"total": row.cpu_total / 100, "max": row.cpu_max / 100, "promised": cpu / 100, "used": _used(row.cpu_used, 100)},
+            "memory_mib": {"total": row.memory_total, "max": row.memory_max, "promised": memory, "used": _used(row.memory_used, 1)},
+            "vms": vms,
+            "reserved": {"cpu": row.reserved_cpu, "memory": row.reserved_memory},
+            "monitored": row.monitored,
+            "facts": facts,
+            "findings": row.body.get("findings", []),
+            "attributes": row.body.get("attributes", {}),
+            "host_keys": row.body.get("host_keys", []),
+        }
+
+
+def _used(value: int, scale: int) -> float | None:
+    return value / scale if value >= 0 else None
+
+
+def _refuse_vms(tx: Transaction, row: HostRow, what: str) -> None:
+    vms = tx.select(VmRow, '"host_id"=? AND "state"<>6 ORDER BY "id" LIMIT 5', (row.id,))
+    if vms:
+        names = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
+        raise ConflictError(
+            f"host {row.name} has VMs: it cannot be {what}", cause=names, hint=f"nebula host evacuate {row.name}"
+        )
+
+
+def _virt(text: str) -> str:
+    if text not in _VIRT:
+        raise UsageError(f"{text[:40]!r} is no virtualisation type", hint=f"one of: {', '.join(_VIRT)}")
+    return text
+
+
+def _port(value: Any) -> int:
+    text = str(value)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise UsageError(f"{text[:40]!r} is no port", hint="1 to 65535; ssh's is 22")
+    return int(text)
+
+
+def _new_row(spec: Mapping[str, Any]) -> HostRow:
+    address, driver = str(spec.get("address") or ""), str(spec.get("driver") or "libvirt")
+    if driver not in {"libvirt", "sim"}:
+        raise UsageError(f"no hypervisor driver is called {driver[:40]!r}", hint="libvirt, or sim for a simulated host")
+    if address:
+        check_name("address", address)
+    keys = [str(line) for line in spec.get("host_keys") or ()]
+    transport = "sim" if driver == "sim" else "ssh" if address else "local"
+    if transport == "ssh" and not keys:
+        raise UsageError("a remote host needs its key pinned", hint=f"ssh-keyscan {address}, compare, then --fingerprint SHA256:…")
+    for name in ("reserved_cpu", "reserved_memory"):
+        reserved_amount(100, str(spec.get(name) or ""))
+    return HostRow(
+        name="",
+        cluster_id=0,
+        state=int(HostState.INIT),
+        wanted=int(HostState.MONITORED),
+        driver=driver,
+        transport=transport,
+        address=address,
+        user=check_name("user", str(spec.get("user") or "root")),
+        port=_port(spec.get("port") or 22),
+        virt_asked=_virt(str(spec.get("virt") or "auto")),
+        reserved_cpu=str(spec.get("reserved_cpu") or ""),
+        reserved_memory=str(spec.get("reserved_memory") or ""),
+        body={"host_keys": keys, "attributes": msgspec.to_builtins(dict(spec.get("attributes") or {}))},
+    )

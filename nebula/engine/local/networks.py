@@ -1,0 +1,274 @@
+"""Virtual networks of the façade."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from nebula.engine.addresses import check_subnet, from_attributes, overlaps, to_attributes
+from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing
+from nebula.engine.jobs.runner import Runner
+from nebula.engine.leases import RESERVED, Leases, count, range_of
+from nebula.engine.lifecycle.states import HostState
+from nebula.engine.local.base import Noun, free_name, resolve
+from nebula.engine.local.network_spec import settings_of
+from nebula.engine.machines.networks import network_spec
+from nebula.engine.services import Services
+from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, LeaseRow, NetworkRow, VmRow
+from nebula.engine.store.transaction import Transaction
+from nebula.errors import CapacityError, ConflictError, NebulaError, NotFoundError, UsageError
+
+
+class LocalNetworks(Noun):
+    """See nebula.engine.api.verbs.Networks."""
+
+    noun = "network"
+
+    def __init__(self, services: Services, runner: Runner, leases: Leases) -> None:
+        super().__init__(services, runner)
+        self._leases = leases
+
+    def show(self, ref: str) -> Detail:
+        """One network with its ranges."""
+        queries = self._store.read()
+        row = resolve(queries, NetworkRow, ref)
+        ranges = queries.select(AddressRangeRow, '"network_id"=? ORDER BY "number"', (row.id,))
+        body = {
+            "id": row.id,
+            "name": row.name,
+            "driver": row.driver,
+            "bridge": row.bridge,
+            "bridge_is_ours": bool(row.owned),
+            "leases": row.used_leases,
+            "parent": row.parent_id if row.parent_id > 0 else None,
+            **row.body.get("settings", {}),
+            "ranges": [{"number": item.number, **to_attributes(range_of(item))} for item in ranges],
+        }
+        return Detail(kind="network", id=row.id, name=row.name, body=body)
+
+    def leases(self, ref: str) -> Listing:
+        """Every address taken, and by whom."""
+        queries = self._store.read()
+        row = resolve(queries, NetworkRow, ref)
+        rows = queries.rows(
+            'SELECT "lease"."ip", "lease"."ip6", "lease"."mac", "lease"."vm_id", "vm"."name", "lease"."nic_id" FROM "lease" '
+            'LEFT JOIN "vm" ON "vm"."id"="lease"."vm_id" WHERE "lease"."network_id"=? ORDER BY "lease"."range_id", "lease"."position"',
+            (row.id,),
+        )
+        found = [[ip, ip6, mac, _holder(vm_id, name, nic)] for ip, ip6, mac, vm_id, name, nic in rows]
+        return Listing(columns=("ip", "ip6", "mac", "holder"), rows=found)
+
+    def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
+        """See Networks.create."""
+
+        def work(tx: Transaction) -> Accepted:
+            settings, ranges = settings_of(spec, [network_spec(row) for row in tx.select(NetworkRow)])
+            named = spec.get("cluster")
+            driver = str(spec.get("driver") or self._default_driver(tx))
+            row = tx.insert(
+                NetworkRow(
+                    name=free_name(tx, NetworkRow, str(spec.get("name", ""))),
+                    driver=driver,
+                    bridge=str(spec.get("bridge") or ""),
+                    owned=int(not spec.get("bridge")),
+                    cluster_id=resolve(tx, ClusterRow, str(named)).id if named else -1,
+                    owner=call.actor,
+                    body={"settings": settings},
+                )
+            )
+            if not row.bridge:
+                tx.swap(row, bridge=f"onebr{row.id}")
+            for number, item in enumerate(ranges):
+                self._insert_range(tx, row, number, item)
+            tx.event("network.created", "network", row.id, actor=call.actor, name=row.name)
+            where = settings.get("subnet", "")
+            would = (f"create network {row.name} on bridge {row.bridge} {where}".rstrip(),) if call.dry_run else ()
+            return Accepted(kind="network", id=row.id, name=row.name, would=would)
+
+        return self._change(call, work)
+
+    def add_range(self, ref: str, spec: Mapping[str, Any], call: Call) -> Accepted:
+        """More addresses."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, NetworkRow, ref)
+            numbers = [item.number for item in tx.select(AddressRangeRow, '"network_id"=?', (row.id,))]
+            self._insert_range(tx, row, max(numbers, default=-1) + 1, spec)
+            tx.event("network.updated", "network", row.id, actor=call.actor, name=row.name)
+            return Accepted(kind="network", id=row.id, name=row.name)
+
+        return self._change(call, work)
+
+    def remove_range(self, ref: str, number: int, call: Call) -> Accepted:
+        """Only a range without leases."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, NetworkRow, ref)
+            found = tx.first(AddressRangeRow, '"network_id"=? AND "number"=?', (row.id, number))
+            if found is None:
+                raise NotFoundError(f"network {row.name} has no range {number}", hint=f"nebula network show {row.id}")
+            taken = tx.count(LeaseRow, '"range_id"=?', (found.id,))
+            if taken:
+                raise ConflictError(f"range {number} of network {row.name} has {taken} leases", hint=f"nebula network leases {row.id}")
+            tx.delete(found)
+            tx.event("network.updated", "network", row.id, actor=call.actor, name=row.name)
+            return Accepted(kind="network", id=row.id, name=row.name)
+
+        return self._change(call, work)
+
+    def hold(self, ref: str, address: str, call: Call) -> Accepted:
+        """Nobody gets this address."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, NetworkRow, ref)
+            self._leases.hold(tx, row, address)
+            tx.event("network.hold", "network", row.id, actor=call.actor, name=row.name, address=address)
+            return Accepted(kind="network", id=row.id, name=row.name)
+
+        return self._change(call, work)
+
+    def release(self, ref: str, address: str, call: Call) -> Accepted:
+        """An address on hold is free again."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, NetworkRow, ref)
+            self._leases.release(tx, row, address)
+            tx.event("network.release", "network", row.id, actor=call.actor, name=row.name, address=address)
+            return Accepted(kind="network", id=row.id, name=row.name)
+
+        return self._change(call, work)
+
+    def reserve(self, ref: str, name: str, size: int, call: Call, first: str = "") -> Accepted:
+        """See Networks.reserve: consecutive addresses of one range become a child network's."""
+        if not 1 <= size <= 65536:
+            raise UsageError("a reservation takes 1 to 65536 addresses", cause=f"got {size}", hint="--size 20")
+
+        def work(tx: Transaction) -> Accepted:
+            parent = resolve(tx, NetworkRow, ref)
+            child = tx.insert(
+                NetworkRow(
+                    name=free_name(tx, NetworkRow, name),
+                    driver=parent.driver,
+                    bridge=parent.bridge,
+                    owned=parent.owned,
+                    cluster_id=parent.cluster_id,
+                    parent_id=parent.id,
+                    owner=call.actor,
+                    body=parent.body,
+                )
+            )
+            self._move_addresses(tx, parent, child, size, first)
+            tx.event("network.created", "network", child.id, actor=call.actor, name=child.name, parent=parent.id)
+            return Accepted(kind="network", id=child.id, name=child.name)
+
+        return self._change(call, work)
+
+    def check(self, ref: str) -> list[Finding]:
+        """Ask every host of its clusters."""
+        row = resolve(self._store.read(), NetworkRow, ref)
+        network = network_spec(row)
+        driver = self._services.pool.network(row.driver)
+        found: list[Finding] = []
+        for host in self._store.read().select(HostRow, '"state"=? ORDER BY "id"', (int(HostState.MONITORED),)):
+            if row.cluster_id > 0 and host.cluster_id != row.cluster_id:
+                continue
+            try:
+                seen = driver.check(self._services.pool.handle(host), network)
+            except NebulaError as error:
+                found.append(Finding(where=host.name, check="network", level="error", text=str(error), fix=error.hint))
+                continue
+            found.extend(Finding(where=host.name, **msgspec.to_builtins(item)) for item in seen)
+        return found
+
+    def rename(self, ref: str, name: str, call: Call) -> Accepted:
+        """Another name; the bridge keeps its own."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, NetworkRow, ref)
+            tx.swap(row, name=free_name(tx, NetworkRow, name, but=row.id))
+            tx.event("network.renamed", "network", row.id, actor=call.actor, name=row.name)
+            return Accepted(kind="network", id=row.id, name=row.name)
+
+        return self._change(call, work)
+
+    def remove(self, ref: str, call: Call) -> Accepted:
+        """Refused while a VM has one of its addresses, or a reservation was taken from it."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, NetworkRow, ref)
+            lease = tx.first(LeaseRow, '"network_id"=? AND "vm_id">0', (row.id,))
+            if lease is not None:
+                vm = tx.get(VmRow, lease.vm_id)
+                raise ConflictError(f"network {row.name} is in use by VM {vm.name} ({vm.id})", hint=f"nebula network leases {row.id}")
+            child = tx.first(NetworkRow, '"parent_id"=?', (row.id,))
+            if child is not None:
+                raise ConflictError(f"network {row.name} has reservation {child.name}", hint=f"nebula network remove {child.id}")
+            if row.parent_id > 0:
+                return self._give_back(tx, row, call)
+            job = self._file(tx, "network.remove", row.id, call, {})
+            return Accepted(kind="network", id=row.id, name=row.name, job_id=job.id)
+
+        return self._change(call, work)
+
+    # --- parts
+
+    def _default_driver(self, tx: Transaction) -> str:
+        drivers = {row.driver for row in tx.select(HostRow)}
+        return "sim" if drivers == {"sim"} else "bridge"
+
+    def _insert_range(self, tx: Transaction, network: NetworkRow, number: int, spec: Mapping[str, Any]) -> AddressRangeRow:
+        made = from_attributes(spec, network.id * 256 + number)
+        settings = network.body.get("settings", {})
+        made = check_subnet(made, settings.get("gateway", ""), int(settings.get("prefix_length", 24)))
+        for other in tx.select(AddressRangeRow, '"network_id"=?', (network.id,)):
+            common = overlaps(made, range_of(other))
+            if common:
+                raise ConflictError(
+                    f"the range overlaps range {other.number} of network {network.name}", cause=", ".join(common),
+                    hint=f"nebula network show {network.id}",
+                )  # fmt: skip
+        return tx.insert(
+            AddressRangeRow(network_id=network.id, number=number, size=made.size, body=msgspec.to_builtins(made))
+        )
+
+    def _move_addresses(self, tx: Transaction, parent: NetworkRow, child: NetworkRow, size: int, first: str) -> None:
+        taken = self._leases.take(tx, parent, RESERVED, child.id, wanted=first)
+        whole = tx.get(AddressRangeRow, taken.range_id)
+        span = range(taken.position + 1, taken.position + size)
+        busy = tx.count(LeaseRow, '"range_id"=? AND "position">? AND "position"<?', (whole.id, taken.position, taken.position + size))
+        if busy or taken.position + size > whole.size:
+            raise CapacityError(
+                f"network {parent.name} has no {size} free addresses in a row from {taken.ip or taken.mac}",
+                hint=f"--first ADDRESS, or nebula network leases {parent.id}",
+            )
+        from nebula.engine.addresses import address_at
+
+        ar = range_of(whole)
+        for position in span:
+            at = address_at(ar, position)
+            tx.insert(
+                LeaseRow(network_id=parent.id, range_id=whole.id, position=position, vm_id=RESERVED, nic_id=child.id, mac=at.mac, ip=at.ip, ip6=at.ip6)
+            )
+        count(tx, parent, size - 1)
+        part = msgspec.structs.replace(ar, size=size, mac=taken.mac, ip=taken.ip, ip6=taken.ip6 if ar.ip6 else "")
+        tx.insert(AddressRangeRow(network_id=child.id, number=0, size=size, body=msgspec.to_builtins(part)))
+
+    def _give_back(self, tx: Transaction, row: NetworkRow, call: Call) -> Accepted:
+        parent = tx.get(NetworkRow, row.parent_id)
+        held = tx.count(LeaseRow, '"network_id"=? AND "vm_id"=? AND "nic_id"=?', (parent.id, RESERVED, row.id))
+        tx.execute('DELETE FROM "lease" WHERE "network_id"=? AND "vm_id"=? AND "nic_id"=?', (parent.id, RESERVED, row.id))
+        count(tx, parent, -held)
+        tx.execute('DELETE FROM "lease" WHERE "network_id"=?', (row.id,))
+        tx.execute('DELETE FROM "address_range" WHERE "network_id"=?', (row.id,))
+        tx.delete(row)
+        tx.after_commit(self._leases.forget)
+        tx.event("network.removed", "network", row.id, actor=call.actor, name=row.name)
+        return Accepted(kind="network", id=row.id, name=row.name)
+
+
+def _holder(vm_id: int, name: str | None, nic_id: int) -> str:
+    if vm_id == RESERVED:
+        return f"reserved for network {nic_id}"
+    return f"VM {vm_id} {name} card {nic_id}" if vm_id > 0 else "on hold"

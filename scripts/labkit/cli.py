@@ -1,0 +1,140 @@
+"""The lab's command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import access, faults, images, lifecycle, lxcfs, packages, status
+from .enter import argv_inside
+from .errors import LabError
+from .spec import PROFILES, Options, load
+
+IMAGES = "images"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 done, 1 failed with the reason and what to type next on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        root = _root(arguments)
+        return int(arguments.run(root, arguments) or 0)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"try: {error.hint}", file=sys.stderr)
+        return 1
+
+
+def _root(arguments: argparse.Namespace) -> Path:
+    if arguments.name == IMAGES or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}", arguments.name):
+        raise LabError(
+            f"{arguments.name!r} is no name for a lab: letters, digits, - and _", hint="scripts/lab --name lab status"
+        )
+    return Path(str(arguments.dir)).resolve() / str(arguments.name)
+
+
+def _up(root: Path, arguments: argparse.Namespace) -> None:
+    stock = tuple(name for name in arguments.stock.split(",") if name)
+    options = Options(arguments.profile, stock, arguments.memory, arguments.cpus, arguments.disk, arguments.guest_bridge)
+    wanted = [*packages.HOST_PACKAGES, *([lxcfs.PACKAGE] if options.limited() else [])]
+    packages.require(wanted, install=arguments.install)
+    with lifecycle.locked(root):
+        lab = lifecycle.up(root, arguments.count, options, number=arguments.number)
+    print(status.table(lab))
+
+
+def _down(root: Path, _arguments: argparse.Namespace) -> None:
+    with lifecycle.locked(root):
+        lifecycle.down(root)
+
+
+def _status(root: Path, arguments: argparse.Namespace) -> None:
+    lab = load(root)
+    print(json.dumps(status.report(lab), indent=1) if arguments.format == "json" else status.table(lab))
+
+
+def _exec(root: Path, arguments: argparse.Namespace) -> None:
+    lab = load(root)
+    argv = argv_inside(lab, lab.host(arguments.host), arguments.argv)
+    os.chdir("/")
+    sys.stdout.flush()
+    os.execvp(argv[0], argv)  # noqa: S606 - argv as typed, no shell
+
+
+def _break(root: Path, arguments: argparse.Namespace) -> None:
+    with lifecycle.locked(root):
+        lab = load(root)
+        faults.break_host(lab, lab.host(arguments.host), arguments.what)
+
+
+def _mend(root: Path, arguments: argparse.Namespace) -> None:
+    with lifecycle.locked(root):
+        lab = load(root)
+        faults.mend_host(lab, lab.host(arguments.host), arguments.what)
+
+
+def _ssh_config(root: Path, _arguments: argparse.Namespace) -> None:
+    print(access.ssh_config(load(root)), end="")
+
+
+def _key(root: Path, _arguments: argparse.Namespace) -> None:
+    print(load(root).root / "key")
+
+
+def _images(root: Path, arguments: argparse.Namespace) -> None:
+    packages.require(packages.IMAGE_PACKAGES, install=arguments.install)
+    directory = root.parent / IMAGES
+    with lifecycle.locked(directory):
+        for path in images.build(directory, force=arguments.force):
+            print(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description=__import__("labkit").__doc__)
+    parser.add_argument("--dir", default=os.environ.get("NEBULA_LAB", ".lab"), help="where labs are kept (NEBULA_LAB, ./.lab)")
+    parser.add_argument("--name", default="lab", help="which lab; several may be up at once")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_up(commands.add_parser("up", help="make and start a lab"))
+    commands.add_parser("down", help="end it and remove all of it").set_defaults(run=_down)
+    shown = commands.add_parser("status", help="how its hosts are")
+    shown.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    shown.set_defaults(run=_status)
+    entered = commands.add_parser("exec", help="run a command as root inside a host")
+    entered.add_argument("host")
+    entered.add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGV")
+    entered.set_defaults(run=_exec)
+    for name, function, needed in (("break", _break, None), ("mend", _mend, "?")):
+        fault = commands.add_parser(name, help=f"{name} something on a host")
+        fault.add_argument("host")
+        fault.add_argument("what", choices=list(faults.FAULTS), nargs=needed)
+        fault.set_defaults(run=function)
+    commands.add_parser("ssh-config", help="print an ssh configuration for its hosts").set_defaults(run=_ssh_config)
+    commands.add_parser("key", help="print the path of the key that its hosts accept").set_defaults(run=_key)
+    built = commands.add_parser("images", help="build the guest's disk images and print their paths")
+    built.add_argument("--force", action="store_true", help="build again even if nothing changed")
+    _add_install(built)
+    built.set_defaults(run=_images)
+    return parser
+
+
+def _add_up(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("count", type=int, metavar="N", help="how many hosts")
+    parser.add_argument("--profile", choices=PROFILES, default="fast", help="libvirt's settings on the hosts")
+    parser.add_argument("--stock", default="", metavar="HOST,...", help="these hosts have the stock profile")
+    parser.add_argument("--memory", type=int, default=0, metavar="MIB", help="a host's memory (no limit)")
+    parser.add_argument("--cpus", type=float, default=0.0, metavar="F", help="a host's CPUs (no limit)")
+    parser.add_argument("--disk", type=int, default=8, metavar="GIB", help="size of a host's /var/lib/nebula (8)")
+    parser.add_argument("--guest-bridge", default="", metavar="NAME", help="make this bridge in each host, all joined")
+    parser.add_argument("--number", type=int, help="networks 10.77.N.0/24 and 10.78.N.0/24 (from the name)")
+    _add_install(parser)
+    parser.set_defaults(run=_up)
+
+
+def _add_install(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-install", dest="install", action="store_false", help="refuse rather than install packages")

@@ -1,0 +1,42 @@
+"""Running a command inside a host."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import cgroup, proc
+from .errors import LabError
+from .run import attempt, run
+from .spec import Host, Lab, command
+
+ENVIRONMENT = [
+    "env",
+    "-i",
+    "HOME=/root",
+    "USER=root",
+    "LANG=C.UTF-8",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+]
+JOIN = str(Path(__file__).resolve().parent / "join.py")
+
+
+def argv_inside(lab: Lab, host: Host, argv: Sequence[str]) -> list[str]:
+    """The command on this machine that runs `argv` as root inside `host`; raises `LabError` if its power is off."""
+    if host.init is None or not proc.alive(host.init):
+        raise LabError(f"host {host.name} has no power", hint=f"{command(lab.root)} mend {host.name}")
+    groups = [str(path / "cgroup.procs") for path in cgroup.paths(lab, host)]
+    enter = ["nsenter", "-t", str(host.init.pid), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+    return [sys.executable, "-I", JOIN, *groups, "--", *enter, *ENVIRONMENT, *argv]
+
+
+def run_inside(lab: Lab, host: Host, argv: Sequence[str], *, seconds: float = 60.0) -> str:
+    """The output of `argv` run inside `host`; raises `LabError` if it fails."""
+    return run(argv_inside(lab, host, argv), seconds=seconds, cwd=Path("/"))
+
+
+def attempt_inside(lab: Lab, host: Host, argv: Sequence[str], *, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """The result of `argv` run inside `host`, whatever its exit status."""
+    return attempt(argv_inside(lab, host, argv), seconds=seconds, cwd=Path("/"))

@@ -1,0 +1,95 @@
+"""What can be broken on a host, and how it is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import hosts, network, proc, services
+from .enter import attempt_inside, run_inside
+from .errors import LabError
+from .spec import Host, Lab, save
+
+FILLER = "/var/lib/nebula/.lab-filler"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of damage and its repair."""
+
+    inflict: Callable[[Lab, Host], None]
+    repair: Callable[[Lab, Host], None]
+
+
+def break_host(lab: Lab, host: Host, what: str) -> None:
+    """Inflict a fault by name and remember it."""
+    if what not in host.broken:
+        FAULTS[what].inflict(lab, host)
+        host.broken.append(what)
+        save(lab)
+
+
+def mend_host(lab: Lab, host: Host, what: str | None = None) -> None:
+    """Repair one fault, or all in the order that works: power first, of a host that went down by itself too."""
+    for name in [what] if what else _broken(host):
+        FAULTS[name].repair(lab, host)
+        host.broken = [known for known in host.broken if known != name]
+        save(lab)
+
+
+def _broken(host: Host) -> list[str]:
+    off = not proc.alive(host.init)
+    return [name for name in FAULTS if name in host.broken or (off and name == "power")]
+
+
+def _cut(lab: Lab, host: Host) -> None:
+    network.set_link(lab.link(host), "down")
+
+
+def _join(lab: Lab, host: Host) -> None:
+    network.set_link(lab.link(host), "up")
+
+
+def _cut_guests(lab: Lab, host: Host) -> None:
+    if not lab.options.guest_bridge:
+        raise LabError("this lab has no guest network", hint="scripts/lab up 2 --guest-bridge br0")
+    network.set_link(lab.guest_link(host), "down")
+
+
+def _join_guests(lab: Lab, host: Host) -> None:
+    network.set_link(lab.guest_link(host), "up")
+
+
+def _fill(lab: Lab, host: Host) -> None:
+    """Allocate until nothing is left; nothing is written, so the machine's own disk does not fill."""
+    attempt_inside(lab, host, ["fallocate", "-l", f"{_free_bytes(lab, host)}", FILLER])
+    attempt_inside(lab, host, ["dd", "if=/dev/zero", f"of={FILLER}.rest", "bs=4k"], seconds=300)
+    if _free_bytes(lab, host) > 1 << 20:
+        raise LabError(f"/var/lib/nebula of {host.name} could not be filled")
+
+
+def _clear(lab: Lab, host: Host) -> None:
+    run_inside(lab, host, ["rm", "-f", FILLER, f"{FILLER}.rest"])
+
+
+def _free_bytes(lab: Lab, host: Host) -> int:
+    return int(run_inside(lab, host, ["df", "--output=avail", "-B1", "/var/lib/nebula"]).split()[1])
+
+
+def _power_on(lab: Lab, host: Host) -> None:
+    """Start the host; faults of its former life that lay in processes and cables are gone with it."""
+    if proc.alive(host.init):
+        return
+    hosts.stop(lab, host)
+    hosts.start(lab, host)
+    host.broken = [name for name in host.broken if name == "disk"]
+
+
+FAULTS = {
+    "power": Fault(hosts.stop, _power_on),
+    "network": Fault(_cut, _join),
+    "guest-network": Fault(_cut_guests, _join_guests),
+    "libvirtd": Fault(lambda _, host: services.kill(host, "libvirtd"), lambda lab, host: services.start(lab, host, "libvirtd")),
+    "sshd": Fault(lambda _, host: services.kill(host, "sshd"), lambda lab, host: services.start(lab, host, "sshd")),
+    "disk": Fault(_fill, _clear),
+}

@@ -1,0 +1,88 @@
+"""The lab's cables: bridges on this machine, and per host one veth for management and one for its guests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import LabError
+from .run import attempt, run
+from .spec import Host, Lab
+
+NUMBERS = range(1, 255)
+
+
+def claim_number(first: int) -> int:
+    """The first free lab number from `first` on, claimed by making its management bridge (which only one can)."""
+    for step in NUMBERS:
+        number = (first + step - 2) % len(NUMBERS) + 1
+        if attempt(["ip", "link", "add", f"nl{number}", "type", "bridge"]).returncode == 0:
+            return number
+    raise LabError("no free lab number: 254 labs run on this machine", hint="scripts/lab down")
+
+
+def build(lab: Lab) -> None:
+    """Address the management bridge; make the guests' bridge if the lab has one."""
+    _raise_bridge(lab.bridge(), lab.gateway())
+    if lab.options.guest_bridge:
+        run(["ip", "link", "add", lab.guest_bridge(), "type", "bridge"])
+        _raise_bridge(lab.guest_bridge(), lab.guest_gateway())
+
+
+def remove(lab: Lab) -> None:
+    """Take away every interface that the lab made on this machine."""
+    for host in lab.hosts:
+        unplug(lab, host)
+    for name in (lab.bridge(), lab.guest_bridge()):
+        _delete(name)
+
+
+def plug(lab: Lab, host: Host) -> None:
+    """Give the host's network namespace its `eth0`, and `eth1` in a bridge of its own where guests have a network."""
+    if host.init is None:
+        raise LabError(f"host {host.name} is not running")
+    unplug(lab, host)
+    _cable(lab.link(host), lab.bridge(), "eth0", mac=f"02:4c:4e:{lab.number:02x}:00:{host.index:02x}", pid=host.init.pid)
+    if lab.options.guest_bridge:
+        mac = f"02:4c:4e:{lab.number:02x}:01:{host.index:02x}"
+        _cable(lab.guest_link(host), lab.guest_bridge(), "eth1", mac=mac, pid=host.init.pid)
+
+
+def commands_inside(lab: Lab, host: Host) -> list[list[str]]:
+    """What is to be run inside the host so that its interfaces are up and addressed."""
+    lines = ["ip link set lo up", f"ip addr add {lab.address(host)}/24 dev eth0", "ip link set eth0 up"]
+    bridge = lab.options.guest_bridge
+    if bridge:
+        lines += [f"ip link add {bridge} type bridge", f"ip link set eth1 master {bridge} up", f"ip link set {bridge} up"]
+    return [line.split() for line in lines]
+
+
+def unplug(lab: Lab, host: Host) -> None:
+    """Pull out the host's cables."""
+    for name in (lab.link(host), lab.guest_link(host)):
+        _delete(name)
+
+
+def set_link(name: str, state: str) -> None:
+    """Put this machine's end of a cable `up` or `down`."""
+    run(["ip", "link", "set", name, state])
+
+
+def exists(name: str) -> bool:
+    """Whether this machine has an interface of that name."""
+    return Path("/sys/class/net", name).exists()
+
+
+def _raise_bridge(name: str, address: str) -> None:
+    run(["ip", "addr", "add", f"{address}/24", "dev", name])
+    run(["ip", "link", "set", name, "up"])
+
+
+def _cable(outside: str, bridge: str, inside: str, *, mac: str, pid: int) -> None:
+    peer = ["peer", "name", inside, "address", mac, "netns", str(pid)]
+    run(["ip", "link", "add", outside, "type", "veth", *peer])
+    run(["ip", "link", "set", outside, "master", bridge, "up"])
+
+
+def _delete(name: str) -> None:
+    if exists(name):
+        attempt(["ip", "link", "delete", name])

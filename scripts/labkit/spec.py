@@ -1,0 +1,133 @@
+"""What a lab is: its hosts, addresses and options, as values that are written to one JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import LabError
+from .proc import Process
+
+PROFILES = ("fast", "stock")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person asked of `up`; memory in MiB and CPUs per host, 0 for no limit; disk size in GiB."""
+
+    profile: str = "fast"
+    stock_hosts: tuple[str, ...] = ()
+    memory: int = 0
+    cpus: float = 0.0
+    disk: int = 8
+    guest_bridge: str = ""
+
+    def limited(self) -> bool:
+        """Whether a host is smaller than the machine."""
+        return bool(self.memory or self.cpus)
+
+
+@dataclass
+class Host:
+    """One host; `init` is its first process, `runner` the `unshare` above it, `broken` what `break` took away."""
+
+    name: str
+    index: int
+    profile: str
+    uuid: str
+    runner: Process | None = None
+    init: Process | None = None
+    broken: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Lab:
+    """A lab by name under its own directory; `number` is the third byte of its networks and part of its interface names."""
+
+    name: str
+    root: Path
+    number: int
+    options: Options
+    hosts: list[Host]
+    lxcfs: Process | None = None
+
+    def host(self, name: str) -> Host:
+        """The host of that name; raises `LabError` naming those there are."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise LabError(f"lab {self.name} has no host {name!r}: it has {', '.join(h.name for h in self.hosts)}")
+
+    def directory(self, host: Host) -> Path:
+        """Where all files of `host` lie on this machine."""
+        return self.root / "hosts" / host.name
+
+    def address(self, host: Host) -> str:
+        """The host's management address."""
+        return f"10.77.{self.number}.{10 + host.index}"
+
+    def gateway(self) -> str:
+        """The front end's address on the management network."""
+        return f"10.77.{self.number}.1"
+
+    def guest_gateway(self) -> str:
+        """The front end's address on the guests' network (prefix length 24)."""
+        return f"10.78.{self.number}.1"
+
+    def bridge(self) -> str:
+        """The management network's bridge on this machine."""
+        return f"nl{self.number}"
+
+    def guest_bridge(self) -> str:
+        """The bridge on this machine that joins the hosts' guest bridges."""
+        return f"nlg{self.number}"
+
+    def link(self, host: Host) -> str:
+        """The front end's end of the host's management cable."""
+        return f"{self.bridge()}h{host.index}"
+
+    def guest_link(self, host: Host) -> str:
+        """The front end's end of the host's guest cable."""
+        return f"{self.guest_bridge()}h{host.index}"
+
+
+def make_hosts(count: int, options: Options) -> list[Host]:
+    """Hosts h1 to h`count`, each with a UUID of its own."""
+    names = [f"h{index}" for index in range(1, count + 1)]
+    profiles = {name: "stock" if name in options.stock_hosts else options.profile for name in names}
+    return [Host(name, index, profiles[name], str(uuid.uuid4())) for index, name in enumerate(names, 1)]
+
+
+def save(lab: Lab) -> None:
+    """Write the lab's state, whole or not at all."""
+    path = lab.root / "lab.json"
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({**asdict(lab), "root": str(lab.root)}, indent=1))
+    part.replace(path)
+
+
+def load(root: Path) -> Lab:
+    """The lab whose directory is `root`; raises `LabError` if there is none."""
+    try:
+        data = json.loads((root / "lab.json").read_text())
+    except FileNotFoundError as error:
+        raise LabError(f"no lab runs in {root}", hint=f"{command(root)} up 2") from error
+    options = Options(**{**data["options"], "stock_hosts": tuple(data["options"]["stock_hosts"])})
+    return Lab(data["name"], root, data["number"], options, [_host(item) for item in data["hosts"]], _process(data["lxcfs"]))
+
+
+def command(root: Path) -> str:
+    """How a person types this program for the lab in `root`."""
+    return f"scripts/lab --dir {os.path.relpath(root.parent)} --name {root.name}"
+
+
+def _host(item: dict[str, Any]) -> Host:
+    return Host(**{**item, "runner": _process(item["runner"]), "init": _process(item["init"])})
+
+
+def _process(item: dict[str, int] | None) -> Process | None:
+    return Process(**item) if item else None

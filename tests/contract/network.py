@@ -1,0 +1,118 @@
+"""What every network driver keeps. A test module imports the tests and gives the fixture `network_subject`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from nebula.drivers.base import HostHandle, Network
+from nebula.errors import ConflictError, NotFoundError
+from nebula.model.network import NetworkSpec, NicSpec
+
+
+class NetworkSubject(msgspec.Struct, frozen=True, kw_only=True):
+    """A driver, a host without any bridge of the tests, and what the hypervisor and the host's owner do there."""
+
+    driver: Network
+    host: HostHandle
+    add_bridge: Callable[[str], None]
+    """Make a bridge that is the host's own, and switch it on."""
+    add_tap: Callable[[NicSpec], None]
+    """What a hypervisor does for a card: make its tap on its bridge."""
+    bridges: Callable[[], list[str]]
+    """Names of the host's bridges."""
+
+
+OWNED = NetworkSpec(network_id=7, name="lan", driver="", bridge="onebr7", owned=True)
+EXISTING = NetworkSpec(network_id=8, name="office", driver="", bridge="br0")
+NAT = NetworkSpec(network_id=9, name="inside", driver="", bridge="onebr9", owned=True, nat=True, gateway="10.77.5.1")
+
+
+def card(network: NetworkSpec, vm_id: int = 1, nic_id: int = 0) -> NicSpec:
+    """A VM's card on the network."""
+    mac = f"02:00:00:00:{vm_id:02x}:{nic_id:02x}"
+    return NicSpec(vm_id=vm_id, nic_id=nic_id, tap=f"one-{vm_id}-{nic_id}", mac=mac, network=network)
+
+
+def test_an_owned_bridge_comes_and_goes(network_subject: NetworkSubject) -> None:
+    driver, host = network_subject.driver, network_subject.host
+    for _ in range(2):
+        driver.prepare(host, OWNED)
+        assert network_subject.bridges() == ["onebr7"]
+    for _ in range(2):
+        driver.release(host, OWNED)
+        assert network_subject.bridges() == []
+
+
+def test_a_bridge_with_a_card_stays(network_subject: NetworkSubject) -> None:
+    driver, host = network_subject.driver, network_subject.host
+    driver.prepare(host, OWNED)
+    for vm_id in (1, 2):
+        network_subject.add_tap(card(OWNED, vm_id))
+        driver.plugged(host, card(OWNED, vm_id))
+    assert driver.taps(host) == ["one-1-0", "one-2-0"]
+    driver.unplugged(host, card(OWNED, 1))
+    driver.release(host, OWNED)
+    assert (driver.taps(host), network_subject.bridges()) == (["one-2-0"], ["onebr7"])
+    for _ in range(2):
+        driver.unplugged(host, card(OWNED, 2))
+        driver.release(host, OWNED)
+    assert (driver.taps(host), network_subject.bridges()) == ([], [])
+
+
+def test_a_bridge_of_the_hosts_own_is_used_and_left(network_subject: NetworkSubject) -> None:
+    driver, host = network_subject.driver, network_subject.host
+    network_subject.add_bridge("br0")
+    driver.prepare(host, EXISTING)
+    network_subject.add_tap(card(EXISTING))
+    driver.plugged(host, card(EXISTING))
+    driver.unplugged(host, card(EXISTING))
+    driver.release(host, EXISTING)
+    assert network_subject.bridges() == ["br0"]
+
+
+def test_a_missing_bridge_is_a_conflict_with_a_hint(network_subject: NetworkSubject) -> None:
+    with pytest.raises(ConflictError) as caught:
+        network_subject.driver.prepare(network_subject.host, EXISTING)
+    assert "br0" in str(caught.value)
+    assert caught.value.hint
+    assert network_subject.bridges() == []
+
+
+def test_a_card_without_tap_is_not_found(network_subject: NetworkSubject) -> None:
+    network_subject.driver.prepare(network_subject.host, OWNED)
+    with pytest.raises(NotFoundError) as caught:
+        network_subject.driver.plugged(network_subject.host, card(OWNED))
+    assert caught.value.hint
+
+
+def test_unplugging_and_releasing_what_is_not_there_is_fine(network_subject: NetworkSubject) -> None:
+    for network in (OWNED, EXISTING, NAT):
+        network_subject.driver.unplugged(network_subject.host, card(network))
+        network_subject.driver.release(network_subject.host, network)
+    assert network_subject.driver.taps(network_subject.host) == []
+
+
+def test_a_check_changes_nothing_and_says_what_is_wrong(network_subject: NetworkSubject) -> None:
+    driver, host = network_subject.driver, network_subject.host
+    assert all(finding.level != "error" for finding in driver.check(host, OWNED))
+    assert network_subject.bridges() == []
+    errors = [finding for finding in driver.check(host, EXISTING) if finding.level == "error"]
+    assert errors
+    assert all(finding.fix for finding in errors)
+    network_subject.add_bridge("br0")
+    assert all(finding.level != "error" for finding in driver.check(host, EXISTING))
+
+
+def test_a_nat_network_comes_and_goes(network_subject: NetworkSubject) -> None:
+    driver, host = network_subject.driver, network_subject.host
+    if not driver.capabilities.nat:
+        return
+    for _ in range(2):
+        driver.prepare(host, NAT)
+    assert network_subject.bridges() == ["onebr9"]
+    for _ in range(2):
+        driver.release(host, NAT)
+    assert network_subject.bridges() == []

@@ -1,0 +1,134 @@
+"""Two hosts on one machine: two roots, reached through an sshd of the test's own on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nebula.drivers.base import HostHandle
+from nebula.drivers.datastore.shared import SharedDatastore
+from nebula.drivers.datastore.ssh import SshDatastore
+from nebula.model.storage import ImageSpec
+from nebula.transport.local import LocalTransport
+from tests.contract.datastore import DatastoreLab
+
+SSHD_OPTIONS = [
+    "UsePAM=no",
+    "PidFile=none",
+    "StrictModes=no",
+    "PermitRootLogin=yes",
+    "PasswordAuthentication=no",
+    "MaxStartups=100",
+]
+
+
+class Peers:
+    """An sshd on 127.0.0.1 that lets one key in, and hosts whose roots hold that key."""
+
+    def __init__(self, directory: Path) -> None:
+        self._dir = directory
+        for name in ("host", "client"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
+        shutil.copy(directory / "client.pub", directory / "authorized")
+        self.port = free_port()
+        options = [f"AuthorizedKeysFile={directory / 'authorized'}", "ListenAddress=127.0.0.1", *SSHD_OPTIONS]
+        words = [word for option in options for word in ("-o", option)]
+        Path("/run/sshd").mkdir(exist_ok=True)
+        argv = ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", str(directory / "host"), "-p", str(self.port), *words]
+        self._log = (directory / "sshd.log").open("wb")
+        self._process = subprocess.Popen(argv, stderr=self._log)
+        wait_for_port(self.port)
+
+    def host(self, number: int, root: Path) -> HostHandle:
+        """A host whose root is `root`."""
+        keys = root / "ssh"
+        keys.mkdir(parents=True)
+        shutil.copy(self._dir / "client", keys / "id_ed25519")
+        host_key = (self._dir / "host.pub").read_text().rsplit(" ", 1)[0]
+        (keys / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}\n")
+        return HostHandle(
+            host_id=number,
+            name=f"node{number}",
+            address="127.0.0.1",
+            user="root",
+            port=self.port,
+            virt="qemu",
+            root=str(root),
+            transport=LocalTransport(f"node{number}"),
+        )
+
+    def close(self) -> None:
+        """End the sshd."""
+        self._process.terminate()
+        self._process.wait(10)
+        self._log.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port}")
+
+
+def stage_with_qemu_img(datastore: SharedDatastore | SshDatastore, host: HostHandle, image: ImageSpec) -> str:
+    """A real image with some data in it, where an upload would put it."""
+    staged = datastore.staging_path(host, image)
+    subprocess.run(["qemu-img", "create", "-q", "-f", image.format, staged, str(image.size)], check=True)
+    subprocess.run(["qemu-io", "-f", image.format, "-c", "write -P 65 1M 64k", staged], check=True, stdout=subprocess.DEVNULL)
+    return staged
+
+
+@pytest.fixture(scope="session")
+def peers() -> Iterator[Peers]:
+    with tempfile.TemporaryDirectory(prefix="nebula-peers-") as directory:
+        Path(directory).chmod(0o755)
+        peers = Peers(Path(directory))
+        yield peers
+        peers.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory through which QEMU's user could pass, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="nebula-datastore-") as directory:
+        Path(directory).chmod(0o711)
+        yield Path(directory)
+
+
+@pytest.fixture
+def hosts(peers: Peers, place: Path) -> tuple[HostHandle, HostHandle]:
+    old = os.umask(0o066)
+    try:
+        return peers.host(1, place / "one"), peers.host(2, place / "two")
+    finally:
+        os.umask(old)
+
+
+@pytest.fixture
+def ssh_lab(hosts: tuple[HostHandle, HostHandle]) -> DatastoreLab:
+    datastore = SshDatastore(100, {})
+    return DatastoreLab(datastore, *hosts, stage=lambda host, image: stage_with_qemu_img(datastore, host, image))
+
+
+@pytest.fixture
+def shared_lab(hosts: tuple[HostHandle, HostHandle], place: Path) -> DatastoreLab:
+    (place / "share").mkdir(mode=0o711)
+    datastore = SharedDatastore(101, {"path": str(place / "share")})
+    return DatastoreLab(datastore, *hosts, stage=lambda host, image: stage_with_qemu_img(datastore, host, image))

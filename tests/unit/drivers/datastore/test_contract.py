@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.datastore import DatastoreContract, DatastoreLab
+
+
+class TestShared(DatastoreContract):
+    @pytest.fixture
+    def lab(self, shared_lab: DatastoreLab) -> DatastoreLab:
+        return shared_lab
+
+
+class TestSsh(DatastoreContract):
+    @pytest.fixture
+    def lab(self, ssh_lab: DatastoreLab) -> DatastoreLab:
+        return ssh_lab

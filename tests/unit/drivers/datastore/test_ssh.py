@@ -1,0 +1,243 @@
+"""Copies from host to host through a real sshd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from nebula.cancel import CancelToken
+from nebula.drivers.base import HostHandle
+from nebula.drivers.datastore.making import shown_bytes
+from nebula.drivers.longrun import ENGINE_STOPPING
+from nebula.errors import CommandError, ConflictError, InterruptedByUser, UsageError
+from nebula.model.storage import DiskSpec, ImageSpec
+from tests.contract.datastore import ISO, MIB, SIZE, DatastoreLab, clone_of, create, os_image, take_in, volatile
+
+
+@pytest.fixture
+def lab(ssh_lab: DatastoreLab) -> DatastoreLab:
+    return ssh_lab
+
+
+def copy(lab: DatastoreLab, image: ImageSpec, **more: object) -> None:
+    values = {"job": "3-copy", "progress": None, "cancel": None} | more
+    lab.datastore.copy_image(lab.source, lab.target, image, **values)  # type: ignore[arg-type]
+
+
+def move(lab: DatastoreLab, disks: list[DiskSpec], **more: object) -> None:
+    values = {"job": "4-move", "progress": None, "cancel": None} | more
+    lab.datastore.move_vm(lab.source, lab.target, disks, **values)  # type: ignore[arg-type]
+
+
+def write_raw(lab: DatastoreLab, image: ImageSpec, data: int, *, seed: bytes | None = None) -> Path:
+    """A raw image at the source with `data` bytes that do not compress, and holes."""
+    path = Path(lab.datastore.image_path(lab.source, image))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for number in range(8):
+            file.seek(number * image.size // 8)
+            file.write(seed or os.urandom(data // 8))
+        file.truncate(image.size)
+    return path
+
+
+def test_holes_stay_holes_and_are_not_sent(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=1 << 30)
+    source = write_raw(lab, image, 64 * MIB)
+    before = received_bytes()
+    seen: list[tuple[int, int]] = []
+    copy(lab, image, progress=lambda *told: seen.append(told))
+    sent = received_bytes() - before
+    target = Path(lab.datastore.image_path(lab.target, image))
+    assert subprocess.run(["cmp", source, target], check=False).returncode == 0
+    assert target.stat().st_blocks * 512 < 72 * MIB
+    assert 64 * MIB < sent < 80 * MIB
+    assert seen[-1] == (1 << 30, 1 << 30)
+    assert leftovers(lab) == []
+
+
+def received_bytes() -> int:
+    """What the loopback device has carried."""
+    return int(Path("/sys/class/net/lo/statistics/rx_bytes").read_text())
+
+
+def leftovers(lab: DatastoreLab) -> list[Path]:
+    root = Path(lab.target.root)
+    return [path for path in root.rglob("*") if path.suffix in (".part", ".lock") or "work/" in str(path)]
+
+
+ENGINE = """
+import sys
+import msgspec
+from nebula.drivers.base import HostHandle
+from nebula.drivers.datastore.ssh import SshDatastore
+from nebula.model.storage import ImageSpec
+from nebula.transport.local import LocalTransport
+
+def handle(number, root, port):
+    return HostHandle(host_id=number, name=f"node{number}", address="127.0.0.1", user="root", port=port, virt="qemu", root=root,
+                      transport=LocalTransport(f"node{number}"))
+
+source, target, port, image = sys.argv[1:]
+SshDatastore(100, {}).copy_image(handle(1, source, int(port)), handle(2, target, int(port)),
+                                 msgspec.json.decode(image, type=ImageSpec), job="3-copy", progress=None, cancel=None)
+"""
+
+
+def test_a_copy_outlives_its_engine_and_is_adopted(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=400 * MIB)
+    source = write_raw(lab, image, 400 * MIB)
+    argv = [lab.source.root, lab.target.root, str(lab.source.port), msgspec.json.encode(image).decode()]
+    engine = subprocess.Popen([sys.executable, "-c", ENGINE, *argv])
+    part = Path(lab.datastore.image_path(lab.target, image) + ".part")
+    wait_for_size(part, MIB)
+    engine.send_signal(signal.SIGKILL)
+    assert engine.wait(10) == -signal.SIGKILL
+    inode = part.stat().st_ino
+    copy(lab, image)
+    target = Path(lab.datastore.image_path(lab.target, image))
+    assert target.stat().st_ino == inode
+    assert subprocess.run(["cmp", source, target], check=False).returncode == 0
+    assert leftovers(lab) == []
+
+
+def wait_for_size(path: Path, size: int) -> None:
+    for _ in range(2000):
+        if path.exists() and path.stat().st_size >= size:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"{path} did not grow")
+
+
+def set_token(token: CancelToken, reason: str, *_: int) -> None:
+    token.set(reason)
+
+
+def test_a_cancelled_copy_leaves_nothing_and_one_whose_engine_stops_goes_on(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=200 * MIB)
+    write_raw(lab, image, 200 * MIB)
+    for reason in ("cancelled by alice", ENGINE_STOPPING):
+        token = CancelToken()
+        with pytest.raises(InterruptedByUser):
+            copy(lab, image, cancel=token, progress=partial(set_token, token, reason))
+        assert (leftovers(lab) == []) == (reason != ENGINE_STOPPING)
+    copy(lab, image)
+    assert lab.datastore.has_image(lab.target, image)
+
+
+def test_a_part_is_continued(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=64 * MIB)
+    source = write_raw(lab, image, 64 * MIB)
+    target = Path(lab.datastore.image_path(lab.target, image))
+    target.parent.mkdir(parents=True)
+    with source.open("rb") as file:
+        target.with_name(f"{target.name}.part").write_bytes(file.read(48 * MIB))
+    before = received_bytes()
+    copy(lab, image)
+    assert received_bytes() - before < 24 * MIB
+    assert subprocess.run(["cmp", source, target], check=False).returncode == 0
+
+
+def test_a_stale_disk_at_the_target_is_refreshed(lab: DatastoreLab) -> None:
+    kept = os_image(2, format="raw", persistent=True)
+    disks = [DiskSpec(vm_id=7, disk_id=0, kind="persistent", format="raw", image=kept), volatile()]
+    write_raw(lab, kept, 64 * 1024)
+    create(lab, disks[1])
+    move(lab, disks)
+    newer = write_raw(lab, kept, 64 * 1024)
+    Path(lab.datastore.disk_path(lab.source, disks[1])).write_bytes(b"x" * SIZE)
+    move(lab, disks)
+    assert Path(lab.datastore.image_path(lab.target, kept)).read_bytes() == newer.read_bytes()
+    assert Path(lab.datastore.disk_path(lab.target, disks[1])).read_bytes() == b"x" * SIZE
+
+
+def test_a_moved_overlay_finds_its_image_under_another_root(lab: DatastoreLab) -> None:
+    disk = clone_of(take_in(lab, os_image()), size=SIZE * 2)
+    create(lab, disk)
+    lab.datastore.write_context(lab.source, 7, ISO)
+    copy(lab, os_image())
+    seen: list[tuple[int, int]] = []
+    move(lab, [disk], progress=lambda *told: seen.append(told))
+    path = lab.datastore.disk_path(lab.target, disk)
+    lab.datastore.remove_vm(lab.source, 7, [disk])
+    lab.datastore.remove_image(lab.source, os_image())
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "read -P 65 1M 64k", path], check=True, stdout=subprocess.DEVNULL)
+    assert Path(path).with_name("context.iso").read_bytes() == ISO
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_a_disk_in_use_is_not_moved_nor_replaced(lab: DatastoreLab) -> None:
+    disk = clone_of(take_in(lab, os_image()))
+    create(lab, disk)
+    copy(lab, os_image())
+    lab.datastore.prepare_incoming(lab.target, [disk], None)
+    path = lab.datastore.disk_path(lab.target, disk)
+    user = subprocess.Popen(["qemu-io", "-f", "qcow2", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert user.stdin
+    assert user.stdout
+    user.stdin.write(b"write 0 64k\n")
+    user.stdin.flush()
+    user.stdout.readline()
+    with pytest.raises(ConflictError, match="in use"):
+        move(lab, [disk])
+    with pytest.raises(ConflictError, match="in use"):
+        lab.datastore.prepare_incoming(lab.target, [disk], None)
+    user.communicate(b"quit\n", timeout=30)
+    move(lab, [disk])
+
+
+def test_an_incoming_disk_is_empty_and_of_the_same_shape(lab: DatastoreLab) -> None:
+    disk = clone_of(take_in(lab, os_image()), size=SIZE * 2)
+    create(lab, disk)
+    copy(lab, os_image())
+    kept = DiskSpec(vm_id=7, disk_id=2, kind="persistent", image=os_image(2, persistent=True))
+    lab.datastore.prepare_incoming(lab.target, [disk, volatile(), kept], ISO)
+    base = Path(lab.datastore.disk_path(lab.target, disk)).parent
+    assert sorted(path.name for path in base.iterdir()) == ["context.iso", "disk.0", "disk.1"]
+    probe = lab.datastore.probe(lab.target, lab.datastore.image_path(lab.target, os_image(2)), "qcow2")
+    assert probe.virtual_size == SIZE
+
+
+def test_an_unknown_host_key_is_not_trusted(lab: DatastoreLab) -> None:
+    image = take_in(lab, os_image())
+    known = Path(lab.target.root, "ssh", "known_hosts")
+    known.write_text("")
+    with pytest.raises(CommandError, match="Host key verification failed"):
+        copy(lab, image)
+    assert not lab.datastore.has_image(lab.target, image)
+
+
+@pytest.mark.parametrize("change", [{"address": "-oProxyCommand=id"}, {"user": "a b"}, {"address": "a;b"}])
+def test_an_address_that_ssh_would_misread_is_refused(lab: DatastoreLab, change: dict[str, str]) -> None:
+    image = take_in(lab, os_image())
+    odd: HostHandle = msgspec.structs.replace(lab.source, **change)
+    with pytest.raises(UsageError):
+        copy(replace(lab, source=odd), image)
+
+
+def test_a_host_without_an_address_cannot_give(lab: DatastoreLab) -> None:
+    image = take_in(lab, os_image())
+    with pytest.raises(ConflictError, match="no address"):
+        copy(replace(lab, source=msgspec.structs.replace(lab.source, address="")), image)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "expected"),
+    [
+        (b"", None),
+        (b"\r          32768   0%    0.00kB/s    0:00:00  \r", 32768),
+        (b"\r   1,234,567  11%\r  2,345,678  22%    1.00MB/s    0:00:01", 2345678),
+        (b"waiting for another copy\n", None),
+    ],
+)
+def test_rsyncs_words_are_read(stdout: bytes, expected: int | None) -> None:
+    assert shown_bytes(stdout) == expected
