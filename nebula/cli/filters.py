@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nebula.engine.api.columns import SOURCES, Column
+from nebula.engine.api.columns import SOURCES, Column, Source
 from nebula.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nebula.engine.api.values import Query
 
 _CONDITION = re.compile(r"([A-Za-z_]\w*)(!=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
+_MACHINE = frozenset({"json", "jsonl", "yaml", "csv"})
 _LONGEST = 1000
 """Characters in one condition."""
 
@@ -43,7 +44,14 @@ def wanted(noun: str, typed: str, format_name: str) -> list[Column]:
     if format_name == "name":
         return known(noun, ["name" if noun != "job" else "id"])
     wide = format_name in {"wide", "json", "jsonl", "yaml"}
-    return [column for column in source.columns if column.default or (wide and column.wide)]
+    chosen = [column for column in source.columns if column.default or (wide and column.wide)]
+    return _for_programs(source, chosen) if format_name in _MACHINE else chosen
+
+
+def _for_programs(source: Source, chosen: list[Column]) -> list[Column]:
+    """An age is a moment to a program: `created` stands for it."""
+    created = next((column for column in source.columns if column.name == "created"), None)
+    return [created if created and column.name == "age" else column for column in chosen]
 
 
 def known(noun: str, names: Sequence[str]) -> list[Column]:

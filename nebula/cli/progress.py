@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +22,10 @@ class View(Protocol):
         """How the job is now."""
         ...
 
+    def aside(self) -> AbstractContextManager[object]:
+        """While it lasts, others may write on the terminal."""
+        ...
+
 
 class Lines:
     """A line on stderr whenever a job takes another step, or waits."""
@@ -35,6 +41,10 @@ class Lines:
             self._said[job.id] = text
             self._context.say(f"job {job.id} {text}")
 
+    def aside(self) -> AbstractContextManager[object]:
+        """See View.aside."""
+        return nullcontext()
+
 
 class Bars:
     """rich's progress bars on stderr, one a job."""
@@ -42,9 +52,10 @@ class Bars:
     def __init__(self, context: Context) -> None:
         from rich.console import Console  # noqa: PLC0415 - 43 ms that only a terminal's waiting pays
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+        from rich.table import Column  # noqa: PLC0415
 
         console = Console(file=context.err, no_color=not context.colours(context.err))
-        text = TextColumn("{task.description}", markup=False)
+        text = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
         columns = (text, BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn())
         self._progress = Progress(*columns, console=console, transient=True)
         self._tasks: dict[int, Any] = {}
@@ -56,6 +67,13 @@ class Bars:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._progress.stop()
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """See View.aside."""
+        self._progress.stop()
+        yield
+        self._progress.start()
+
     def show(self, job: JobView) -> None:
         """See View.show."""
         if job.finished:
@@ -64,7 +82,7 @@ class Bars:
                 self._progress.remove_task(task)
             return
         if job.id not in self._tasks:
-            self._tasks[job.id] = self._progress.add_task("", total=1.0)
+            self._tasks[job.id] = self._progress.add_task(describe(job), total=1.0)
         self._progress.update(self._tasks[job.id], description=describe(job), completed=share(job))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-
 from nebula.cli.colour import paint
 from nebula.cli.context import Context
 from nebula.cli.output.text import printable
@@ -24,6 +22,8 @@ def error(context: Context, problem: NebulaError, *, of: str = "") -> int:
 def unexpected(context: Context, problem: BaseException) -> int:
     """Print a fault of the program itself; returns 1."""
     if context.options.debug:
+        import traceback  # noqa: PLC0415 - only for --debug
+
         traceback.print_exception(problem, file=context.err)
     text = f"{type(problem).__name__}: {problem}"
     fault = NebulaError(

@@ -61,7 +61,8 @@ class Waiter:
             view.show(found)
             if found.finished:
                 pending.remove(job)
-                ended(found)
+                with view.aside():
+                    ended(found)
 
 
 def _too_late(pending: Sequence[int]) -> TimedOutError:

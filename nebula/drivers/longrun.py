@@ -46,8 +46,8 @@ pulse() {
 }
 case $verb in
 start)
-    umask 077
-    mkdir -p -- "$dir" && exec 9>>"$dir/lock" || exit 1
+    umask 066; mkdir -p -- "${dir%/*}" || exit 1
+    umask 077; mkdir -p -- "$dir" && exec 9>>"$dir/lock" || exit 1
     flock -n 9 || exit 0
     [ -e "$dir/status" ] && exit 0
     rm -f "$dir/pid"

@@ -22,7 +22,7 @@ class Completed(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """stdout as text; bytes that are not UTF-8 are replaced."""
+        """Stdout as text; bytes that are not UTF-8 are replaced."""
         return self.stdout.decode("utf-8", "replace")
 
 
@@ -65,7 +65,8 @@ class Transport(Protocol):
         on_line: Callable[[bytes], None] | None = None,
     ) -> Completed:
         """Run a command and wait for it. `on_line` sees each line (ended by newline or carriage return) of stdout as
-        it comes. When time runs out or the token is set, the command is ended on the host too."""
+        it comes. When time runs out or the token is set, the command is ended on the host too.
+        """
         ...
 
     def read_file(self, path: str, *, limit: int = 1 << 20, root: bool = False) -> bytes:
@@ -86,7 +87,8 @@ class Transport(Protocol):
         root: bool = False,
     ) -> None:
         """Bring a large file from this machine, holes kept, to `remote` (through `remote.part`, renamed at the end;
-        a part that is there is continued). `progress(done, total)` in bytes."""
+        a part that is there is continued). `progress(done, total)` in bytes.
+        """
         ...
 
     def forward_socket(self, remote_path: str) -> Forward:

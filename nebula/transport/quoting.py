@@ -13,7 +13,8 @@ LIMIT = (1 << 17) - 1
 
 def check_argv(argv: Sequence[str]) -> tuple[str, ...]:
     """The argv, if a program could be started with it; UsageError for an empty one, a NUL, a text that is no Unicode,
-    or more than `LIMIT` bytes."""
+    or more than `LIMIT` bytes.
+    """
     if isinstance(argv, str) or not argv or not argv[0]:
         raise UsageError(f"cannot run {argv!r}", cause="a command is a list of words, and the first one names a program")
     for word in argv:

@@ -49,8 +49,8 @@ def build(arguments: argparse.Namespace) -> None:
 
 def _program(source: Path) -> dict[str, bytes]:
     files = libraries.carried(source / "nebula")
-    if "__main__.py" not in files:
-        raise BuildError(f"{source / 'nebula'} has no __main__.py: is this the project's directory?")
+    if "cli/entry.py" not in files:
+        raise BuildError(f"{source / 'nebula'} has no cli/entry.py: is this the project's directory?")
     return {f"nebula/{name}": data for name, data in files.items()}
 
 

@@ -8,7 +8,7 @@ from nebula.cli.colour import paint, state_colour
 from nebula.cli.output.text import shorten, width
 
 _GAP = "  "
-_NARROWEST = 8
+_NARROWEST = 12
 """A column is not made narrower than this to fit a terminal."""
 
 
@@ -28,24 +28,22 @@ class Grid:
             yield self._line(row, widths, "", coloured=coloured)
 
     def _widths(self, terminal: int) -> list[int]:
-        widths = [max(width(header), *(width(row[index]) for row in self.rows), 0) for index, header in enumerate(self.headers)]
-        spare = terminal - sum(widths) - len(_GAP) * (len(widths) - 1) if terminal else 0
-        while spare < 0:
+        """Of as many columns from the left as have room; the rest is left out."""
+        natural = [max([width(header), *(width(row[index]) for row in self.rows)]) for index, header in enumerate(self.headers)]
+        if not terminal:
+            return natural
+        tries = (self._fitting(natural[:count], terminal) for count in range(len(natural), 0, -1))
+        return next((widths for widths in tries if widths), [min(natural[0], terminal)])
+
+    def _fitting(self, natural: list[int], terminal: int) -> list[int]:
+        """The widths with the widest texts cut so that the line fits; nothing if that would cut too much."""
+        widths = list(natural)
+        for _ in range(sum(widths) + len(_GAP) * (len(widths) - 1) - terminal):
             widest = max((index for index in range(len(widths)) if index not in self.right), key=widths.__getitem__, default=-1)
             if widest < 0 or widths[widest] <= _NARROWEST:
-                return self._fitting(widths, terminal)
+                return []
             widths[widest] -= 1
-            spare += 1
         return widths
-
-    def _fitting(self, widths: list[int], terminal: int) -> list[int]:
-        """As many columns from the left as have room; the rest is left out."""
-        kept: list[int] = []
-        for size in widths:
-            if kept and sum(kept) + len(_GAP) * len(kept) + size > terminal:
-                break
-            kept.append(min(size, terminal))
-        return kept
 
     def _line(self, cells: Sequence[str], widths: Sequence[int], colour: str, *, coloured: bool = False) -> str:
         parts = []

@@ -11,11 +11,13 @@ from nebula.cli.output.values import local_time
 
 _MOMENTS = frozenset({"created", "since", "started", "ended", "monitored", "at", "not_before", "taken"})
 _DEEPEST = 12
+_SHORT = 60
+"""Characters of a list that stands on one line."""
 
 
 def tree(value: Mapping[str, Any], *, depth: int = 0, coloured: bool = False) -> Iterator[str]:
     """A line for every value; groups are indented below their name, empty ones are left out."""
-    shown = {str(key): item for key, item in value.items() if item not in ("", None, (), [], {})}
+    shown = {str(key): _inline(item) for key, item in value.items() if not _is_empty(item)}
     size = max((len(key) for key, item in shown.items() if not _is_group(item)), default=0)
     indent = "  " * depth
     for key, item in shown.items():
@@ -36,6 +38,20 @@ def scalar(key: str, value: Any) -> str:
     if key.lower() in _MOMENTS and isinstance(value, int | float):
         return local_time(value) if value > 0 else "-"
     return str(value)
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_empty(item) for item in value.values())
+    return value is None or value in ("", (), [])
+
+
+def _inline(value: Any) -> Any:
+    """A short list of plain values as one text."""
+    if not _is_group(value) or isinstance(value, Mapping) or any(_is_group(item) for item in value):
+        return value
+    text = ", ".join(str(item) for item in value)
+    return text if len(text) <= _SHORT else value
 
 
 def _is_group(value: Any) -> bool:

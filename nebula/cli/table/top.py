@@ -35,7 +35,7 @@ COMMANDS = (
             Option("--vms", "How many VMs (default 12).", "integer", metavar="N"),
         ),
     ),
-    Command("version", "Print the version.", "nebula version", "verbs.system:version"),
+    Command("version", "Print the version.", "nebula version", "verbs.version:version"),
     Command(
         "completion",
         "Print the shell's completion script.",

@@ -21,7 +21,7 @@ def _verb(name: str, text: str, example: str, *options: Option, handler: str = "
 COMMANDS = (
     listing(
         "vm",
-        "nebula vm list state=RUNNING memory>2G --sort -memory",
+        "nebula vm list state=RUNNING 'memory>2G' --sort -memory",
         Option("--done", "Also those that are gone.", "flag", short="-a"),
     ),
     show("vm", _REFRESH),

@@ -41,15 +41,24 @@ def _build(context: Context, engine: Engine, hosts: int, vms: int) -> None:
         return Call(key=context.new_key())
 
     _await(context, engine, (engine.hosts.add({"name": f"host-{n}", "driver": "sim"}, call()) for n in range(1, hosts + 1)))
-    _await(context, engine, [engine.datastores.create({"name": "demo", "type": "image", "driver": "sim"}, call())])
+    _datastores(context, engine)
     ranges = [{"IP": "10.77.0.10", "SIZE": str(max(50, vms + 10))}]
-    network = {"name": "lan", "driver": "sim", "bridge": "br0", "gateway": "10.77.0.1", "prefix_length": 16, "ranges": ranges}
+    network = {"name": "lan", "driver": "sim", "gateway": "10.77.0.1", "prefix_length": 16, "ranges": ranges}
     _await(context, engine, [engine.networks.create(network, call())])
-    image = {"name": "linux", "type": "os", "size": 2 * _GIB, "datastore": "demo"}
+    image = {"name": "linux", "type": "os", "size": 2 * _GIB, "datastore": "demo-images"}
     _await(context, engine, [engine.images.create(image, call())])
     made = [engine.vms.create(_template(number), call()) for number in range(vms)]
     for accepted in made:
         context.say(f"vm {accepted.name}: {settle(context, engine, accepted)}")
+
+
+def _datastores(context: Context, engine: Engine) -> None:
+    """Simulated ones in the place of those that a new home has."""
+    for row in engine.datastores.list(Query(columns=("id",))).rows:
+        engine.datastores.remove(str(row[0]), Call(key=context.new_key()))
+    for kind in ("system", "image"):
+        spec = {"name": f"demo-{kind}s", "type": kind, "driver": "sim"}
+        _await(context, engine, [engine.datastores.create(spec, Call(key=context.new_key()))])
 
 
 def _template(number: int) -> dict[str, Any]:

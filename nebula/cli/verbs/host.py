@@ -40,7 +40,8 @@ def evacuate(context: Context, line: Invocation) -> int:
 
 def update(context: Context, line: Invocation) -> int:
     """Change settings and attributes."""
-    changes: dict[str, Any] = {**settings(line), **assignments(line.texts("set"))}
+    attributes = assignments(line.texts("set"))
+    changes: dict[str, Any] = {**settings(line), **({"attributes": attributes} if attributes else {})}
     if not changes:
         raise UsageError("host update changes nothing", hint="add --cluster, --reserved-memory or --set KEY=VALUE")
     return each(context, line, lambda engine, ref, call: engine.hosts.update(ref, changes, call), done="updated")

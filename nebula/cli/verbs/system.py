@@ -1,4 +1,4 @@
-"""nebula status, doctor, support, version, and the verbs of db."""
+"""nebula status, doctor, support, and the verbs of db."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def status(context: Context, line: Invocation) -> int:
         found = engine.system.status()
     body: dict[str, Any] = msgspec.to_builtins(found)
     if line.text("format") in {"", "text"}:
-        body["engine"] = f"runs as {found.role}, process {found.owner_pid}" if found.owner_pid else "does not run"
+        runs = f"runs as {found.role}, process {found.owner_pid}" if found.owner_pid else "does not run"
+        body = {"engine": runs, **body}
     print_mapping(context, body, line.text("format"))
     return 0
 
@@ -65,14 +66,6 @@ def db_check(context: Context, line: Invocation) -> int:
     with context.reader() as engine:
         found = engine.system.check()
     return print_findings(context, found, line.text("format"))
-
-
-def version(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
-    """Print the version."""
-    from nebula import __version__  # noqa: PLC0415 - keeps the name out of the module
-
-    context.write(f"nebula {__version__}")
-    return 0
 
 
 def _absolute(path: str) -> str:

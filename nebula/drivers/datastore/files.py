@@ -14,12 +14,15 @@ from nebula.errors import NotFoundError
 from nebula.model.host import Finding
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
+_LIST = '[ ! -d "$1" ] || find "$1" -mindepth 1 -maxdepth 1 -type d -printf "%f\\n"'
+
 
 class FileDatastore:
     """Images and disks as files under one path of a host. Subclasses say which path, and who sees it.
 
     Directories are 0711 and files 0600 of root: a stock libvirt gives a domain's files to QEMU's user when it starts
-    (`dynamic_ownership`, the whole backing chain), which needs no more than passage through the directories.
+    (`dynamic_ownership`, the whole backing chain), which needs no more than passage through the directories. Images and
+    CDs stay QEMU's afterwards. The names (`disk.0`, `.qcow2`, `.raw`, `.iso`) are ones that AppArmor's virt-aa-helper may read.
     """
 
     def __init__(self, datastore_id: int, settings: Mapping[str, str]) -> None:
@@ -141,8 +144,8 @@ class FileDatastore:
 
     def vm_ids(self, host: HostHandle) -> list[int]:
         """See Datastore.vm_ids."""
-        search = ["find", layout.vms_dir(self.base(host)), "-mindepth", "1", "-maxdepth", "1", "-type", "d", "-printf", "%f\\n"]
-        names = host.transport.run(search, root=True, check=False).text.split()
+        search = ["sh", "-c", _LIST, "nebula-list", layout.vms_dir(self.base(host))]
+        names = host.transport.run(search, root=True).text.split()
         return sorted(int(name) for name in names if name.isdecimal())
 
 

@@ -2,7 +2,8 @@
 
 Every file is made as `<file>.part` under a lock, flushed, and renamed at the end; a file that is there is a file that is
 whole. Two jobs that want the same file wait for each other and the second finds it done. The lock is a file beside it, not
-the part itself: over NFS a lock on the part would stand against QEMU's own.
+the part itself: over NFS a lock on the part would stand against QEMU's own. While much is flushed the script says so every
+few seconds, for a flush moves no byte that its process is charged with and would be taken for standing still.
 """
 
 from __future__ import annotations
@@ -17,6 +18,17 @@ from nebula.drivers.longrun import ENGINE_STOPPING, Sighting, run_long
 from nebula.errors import CapacityError, CommandError, InterruptedByUser, NebulaError
 
 _SHOWN = re.compile(rb"(?:^|[\r\n])\s*([0-9][0-9,.]*)\s+[0-9]{1,3}%")
+_HEARTBEAT = r"""
+heartbeat() {
+    trap 'kill $nap 2>/dev/null; exit' TERM
+    while kill -0 $$ 2>/dev/null; do
+        sleep 5 >/dev/null 2>&1 &
+        nap=$!
+        wait $nap
+        echo "writing to disk"
+    done
+}
+"""
 _LOCKED = r"""
 target=$1; part=$1.part; lock=$1.lock
 shift
@@ -36,7 +48,11 @@ trap 'rm -f "$lock"' EXIT
 [ "$1" = again ] && [ -e "$target" ] && { mv -T "$target" "$part" || exit 1; }
 shift
 make "$@" || exit $?
-sync "$part" && mv -T "$part" "$target" && sync "${target%/*}"
+heartbeat 8>&- 9>&- &
+sync "$part"; code=$?
+kill $!
+[ "$code" = 0 ] || exit "$code"
+mv -T "$part" "$target" && sync "${target%/*}"
 """
 
 _BODIES = {
@@ -75,7 +91,7 @@ class Recipe:
 
     def argv(self, target: str) -> list[str]:
         """The command that makes `target`."""
-        script = f"{_GROW}make() {{ {_BODIES[self._body]}; }}\n{_LOCKED}"
+        script = f"{_HEARTBEAT}{_GROW}make() {{ {_BODIES[self._body]}; }}\n{_LOCKED}"
         return ["sh", "-c", script, "nebula-make", target, "again" if self._again else "fresh", *self._arguments]
 
 
@@ -124,7 +140,11 @@ def make_directory(host: HostHandle, path: str) -> None:
 
 def exists(host: HostHandle, path: str) -> bool:
     """Whether there is a regular file."""
-    return host.transport.run(["test", "-f", path], root=True, check=False).status == 0
+    argv = ["test", "-f", path]
+    answer = host.transport.run(argv, root=True, check=False)
+    if answer.status not in (0, 1) or answer.stderr:
+        raise CommandError(host.name, argv, answer.status, answer.stderr.decode("utf-8", "replace"))
+    return answer.status == 0
 
 
 def shown_bytes(stdout: bytes) -> int | None:

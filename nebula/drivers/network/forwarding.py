@@ -14,6 +14,7 @@ from nebula.drivers.network.ip import Route
 from nebula.drivers.network.names import check_device
 
 _TABLE = "nebula_forwarding"
+_SET = "switched_on"
 _GLOBAL = "/proc/sys/net/ipv4/ip_forward"
 
 
@@ -38,7 +39,7 @@ def switch_on(host: HostHandle, bridge: str, outward: Iterable[str]) -> None:
     if ours:
         # Written down first: putting back a 0 that was a 0 does no harm.
         elements = ", ".join(f'"{check_device(device)}"' for device in ours)
-        nft.load(host, f"table ip {_TABLE} {{ set devices {{ type ifname; elements = {{ {elements} }} }} }}")
+        nft.load(host, f"table ip {_TABLE} {{\nset {_SET} {{\ntype ifname\nelements = {{ {elements} }}\n}}\n}}")
     for device in off:
         _write(host, device, "1")
 
@@ -49,7 +50,7 @@ def switch_back(host: HostHandle) -> None:
     if _TABLE not in tables or any(name.startswith("nebula_net_") for name in tables):
         return
     if host.transport.run(["cat", _GLOBAL], root=True).text.strip() == "0":
-        for device in nft.elements(host, _TABLE, "devices"):
+        for device in nft.elements(host, _TABLE, _SET):
             if host.transport.run(["test", "-e", _path(device)], root=True, check=False).status == 0:
                 _write(host, device, "0")
     nft.drop(host, _TABLE)

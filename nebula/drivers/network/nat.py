@@ -67,6 +67,6 @@ def _address(host: HostHandle, network: NetworkSpec, present: list[Address]) -> 
     has = [f"{one.local}/{one.prefixlen}" for one in present if one.family == "inet"]
     lines = [f"address delete {one} dev {network.bridge}" for one in has if one != wanted]
     if wanted not in has:
-        lines.append(f"address add {wanted} dev {network.bridge}")
+        lines.append(f"address replace {wanted} dev {network.bridge}")
     if lines:
         batch(host, lines)

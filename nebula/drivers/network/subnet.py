@@ -37,9 +37,7 @@ def choose_subnet(taken: Sequence[IPv4Network]) -> IPv4Network:
         found = _first_gap(first, last, blocks)
         if found is not None:
             return IPv4Network((found, 24))
-    raise CapacityError(
-        "every private subnet is taken", hint="nebula network create NAME --nat --gateway ADDRESS --prefix-length N"
-    )
+    raise CapacityError("every private subnet is taken", hint="nebula network create NAME --nat --gateway ADDRESS --prefix N")
 
 
 def nat_subnet(network: NetworkSpec) -> IPv4Network:
@@ -50,12 +48,10 @@ def nat_subnet(network: NetworkSpec) -> IPv4Network:
         raise UsageError(
             f"network {network.name} masquerades but has no sound IPv4 gateway",
             cause=str(error),
-            hint=f"nebula network create {network.name} --nat --gateway 10.64.0.1 --prefix-length 24",
+            hint=f"nebula network create {network.name} --nat --gateway 10.64.0.1 --prefix 24",
         ) from error
     if not 8 <= network.prefix_length <= 30:
-        raise UsageError(
-            f"a NAT network's prefix length is 8 to 30, not {network.prefix_length}", hint="--prefix-length 24 is usual"
-        )
+        raise UsageError(f"a NAT network's prefix length is 8 to 30, not {network.prefix_length}", hint="--prefix 24 is usual")
     return interface.network
 
 

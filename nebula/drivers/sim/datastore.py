@@ -13,7 +13,7 @@ from nebula.drivers.sim.transport import sim
 from nebula.model.host import Finding
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
-_TRUE = (True, "true", "yes", "1", 1)
+_TRUE = (True, "true", "True", "yes", "1", 1)
 
 
 class SimDatastore:
@@ -153,7 +153,9 @@ class SimDatastore:
         movement.move(source, target, pairs, vm_id, job, progress, cancel)
 
     def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
-        """See Datastore.remove_vm."""
+        """See Datastore.remove_vm; on shared files no host's copy is a stale one."""
+        if self._shared and not keep_persistent:
+            return
         stale = [] if keep_persistent else [self.disk_path(host, disk) for disk in disks if disk.kind == "persistent"]
         sim(host).perform(
             "datastore.remove_vm",

@@ -36,7 +36,7 @@ def check_subnet(ar: AddressRange, gateway: str, prefix_length: int) -> AddressR
             raise UsageError(
                 f"{address} of the range {ar.ip}+{ar.size} is outside the network {subnet}",
                 cause=f"the gateway is {gateway}/{prefix_length}",
-                hint="make the range smaller, or give the network's own --gateway and --prefix-length",
+                hint="make the range smaller, or give the network's own --gateway and --prefix",
             )
     return ar
 

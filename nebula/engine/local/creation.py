@@ -33,7 +33,7 @@ class Creation:
     def create(self, template: Template, *, hold: bool) -> VmRow:
         """The stored row, with its event."""
         vcpus = whole(template, "VCPU", 1, 1, MAX_VCPUS)
-        disks, images = plan(template.get("DISK", []), self._image, self._system_datastore)
+        disks, images = plan(template.get("DISK", []), self._image, lambda: self._home_of_disks(template))
         vm = self._tx.insert(
             VmRow(
                 name=str(template.get("NAME") or "vm"),
@@ -69,6 +69,13 @@ class Creation:
         used = ImageState.USED_PERS if fresh.persistent else ImageState.USED
         state = fresh.state if fresh.state == ImageState.LOCKED else int(used)
         self._tx.swap(fresh, running_vms=fresh.running_vms + 1, state=state)
+
+    def _home_of_disks(self, template: Template) -> int:
+        """Where empty disks go: beside the VM's first image, so that they travel together; else a system datastore."""
+        for item in template.get("DISK", []):
+            if "IMAGE" in item or "IMAGE_ID" in item:
+                return self._image(str(item.get("IMAGE_ID", item.get("IMAGE")))).datastore_id
+        return self._system_datastore()
 
     def _system_datastore(self) -> int:
         found = self._tx.first(DatastoreRow, "\"type\"='system' AND \"state\"=0 ORDER BY \"id\"") or self._tx.first(

@@ -63,7 +63,7 @@ class LocalDatastores(Noun):
                 type=kind,
                 driver=driver,
                 cluster_id=resolve(tx, ClusterRow, str(named)).id if named else -1,
-                body={"settings": {"path": path} if path else {}},
+                body={"settings": {**_extra(spec), **({"path": path} if path else {})}},
             )
             tx.insert(row)
             tx.event("datastore.created", "datastore", row.id, actor=call.actor, name=row.name)
@@ -111,3 +111,11 @@ class LocalDatastores(Noun):
             return Accepted(kind="datastore", id=row.id, name=row.name)
 
         return self._change(call, work)
+
+
+def _extra(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Settings that only the driver understands."""
+    given = spec.get("settings") or {}
+    if not isinstance(given, Mapping) or len(given) > 64:
+        raise UsageError("settings must be a group of at most 64 attributes", hint="settings: {KEY: VALUE}")
+    return {str(key)[:64]: str(value)[:1024] for key, value in given.items()}

@@ -45,12 +45,12 @@ class Writer:
         self._clock = clock
         self._on_events = on_events
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
-        self._connection: Connection = connect(location)
+        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._loop, name="nebula-writer", daemon=True)
+        self._starting = threading.Lock()
         self._closed = False
         self.epoch = 0
         self.commits = 0
-        self._thread.start()
 
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
         """Queue a write; its future resolves when it is durable."""
@@ -58,6 +58,8 @@ class Writer:
         if self._closed:
             future.set_exception(OwnerError("the engine has stopped", hint="try again"))
             return future
+        if not self._thread.is_alive():
+            self._start()
         self._queue.put((work, future))
         return future
 
@@ -67,11 +69,27 @@ class Writer:
 
     def close(self) -> None:
         """Finish what is queued and end the thread."""
-        if not self._closed:
+        with self._starting:
+            if self._closed:
+                return
             self._closed = True
+        if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
+
+    def _start(self) -> None:
+        """With the first write: who only reads opens no writing connection."""
+        with self._starting:
+            if not self._thread.is_alive() and not self._closed:
+                self._open()
+                self._thread.start()
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._connection = connect(self._location)
+        return self._connection
 
     def _loop(self) -> None:
         while True:
@@ -118,7 +136,7 @@ class Writer:
     def _commit(
         self, batch: list[tuple[Work, Future[Any]]]
     ) -> tuple[list[tuple[Future[Any], Any, BaseException | None]], Transaction]:
-        transaction = Transaction(self._connection, self._dialect, self._clock.now())
+        transaction = Transaction(self._open(), self._dialect, self._clock.now())
         transaction.execute(self._dialect.begin)
         self._check_epoch(transaction)
         outcomes = [(future, *self._one(transaction, work)) for work, future in batch]
@@ -161,10 +179,10 @@ class Writer:
 
     def _rollback(self) -> None:
         try:
-            self._connection.cursor().execute("ROLLBACK")
+            self._open().cursor().execute("ROLLBACK")
         except Exception:  # noqa: BLE001 - no transaction is open, or the connection is gone: open another one
-            self._connection.close()
-            self._connection = connect(self._location)
+            self._open().close()
+            self._connection = None
 
 
 def _from_database(error: Exception) -> bool:

@@ -16,7 +16,7 @@ look() { # DIRECTORY: is there a copy in it, and is the directory our own?
     [ -O "$1" ] && [ ! -L "$1" ] || return 1
     for abi in $abis; do
         copy=$1/$build.$abi
-        [ -x "$copy/python" ] && return 0
+        [ -x "$copy/bin/python" ] && return 0
     done
     return 1
 }
@@ -62,6 +62,5 @@ if [ -n "${NEBULA_PYTHON-}" ] || ! find_copy; then
     [ -n "$roots" ] || find_copy
     find_python && unpack || exit 1
 fi
-[ -n "${NEBULA_PYTHON-}" ] || python=$copy/python
-exec "$python" -I -S "$copy/start.py" "$0" "$@"
+exec "$copy/bin/python" -I -S "$copy/start.py" "$0" "$@"
 exit 1

@@ -7,7 +7,7 @@ import os
 import sys
 
 
-def call_shell():
+def call_shell() -> None:
     """`python3.12 FILE ...` is FILE under that interpreter."""
     os.environ["NEBULA_PYTHON"] = sys.executable
     os.execv("/bin/sh", ["/bin/sh", *sys.argv])  # noqa: S606 - our own script, arguments as they came
@@ -15,7 +15,7 @@ def call_shell():
 
 if __name__ == "__main__":
     if "NEBULA_UNPACK" in os.environ:
-        import unpack
+        from importlib import import_module
 
-        sys.exit(unpack.main(sys.argv[0], os.environ["NEBULA_UNPACK"], sys.argv[1:]))
+        sys.exit(import_module("unpack").main(sys.argv[0], os.environ["NEBULA_UNPACK"], sys.argv[1:]))
     call_shell()

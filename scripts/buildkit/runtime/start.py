@@ -13,9 +13,9 @@ def start() -> None:
     """Become `nebula`, as if FILE itself had been started."""
     here = os.path.dirname(os.path.abspath(__file__))
     mark_used(f"{here}/used")
-    sys.path.append(f"{here}/site")
+    sys.path.append(f"{here}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages")
     sys.argv = [os.path.abspath(sys.argv[1]), *sys.argv[2:]]
-    from nebula.__main__ import main  # noqa: PLC0415 - its place is known only now
+    from nebula.cli.entry import main  # noqa: PLC0415 - its place is known only now
 
     sys.exit(main())
 

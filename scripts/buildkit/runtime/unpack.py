@@ -53,8 +53,8 @@ def copy_under(root: Path, archive: Path, name: str, abi: str) -> Path:
     if not copy.exists():
         make(root, archive, copy, abi)
         clear(root, keep=name, now=time.time())
-    elif not (copy / "python").exists():
-        relink(copy)
+    elif (copy / "bin" / "python").resolve() != interpreter():
+        link(copy)
     return copy
 
 
@@ -76,7 +76,7 @@ def make(root: Path, archive: Path, copy: Path, abi: str) -> None:
     try:
         extract(archive, partial, abi)
         (partial / "used").touch()
-        relink(partial)
+        link(partial)
         partial.rename(copy)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -85,20 +85,29 @@ def make(root: Path, archive: Path, copy: Path, abi: str) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def relink(copy: Path) -> None:
-    """Let the copy's `python` be this interpreter: for a new copy, or when the one it had was uninstalled."""
-    link = copy / f"python-{os.getpid()}"
-    link.symlink_to(Path(sys.executable).resolve())
-    link.rename(copy / "python")
+def interpreter() -> Path:
+    """Who runs this, without a virtual environment around it."""
+    return Path(sys.executable).resolve()
+
+
+def link(copy: Path) -> None:
+    """Make the copy a virtual environment of this interpreter, so that the program can start itself by `sys.executable`;
+    also for a copy whose interpreter was uninstalled or is not the one wanted now."""
+    (copy / "pyvenv.cfg").write_text(f"home = {interpreter().parent}\ninclude-system-site-packages = false\n")
+    new = copy / "bin" / f"python-{os.getpid()}"
+    new.parent.mkdir(exist_ok=True)
+    new.symlink_to(interpreter())
+    new.rename(copy / "bin" / "python")
 
 
 def extract(archive: Path, target: Path, abi: str) -> None:
-    """Both parts of the archive into target/site: what all interpreters share, and what is this one's own."""
+    """Both parts of the archive into the environment's libraries: what all interpreters share, and what is this one's own."""
+    site = target / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     with zipfile.ZipFile(archive) as outer:
         outer.extract("start.py", target)
         for part in ("common.zip", f"{abi}.zip"):
             with outer.open(part) as stored, zipfile.ZipFile(stored) as inner:
-                inner.extractall(target / "site")  # noqa: S202 - our own archive
+                inner.extractall(site)
 
 
 def clear(root: Path, keep: str, now: float) -> None:

@@ -6,14 +6,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nebula.cancel import CancelToken
 from nebula.drivers.longrun import ENGINE_STOPPING, Sighting, run_long
-from nebula.errors import CommandError, InterruptedByUser, TimedOutError, UsageError
+from nebula.errors import CommandError, InterruptedByUser, TimedOutError, UnreachableError, UsageError
+from nebula.transport.base import Completed
 from nebula.transport.local import LocalTransport
 
 COUNTED = 'echo run >>"$1"; echo started; while [ ! -e "$2" ]; do sleep 0.05; done; echo done'
@@ -146,6 +148,25 @@ def test_cancelling_ends_what_an_earlier_engine_started(host: LocalTransport, tm
     with pytest.raises(InterruptedByUser):
         run_long(host, str(tmp_path / "work"), "job-1", counted, cancel=cancelled)
     wait_until(lambda: not still_runs(pid))
+
+
+class Unsteady(LocalTransport):
+    """A connection that is lost as soon as a command runs."""
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        if "poll" in argv:
+            raise UnreachableError("host node does not answer")
+        return super().run(argv, **more)
+
+
+def test_a_lost_host_is_reported_and_its_command_adopted_later(
+    host: LocalTransport, tmp_path: Path, counted: list[str]
+) -> None:
+    with pytest.raises(UnreachableError):
+        run_long(Unsteady("node"), str(tmp_path / "work"), "job-1", counted)
+    (tmp_path / "go").touch()
+    assert run_long(host, str(tmp_path / "work"), "job-1", counted).stdout.endswith(b"done\n")
+    assert runs(tmp_path) == 1
 
 
 def test_detach_decides_what_a_cancel_means(host: LocalTransport, tmp_path: Path, counted: list[str]) -> None:

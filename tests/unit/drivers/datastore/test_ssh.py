@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -241,3 +242,25 @@ def test_a_host_without_an_address_cannot_give(lab: DatastoreLab) -> None:
 )
 def test_rsyncs_words_are_read(stdout: bytes, expected: int | None) -> None:
     assert shown_bytes(stdout) == expected
+
+
+def test_two_jobs_that_want_the_same_image_copy_it_once(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=64 * MIB)
+    write_raw(lab, image, 64 * MIB)
+    before = received_bytes()
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(copy, lab, image, job=f"{number}-copy") for number in (1, 2)]:
+            done.result(60)
+    assert received_bytes() - before < 96 * MIB
+    assert lab.datastore.has_image(lab.target, image)
+    assert leftovers(lab) == []
+
+
+def test_a_job_waits_as_long_as_another_holds_the_file(lab: DatastoreLab) -> None:
+    image = take_in(lab, os_image())
+    target = Path(lab.datastore.image_path(lab.target, image))
+    target.parent.mkdir(parents=True)
+    holder = subprocess.Popen(["flock", f"{target}.lock", "sleep", "6"])
+    copy(lab, image)
+    assert holder.wait(10) == 0
+    assert lab.datastore.has_image(lab.target, image)

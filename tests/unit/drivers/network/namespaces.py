@@ -51,7 +51,7 @@ class NamespaceTransport:
         **_: Any,
     ) -> Completed:
         done = subprocess.run(
-            ["ip", "netns", "exec", self.name, *argv], input=stdin or b"", capture_output=True, timeout=timeout
+            ["ip", "netns", "exec", self.name, *argv], input=stdin or b"", capture_output=True, timeout=timeout, check=False
         )
         if check and done.returncode:
             raise CommandError(self.name, argv, done.returncode, done.stderr.decode())

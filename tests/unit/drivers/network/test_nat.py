@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -100,6 +101,14 @@ def test_release_leaves_the_host_as_it_was(host: Namespace, outside: Namespace, 
         assert _state(host) == before
 
 
+def test_two_vms_starting_at_once(host: Namespace, outside: Namespace, network_subject: NetworkSubject) -> None:
+    before = _state(host)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: network_subject.driver.prepare(network_subject.host, NAT), range(4)))
+    network_subject.driver.release(network_subject.host, NAT)
+    assert _state(host) == before
+
+
 def test_forwarding_stays_while_another_network_needs_it(
     host: Namespace, outside: Namespace, network_subject: NetworkSubject
 ) -> None:
@@ -143,7 +152,7 @@ def test_another_gateway_replaces_the_old_one(host: Namespace, outside: Namespac
 
 
 def test_someone_elses_closed_chain_is_a_finding(host: Namespace, outside: Namespace, network_subject: NetworkSubject) -> None:
-    rules = b"table inet strict { chain pass { type filter hook forward priority 0; policy drop; } }"
+    rules = b"table inet strict {\nchain pass {\ntype filter hook forward priority 0; policy drop;\n}\n}\n"
     network_subject.host.transport.run(["nft", "-f", "-"], stdin=rules)
     findings = network_subject.driver.check(network_subject.host, NAT)
     assert [(one.check, one.level) for one in findings] == [("firewall", "warning")]

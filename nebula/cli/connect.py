@@ -1,0 +1,142 @@
+"""The way to an engine: the one place in the fronts that knows whether it is this process or the other end of a socket.
+
+Whoever owns the home serves it: a command that changes something and finds an owner is its client; one that finds none
+becomes the owner and stays until no job is runnable.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nebula import timeouts
+from nebula.cli.options import GlobalOptions
+from nebula.engine.home import SYSTEM_HOME, choose, owner
+
+if TYPE_CHECKING:
+    from nebula.engine.api.verbs import Engine
+    from nebula.engine.local.engine import LocalEngine
+
+RUNNER = "__runner"
+"""The argument with which this program runs what is left of a home's jobs and ends."""
+
+
+def home_of(options: GlobalOptions) -> Path:
+    """The home that the options and the environment mean."""
+    return choose(options.home, os.environ, uid=os.geteuid())
+
+
+def reader(options: GlobalOptions) -> Engine:
+    """An engine to read from: the owner's, else the file alone. A home that does not exist yet is made."""
+    home = home_of(options)
+    if owner(home):
+        remote = _client(home, timeouts.SOCKET_ANSWER)
+        if remote is not None:
+            return remote
+    from nebula.engine.local.engine import own, read_only
+
+    url = database_url()
+    if not url and not (home / "nebula.db").exists():
+        fresh = own(home, "command")
+        if fresh is not None:
+            fresh.close()
+    return read_only(home, url=url)
+
+
+@contextmanager
+def changer(options: GlobalOptions) -> Iterator[Engine]:
+    """An engine to change things with; see the module."""
+    from nebula.engine.local.engine import own
+
+    home = home_of(options)
+    deadline = time.monotonic() + timeouts.OWNER_HANDOVER
+    while True:
+        mine = own(home, "command", url=database_url())
+        if mine is not None:
+            with _serving(mine, options):
+                yield mine
+            return
+        remote = _client(home, timeouts.SOCKET_ANSWER)
+        if remote is not None:
+            try:
+                yield remote
+            finally:
+                remote.close()
+            return
+        if time.monotonic() > deadline:
+            raise _silent_owner(home)
+        time.sleep(0.05)
+
+
+def serve(options: GlobalOptions) -> int:
+    """Be the daemon until SIGTERM, SIGINT or `nebula daemon stop`; returns the exit status."""
+    from nebula.cli.daemon import run
+
+    return run(home_of(options), "daemon", url=database_url(), until_idle=False)
+
+
+def finish_jobs(home: str) -> int:
+    """Be the detached runner: own the home, end when no job is runnable."""
+    from nebula.cli.daemon import run
+
+    return run(Path(home), "runner", url=database_url(), until_idle=True)
+
+
+def database_url() -> str:
+    """NEBULA_DATABASE: another database than the home's own file. In the environment, so that no process list shows it."""
+    return os.environ.get("NEBULA_DATABASE", "")
+
+
+@contextmanager
+def _serving(engine: LocalEngine, options: GlobalOptions) -> Iterator[None]:
+    """Serve the home while the command works; then stay until no job is runnable, or leave them to a runner."""
+    from nebula.cli.daemon import make_server
+
+    server = make_server(engine)
+    stay = not options.no_wait
+    try:
+        yield
+        if stay:
+            engine.wait_idle(float("inf"))
+    except BaseException:
+        stay = False
+        raise
+    finally:
+        left = not engine.idle()
+        server.stop()
+        engine.close()
+        if left and not stay:
+            start_runner(engine.services.home)
+
+
+def start_runner(home: Path) -> None:
+    """A process of its own that ends the jobs of the home."""
+    command = [sys.executable, "-m", "nebula", RUNNER, str(home)]
+    if program := os.environ.get("NEBULA_PROGRAM"):
+        command = [program, RUNNER, str(home)]
+    with (home / "runner.log").open("ab") as log:
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+
+
+def _client(home: Path, timeout: float) -> Engine | None:
+    from nebula.rpc.client import try_connect
+    from nebula.rpc.paths import socket_path
+
+    return try_connect(socket_path(home, home == SYSTEM_HOME), timeout)
+
+
+def _silent_owner(home: Path) -> Exception:
+    from nebula.errors import UnreachableError
+
+    found = owner(home)
+    return UnreachableError(
+        f"the engine of {home} does not answer on its socket",
+        cause=f"process {found.get('pid')} ({found.get('role')}) owns it",
+        hint="nebula status; if it hangs: kill that process, nothing is lost",
+    )

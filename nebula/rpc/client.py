@@ -1,0 +1,97 @@
+"""The façade through the socket: the same methods and the same typed values as in-process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nebula import timeouts
+from nebula.engine.api.verbs import (
+    ByteStream,
+    Clusters,
+    Datastores,
+    Events,
+    Hosts,
+    Images,
+    Jobs,
+    Networks,
+    System,
+    Tunnel,
+    Vms,
+)
+from nebula.rpc import plain
+from nebula.rpc.link import Limits, Link
+from nebula.rpc.methods import Method, method, nouns
+from nebula.rpc.remote import follow, open_console, open_graphics
+
+_LIMITS = Limits()
+
+
+class RemoteEngine:
+    """The engine that serves `path`, whoever that is by the time of a call; usable from any thread.
+
+    Verbs raise what the engine raised; UnreachableError when nobody serves, VersionError when who serves speaks
+    otherwise, TimedOutError. A lost answer is asked for again (see `nebula.rpc.link`).
+    """
+
+    hosts: Hosts
+    clusters: Clusters
+    datastores: Datastores
+    images: Images
+    networks: Networks
+    vms: Vms
+    jobs: Jobs
+    events: Events
+    system: System
+
+    def __init__(self, path: Path, *, limits: Limits = _LIMITS, link: Link | None = None) -> None:
+        self._link = link or Link(path, limits)
+        for noun in nouns():
+            setattr(self, noun, _Noun(self._link, noun))
+
+    def close(self) -> None:
+        """Close the connections that are kept; streams close on their own."""
+        self._link.close()
+
+
+class _Noun:
+    """A noun of the façade: its verbs come from its Protocol class as they are asked for."""
+
+    def __init__(self, link: Link, noun: str) -> None:
+        self._link, self._noun = link, noun
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        try:
+            found = method(self._noun, verb)
+        except KeyError:
+            raise AttributeError(f"{self._noun} has no verb {verb}") from None
+        bound = partial(_invoke, self._link, found)
+        setattr(self, verb, bound)
+        return bound
+
+
+def _invoke(link: Link, verb: Method, *given: Any, **named: Any) -> Any:
+    params: msgspec.Struct = verb.params(*given, **named)
+    if not verb.streams:
+        return link.invoke(verb, params)
+    if verb.result is ByteStream:
+        return open_console(link, verb, params)
+    return open_graphics(link, verb, params) if verb.result is Tunnel else follow(link, verb, params)
+
+
+def try_connect(path: Path, timeout: float = timeouts.SOCKET_ANSWER, *, limits: Limits = _LIMITS) -> RemoteEngine | None:
+    """The engine that serves `path`; None when nobody listens there or says hello within `timeout` seconds.
+
+    VersionError when who listens speaks another protocol; DeniedError and CapacityError when it refuses us.
+    """
+    try:
+        wire = plain.connect(path, timeout)
+    except OSError:
+        return None
+    link = Link(path, limits)
+    link.adopt(wire)
+    return RemoteEngine(path, link=link)

@@ -1,0 +1,106 @@
+"""The keys by which hosts are known: shown to a person once, pinned, and compared from then on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nebula import timeouts
+from nebula.errors import UnreachableError, UsageError
+from nebula.transport.loop import TunnelLoop
+
+if TYPE_CHECKING:
+    import asyncssh
+
+_ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
+
+
+class HostKey(msgspec.Struct, frozen=True):
+    """A public key of a host: its type, its line as OpenSSH writes it ("TYPE BASE64") and "SHA256:…"."""
+
+    type: str
+    line: str
+    fingerprint: str
+
+    def matches(self, fingerprint: str) -> bool:
+        """Whether a fingerprint, as a person may have copied it, is this key's."""
+        return _bare(fingerprint) == _bare(self.fingerprint)
+
+
+def host_key(line: str) -> HostKey:
+    """The key in a line "TYPE BASE64 [COMMENT]"; UsageError if there is none."""
+    words = line.split()
+    try:
+        kind, blob = words[0], base64.b64decode(words[1], validate=True)
+    except (IndexError, ValueError) as error:
+        raise UsageError(f"{line[:80]!r} is no public key", cause=str(error), hint="ssh-keyscan ADDRESS") from error
+    if kind.encode() not in blob[:64]:
+        raise UsageError(f"{line[:80]!r} is no public key", cause=f"its data is not of the type {kind}")
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return HostKey(kind, f"{kind} {words[1]}", f"SHA256:{digest}")
+
+
+def host_keys(lines: str) -> list[HostKey]:
+    """The keys in a text of one line a key; empty lines and comments are left out."""
+    return [host_key(line) for line in lines.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def scan(address: str, port: int = 22, *, loop: TunnelLoop | None = None) -> list[HostKey]:
+    """The keys that the machine shows now, best type first; pins nothing and trusts nothing.
+
+    Raises UnreachableError if no ssh server answers there.
+    """
+    own = loop or TunnelLoop()
+    own.start()
+    try:
+        return own.call(_scan(address, port))
+    finally:
+        if loop is None:
+            own.stop()
+
+
+async def _scan(address: str, port: int) -> list[HostKey]:
+    found = [await _ask(address, port, algorithm) for algorithm in _ALGORITHMS]
+    keys = [key for key in found if key is not None]
+    if not keys:
+        raise UnreachableError(
+            f"{address} port {port} shows no host key that we know", cause=f"asked for {', '.join(_ALGORITHMS)}"
+        )
+    return keys
+
+
+async def _ask(address: str, port: int, algorithm: str) -> HostKey | None:
+    import asyncio  # noqa: PLC0415 - only who opens a tunnel pays for it
+
+    import asyncssh  # noqa: PLC0415
+
+    options = asyncssh.SSHClientConnectionOptions(config=None, connect_timeout=timeouts.SSH_CONNECT)
+    try:
+        async with asyncio.timeout(timeouts.SSH_CONNECT):
+            key = await asyncssh.get_server_host_key(address, port, server_host_key_algs=[algorithm], options=options)
+    except asyncssh.KeyExchangeFailed:
+        return None
+    except (OSError, asyncssh.Error) as error:
+        words = str(error) or f"no answer within {timeouts.SSH_CONNECT:g} s"
+        raise UnreachableError(
+            f"no ssh server answers at {address} port {port}", cause=words, hint=f"nc -vz {address} {port}"
+        ) from error
+    return host_key(public_line(key)) if key is not None else None
+
+
+def public_line(key: asyncssh.SSHKey) -> str:
+    """The key's public half as one OpenSSH line."""
+    return key.export_public_key("openssh").decode().strip()
+
+
+def fingerprints(keys: Iterable[HostKey]) -> str:
+    """Their fingerprints, for messages."""
+    return ", ".join(f"{key.fingerprint} ({key.type})" for key in keys) or "none"
+
+
+def _bare(fingerprint: str) -> str:
+    return fingerprint.strip().removeprefix("SHA256:").rstrip("=")
