@@ -60,6 +60,7 @@ def make_server(engine: LocalEngine) -> Server:
         mode=0o660 if system else 0o600,
         group=_GROUP if system and _group_exists() else None,
         actor_of=lambda peer: user_name(peer.uid),
+        replace=True,
     )
     server.start()
     return server

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nebula.engine.api.values import Query
     from nebula.engine.api.verbs import Engine
 
-_REDRAW = 5.0
+_REDRAW = 2.0
 """Seconds after which ages and measured values are drawn anew though nothing happened."""
 _PAUSE = 0.2
 """Seconds between two drawings, however much happens."""

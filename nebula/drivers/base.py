@@ -6,7 +6,7 @@ All methods are synchronous, are called from worker threads, may be called again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -373,7 +373,7 @@ class Monitor(Protocol):
         ...
 
 
-__all__: Iterable[str] = [
+__all__ = [
     "ConsoleStream",
     "Datastore",
     "DatastoreCapabilities",

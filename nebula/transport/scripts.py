@@ -25,18 +25,20 @@ exec 5<&-
 (
     while read -r rest; do :; done
     trap "" TERM
-    kill -TERM -- "-$child" || kill -TERM "$child"
-    for pause in 1 1 1 1 1 1 1 1 1 1; do
-        kill -0 -- "-$child" || exit 0
-        sleep 0.2
+    for signal in TERM KILL; do
+        kill "-$signal" -- "-$child" || kill "-$signal" "$child"
+        for pause in 0.05 0.1 0.2 0.2 0.2 0.2 0.2 0.2 0.2 0.2 0.2 0.2; do
+            kill -0 -- "-$child" || exit 0
+            sleep "$pause"
+        done
     done
-    kill -KILL -- "-$child"
 ) <&3 >/dev/null 2>&1 &
 watcher=$!
 exec 3<&-
-wait "$child"
+wait "$child" 2>/dev/null
 status=$?
 kill "$watcher" 2>/dev/null
+wait "$watcher" 2>/dev/null
 exit "$status"
 """
 """Runs "$@" in a session of its own, with the first $1 bytes of stdin as its stdin, and ends the whole process group when

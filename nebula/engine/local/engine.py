@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from nebula.clock import Clock, SystemClock
+from nebula.engine.autostart import bring_back
 from nebula.engine.home import Ownership, prepare
 from nebula.engine.hosts import HostPool, TransportMaker
 from nebula.engine.jobs.runner import Runner
@@ -30,6 +31,10 @@ from nebula.engine.store.database import Location, parse_url
 from nebula.engine.store.store import Store
 
 
+_LONGEST_WAIT = 60.0
+"""Seconds of a single wait: the system's calls take no infinite ones."""
+
+
 class LocalEngine:
     """See nebula.engine.api.verbs.Engine. Made by `own` or `read_only`."""
 
@@ -51,7 +56,7 @@ class LocalEngine:
         self.events = LocalEvents(services)
         self.system = LocalSystem(services, self)
         self.scheduler = Scheduler(services, self.vms.place)
-        self.monitor = Monitor(services, lambda _: self.runner.poke())
+        self.monitor = Monitor(services, self._host_is_back)
         self._working = False
 
     @property
@@ -67,6 +72,10 @@ class LocalEngine:
         self.runner.recover()
         self.scheduler.start()
 
+    def _host_is_back(self, host_id: int) -> None:
+        self.runner.poke()
+        bring_back(self._services, self.vms, host_id)
+
     def idle(self) -> bool:
         """Whether no job is runnable and nothing waits to be planned."""
         return self.scheduler.idle() and not self.runner.busy() and self.scheduler.idle()
@@ -74,8 +83,8 @@ class LocalEngine:
     def wait_idle(self, timeout: float) -> bool:
         """Wait until `idle`; False if time ran out."""
         deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
-            if self.scheduler.wait_idle(left) and self.runner.wait_idle(max(0.0, deadline - time.monotonic())) and self.idle():
+        while (left := min(_LONGEST_WAIT, deadline - time.monotonic())) > 0:
+            if self.scheduler.wait_idle(left) and self.runner.wait_idle(left) and self.idle():
                 return True
         return False
 

@@ -12,6 +12,7 @@ from nebula.engine.lifecycle.states import HostState
 from nebula.engine.monitor.memory import Recent
 from nebula.engine.monitor.reconcile import take_up
 from nebula.engine.monitor.sampling import failed, look, record
+from nebula.engine.monitor.stale import tidy
 from nebula.engine.services import Services
 from nebula.engine.store.rows import EventRow, HostRow, VmRow
 from nebula.errors import NebulaError, NotFoundError, OwnerError
@@ -111,6 +112,7 @@ class HostWatcher(threading.Thread):
         self._wake = threading.Event()
         self._done = False
         self._failures = 0
+        self._strangers: list[str] = []
         self._subscription: Subscription | None = None
 
     def stop(self) -> None:
@@ -146,9 +148,18 @@ class HostWatcher(threading.Thread):
         elsewhere = self._monitor.seen_here(host, alive)
         missing = {uuid: name for uuid, name in elsewhere.items() if uuid not in alive}
         record(self._services, host, found, self._monitor.recent, missing)
+        self._report(host, tidy(self._services, host, found.domains))
         if host.state == HostState.ERROR or self._subscription is None or not self._subscription.alive():
             self._subscribe(host)
             self._monitor.back(self.host_id)
+
+    def _report(self, host: HostRow, strangers: list[str]) -> None:
+        """Once for each change: domains of ours that run here although their VM is booked elsewhere."""
+        if strangers != self._strangers:
+            self._strangers = strangers
+            self._services.store.write(
+                lambda tx: tx.event("host.finding", "host", host.id, name=host.name, runs_unexpectedly=strangers)
+            )
 
     def _fail(self, host: HostRow, error: str) -> None:
         self._failures += 1

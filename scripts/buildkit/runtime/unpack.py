@@ -91,8 +91,10 @@ def interpreter() -> Path:
 
 
 def link(copy: Path) -> None:
-    """Make the copy a virtual environment of this interpreter, so that the program can start itself by `sys.executable`;
-    also for a copy whose interpreter was uninstalled or is not the one wanted now."""
+    """Make the copy a virtual environment of this interpreter, so that the program can start itself by `sys.executable`.
+
+    Also for a copy whose interpreter was uninstalled or is not the one wanted now.
+    """
     (copy / "pyvenv.cfg").write_text(f"home = {interpreter().parent}\ninclude-system-site-packages = false\n")
     new = copy / "bin" / f"python-{os.getpid()}"
     new.parent.mkdir(exist_ok=True)

@@ -186,8 +186,8 @@ def unplug(site: Site, host_id: int) -> None:
 def _others_use(site: Site, network_id: int, host_id: int) -> bool:
     rows = site.context.services.store.read().rows(
         'SELECT COUNT(*) FROM "lease" JOIN "vm" ON "vm"."id"="lease"."vm_id" '
-        'WHERE "lease"."network_id"=? AND "vm"."host_id"=? AND "vm"."id"<>? AND "vm"."state"<>6',
-        (network_id, host_id, site.vm.id),
+        'WHERE "lease"."network_id"=? AND "vm"."id"<>? AND "vm"."state"<>6 AND ("vm"."host_id"=? OR "vm"."target_host"=?)',
+        (network_id, site.vm.id, host_id, host_id),
     )
     return bool(rows[0][0])
 

@@ -9,15 +9,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from nebula.clock import SystemClock
 from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.shared import SharedDatastore
 from nebula.drivers.datastore.ssh import SshDatastore
 from nebula.model.storage import ImageSpec
 from nebula.transport.local import LocalTransport
+from nebula.transport.loop import TunnelLoop
+from nebula.transport.ssh import SshTransport
 from tests.contract.datastore import DatastoreLab
 
 SSHD_OPTIONS = [
@@ -64,6 +69,20 @@ class Peers:
             root=str(root),
             transport=LocalTransport(f"node{number}"),
         )
+
+    def over_ssh(self, host: HostHandle, loop: TunnelLoop) -> HostHandle:
+        """The same host, reached as an engine reaches a host that is not its own machine."""
+        transport = SshTransport(
+            name=host.name,
+            address="127.0.0.1",
+            user="root",
+            port=self.port,
+            key_path=self._dir / "client",
+            known_host=(self._dir / "host.pub").read_text().rsplit(" ", 1)[0],
+            loop=loop,
+            clock=SystemClock(),
+        )
+        return msgspec.structs.replace(host, transport=transport)
 
     def close(self) -> None:
         """End the sshd."""
@@ -125,6 +144,17 @@ def hosts(peers: Peers, place: Path) -> tuple[HostHandle, HostHandle]:
 def ssh_lab(hosts: tuple[HostHandle, HostHandle]) -> DatastoreLab:
     datastore = SshDatastore(100, {})
     return DatastoreLab(datastore, *hosts, stage=lambda host, image: stage_with_qemu_img(datastore, host, image))
+
+
+@pytest.fixture
+def remote_lab(peers: Peers, ssh_lab: DatastoreLab) -> Iterator[DatastoreLab]:
+    loop = TunnelLoop()
+    loop.start()
+    source, target = (peers.over_ssh(host, loop) for host in (ssh_lab.source, ssh_lab.target))
+    yield replace(ssh_lab, source=source, target=target)
+    source.transport.close()
+    target.transport.close()
+    loop.stop()
 
 
 @pytest.fixture

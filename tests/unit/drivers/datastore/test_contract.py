@@ -15,3 +15,9 @@ class TestSsh(DatastoreContract):
     @pytest.fixture
     def lab(self, ssh_lab: DatastoreLab) -> DatastoreLab:
         return ssh_lab
+
+
+class TestSshReachedOverSsh(DatastoreContract):
+    @pytest.fixture
+    def lab(self, remote_lab: DatastoreLab) -> DatastoreLab:
+        return remote_lab

@@ -1,0 +1,1 @@
+"""Tests of scripts/build and of the file that it makes."""

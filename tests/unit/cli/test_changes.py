@@ -1,0 +1,144 @@
+"""Verbs over several objects: a result each, one exit status, and what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import Cli
+
+
+def _state(cli: Cli, name: str) -> str:
+    return str(json.loads(cli("vm", "list", f"name={name}", "-f", "json", "-c", "state", "-a").out)[0]["state"])
+
+
+def test_patterns_ids_and_names_together(cli: Cli) -> None:
+    result = cli("vm", "poweroff", "web*", "2", "cache-1")
+    assert result.status == 0, result.err
+    assert result.out == ""
+    for name in ("web-1", "db-1", "cache-1"):
+        assert f"vm {name} " in result.err
+        assert _state(cli, name) == "POWEROFF"
+    assert cli("vm", "resume", "1..3").status == 0
+    assert _state(cli, "db-1") == "RUNNING"
+
+
+def test_some_failed_is_status_8_and_all_failed_their_own(cli: Cli) -> None:
+    result = cli("vm", "reboot", "web-1", "nosuch")
+    assert result.status == 8
+    assert "there is no vm 'nosuch'" in result.err
+    assert "vm web-1 (1): rebooted" in result.err
+    assert cli("vm", "reboot", "nosuch", "neither").status == 3
+
+
+def test_a_wrong_name_is_answered_with_the_like(cli: Cli) -> None:
+    result = cli("vm", "poweroff", "wbe-1")
+    assert result.status == 3
+    assert "hint: did you mean web-1?" in result.err
+
+
+def test_a_wrong_state_is_status_5(cli: Cli) -> None:
+    result = cli("vm", "release", "web-1")
+    assert result.status == 5
+    assert "RUNNING" in result.err
+
+
+def test_dry_run_changes_nothing_and_prints_what_it_would_do(cli: Cli) -> None:
+    result = cli("vm", "poweroff", "web-1", "--dry-run")
+    assert result.status == 0
+    assert result.out.startswith("web-1: ")
+    assert _state(cli, "web-1") == "RUNNING"
+
+
+def test_no_wait_prints_the_job_and_job_wait_follows_it(cli: Cli) -> None:
+    result = cli("vm", "poweroff", "mail-1", "--no-wait")
+    assert result.status == 0
+    job = result.out.strip()
+    assert job.isdigit()
+    assert cli("job", "wait", job).status == 0
+    assert _state(cli, "mail-1") == "POWEROFF"
+    assert json.loads(cli("job", "show", job, "-f", "json").out)["state"] == "done"
+    assert cli("job", "cancel", job).status == 5
+
+
+def test_create_prints_the_id_and_waits_until_it_runs(cli: Cli) -> None:
+    result = cli("vm", "create", "fresh", "--image", "linux", "--memory", "256M", "--network", "lan", "-n", "2")
+    assert result.status == 0, result.err
+    assert len(result.lines) == 2
+    assert _state(cli, "fresh-0") == "RUNNING"
+    shown = json.loads(cli("vm", "show", result.lines[1], "-f", "json").out)
+    assert shown["name"] == "fresh-1"
+    assert shown["template"]["MEMORY"] == 256
+    assert cli("vm", "terminate", "fresh*").status == 0
+    assert _state(cli, "fresh-0") == "DONE"
+
+
+def test_a_vm_that_no_host_takes_says_why(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nebula.cli.settling.PATIENCE", 0.5)
+    result = cli("vm", "create", "giant", "--image", "linux", "--memory", "900G")
+    assert result.status == 1
+    assert result.out.strip().isdigit()
+    assert "waits for a host" in result.err
+    assert "memory" in result.err
+    described = cli("vm", "describe", "giant")
+    assert "PENDING" in described.out
+    assert "host-1: " in described.out
+    assert cli("vm", "terminate", "giant").status == 0
+
+
+def test_hold_release_rename_update(cli: Cli) -> None:
+    assert cli("vm", "create", "held", "--image", "linux", "--memory", "256M", "--hold").status == 0
+    assert _state(cli, "held") == "HOLD"
+    assert cli("vm", "rename", "held", "kept").status == 0
+    assert cli("vm", "update", "kept", "--set", "COLOUR=blue", "--autostart", "yes").status == 0
+    shown = json.loads(cli("vm", "show", "kept", "-f", "json").out)
+    assert (shown["template"]["COLOUR"], shown["autostart"]) == ("blue", True)
+    assert cli("vm", "terminate", "kept").status == 0
+
+
+@pytest.mark.parametrize("name", ["$(reboot)", "a\nb", "a'b", "x" * 129, "7"])
+def test_bad_names_are_refused_before_anything_happens(cli: Cli, name: str) -> None:
+    result = cli("vm", "rename", "web-1", name)
+    assert result.status == 2
+    assert result.err.count("error: ") == 1
+    assert cli("cluster", "create", name).status == 2
+
+
+def test_clusters_networks_and_images(cli: Cli) -> None:
+    assert cli("cluster", "create", "lab", "attic").out.split()
+    assert cli("cluster", "remove", "lab", "attic").status == 0
+    made = cli("network", "create", "dmz", "--driver", "sim", "--bridge", "br9", "--range", "10.9.0.10-10.9.0.20")
+    assert made.status == 0, made.err
+    assert cli("network", "add-range", "dmz", "10.9.1.1+5").status == 0
+    assert json.loads(cli("network", "list", "name=dmz", "-f", "json", "-c", "size").out) == [{"size": 16}]
+    assert cli("network", "hold", "dmz", "10.9.0.11").status == 0
+    assert "10.9.0.11" in cli("network", "leases", "dmz").out
+    assert cli("network", "release", "dmz", "10.9.0.11").status == 0
+    assert cli("network", "remove", "dmz").status == 0
+    assert cli("image", "create", "blank", "--size", "1G", "--datastore", "demo-images").status == 0
+    assert cli("image", "persistent", "blank").status == 0
+    assert cli("image", "remove", "blank").status == 0
+
+
+def test_hosts(cli: Cli) -> None:
+    assert cli("host", "disable", "host-2").status == 0
+    assert "DISABLED" in cli("host", "list", "name=host-2").out
+    assert cli("host", "enable", "host-2").status == 0
+    assert cli("host", "update", "host-2", "--reserved-memory", "10%", "--set", "RACK=4").status == 0
+    assert cli("host", "update", "host-2", "--reserved-memory", "lots").status == 2
+    assert cli("host", "show", "host-2").status == 0
+
+
+def test_reading_verbs(cli: Cli) -> None:
+    assert "host-" in cli("vm", "history", "git-1").out
+    assert "RUNNING" in cli("vm", "log", "git-1").out
+    assert cli("vm", "wait", "git-1", "RUNNING", "POWEROFF").status == 0
+    assert cli("vm", "wait", "git-1", "PENDING", "--timeout", "1").status == 7
+    assert cli("vm", "wait", "git-1", "FLYING").status == 2
+    assert cli("event", "list", "--limit", "3", "-f", "jsonl").out.count("\n") == 3
+    assert "debian-12" in cli("image", "catalogue").out
+    assert json.loads(cli("status", "-f", "json").out)["counts"]["host"] == 2
+    assert cli("db", "check").status == 0
+    assert cli("job", "wait", "abc").status == 2
+    assert cli("job", "show", "99999").status == 3

@@ -1,0 +1,28 @@
+"""The documentation's examples work as printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.support.docs_runner import Runner
+
+ROOT = Path(__file__).parents[2]
+PAGES = [path for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))]
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
+
+
+def test_examples_print_what_the_pages_say(tmp_path: Path) -> None:
+    runner = Runner(tmp_path)
+    differences = [difference for page in PAGES for difference in runner.check(page)]
+    assert not differences, "\n".join(differences)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = [f"{page.name}: {target}" for page in PAGES for target in links(page) if not (page.parent / target).exists()]
+    assert not broken, "\n".join(broken)
+
+
+def links(page: Path) -> list[str]:
+    """Relative links outside code blocks."""
+    return LINK.findall(re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
