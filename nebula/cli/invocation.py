@@ -32,6 +32,11 @@ class Invocation(NamedTuple):
         """Whether a flag was given."""
         return self.values.get(key) is True
 
+    def has(self, key: str) -> bool:
+        """Whether it was given at all (0 is a value, an empty text is none)."""
+        value = self.values.get(key, "")
+        return value is not False and value not in ("", ())
+
     def number(self, key: str, *, least: int = 0, most: int = 1 << 31) -> int:
         """An integer option, `least` if it was not given; UsageError outside the two limits."""
         value = self.values.get(key, "")

@@ -83,7 +83,7 @@ def _group(name: str, value: Any, main: str) -> Template:
 def _sizes(template: Template, line: Invocation) -> None:
     if line.text("memory"):
         template["MEMORY"] = parse_mib(line.text("memory"))
-    if line.values.get("cpus"):
+    if line.has("cpus"):
         template["VCPU"] = line.number("cpus", least=1, most=4096)
     if line.text("cpu"):
         template["CPU"] = format_cpu(parse_cpu(line.text("cpu")))

@@ -24,11 +24,11 @@ from nebula.engine.api.verbs import (
     Vms,
 )
 from nebula.rpc import plain
-from nebula.rpc.link import Limits, Link
+from nebula.rpc.link import Link, Waits
 from nebula.rpc.methods import Method, method, nouns
 from nebula.rpc.remote import follow, open_console, open_graphics
 
-_LIMITS = Limits()
+_WAITS = Waits()
 
 
 class RemoteEngine:
@@ -48,8 +48,8 @@ class RemoteEngine:
     events: Events
     system: System
 
-    def __init__(self, path: Path, *, limits: Limits = _LIMITS, link: Link | None = None) -> None:
-        self._link = link or Link(path, limits)
+    def __init__(self, path: Path, *, waits: Waits = _WAITS, link: Link | None = None) -> None:
+        self._link = link or Link(path, waits)
         for noun in nouns():
             setattr(self, noun, _Noun(self._link, noun))
 
@@ -83,7 +83,7 @@ def _invoke(link: Link, verb: Method, *given: Any, **named: Any) -> Any:
     return open_graphics(link, verb, params) if verb.result is Tunnel else follow(link, verb, params)
 
 
-def try_connect(path: Path, timeout: float = timeouts.SOCKET_ANSWER, *, limits: Limits = _LIMITS) -> RemoteEngine | None:
+def try_connect(path: Path, timeout: float = timeouts.SOCKET_ANSWER, *, waits: Waits = _WAITS) -> RemoteEngine | None:
     """The engine that serves `path`; None when nobody listens there or says hello within `timeout` seconds.
 
     VersionError when who listens speaks another protocol; DeniedError and CapacityError when it refuses us.
@@ -92,6 +92,6 @@ def try_connect(path: Path, timeout: float = timeouts.SOCKET_ANSWER, *, limits: 
         wire = plain.connect(path, timeout)
     except OSError:
         return None
-    link = Link(path, limits)
+    link = Link(path, waits)
     link.adopt(wire)
     return RemoteEngine(path, link=link)

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from nebula import timeouts
-from nebula.errors import NebulaError, OwnerError, TimedOutError, UnreachableError
-from nebula.rpc import plain
+from nebula.errors import NebulaError, OwnerError, TimedOutError, UnreachableError, UsageError
+from nebula.rpc import limits, plain
 from nebula.rpc.methods import ONCE, Method, with_call
 from nebula.rpc.plain import Wire
 
@@ -28,7 +28,7 @@ def _key() -> str:
     return str(uuid.uuid4())
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a client waits, in seconds: for hello, for a verb's answer, for the next owner of the home."""
 
     hello: float = timeouts.SOCKET_ANSWER * 10
@@ -39,8 +39,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Link:
     """Requests from any thread. `new_key` makes idempotency keys."""
 
-    def __init__(self, path: Path, limits: Limits, new_key: Callable[[], str] = _key) -> None:
-        self.path, self.limits = path, limits
+    def __init__(self, path: Path, waits: Waits, new_key: Callable[[], str] = _key) -> None:
+        self.path, self.waits = path, waits
         self._new_key = new_key
         self._lock = threading.Lock()
         self._idle: list[Wire] = []
@@ -58,7 +58,7 @@ class Link:
 
     def open(self, method: Method, params: msgspec.Struct) -> tuple[Wire, msgspec.Raw]:
         """A connection of its own for a stream, after its answer. OSError when nobody serves."""
-        wire = plain.connect(self.path, self.limits.hello)
+        wire = plain.connect(self.path, self.waits.hello)
         try:
             return wire, _decode(self._ask(wire, _encode(method, params)))
         except BaseException:
@@ -67,7 +67,7 @@ class Link:
 
     def patiently(self, work: Callable[[], msgspec.Raw]) -> msgspec.Raw:
         """Until an owner has answered, or the time for a handover is over."""
-        until, pause = time.monotonic() + self.limits.handover, _FIRST_PAUSE
+        until, pause = time.monotonic() + self.waits.handover, _FIRST_PAUSE
         while True:
             try:
                 return work()
@@ -123,7 +123,7 @@ class Link:
             with self._lock:
                 wire = self._idle.pop() if self._idle else None
             if wire is None:
-                return plain.connect(self.path, self.limits.hello)
+                return plain.connect(self.path, self.waits.hello)
             if not wire.readable(0):
                 return wire
             wire.close()
@@ -131,10 +131,10 @@ class Link:
     def _ask(self, wire: Wire, line: bytes) -> bytes:
         wire.send(line, SEND)
         try:
-            return wire.line(self.limits.answer)
+            return wire.line(self.waits.answer)
         except TimeoutError as problem:
             raise TimedOutError(
-                f"the engine has not answered within {self.limits.answer:g} seconds",
+                f"the engine has not answered within {self.waits.answer:g} seconds",
                 cause="whether it did what was asked is not known",
                 hint="nebula status",
             ) from problem
@@ -165,7 +165,13 @@ def decode(raw: msgspec.Raw | bytes, kind: Any) -> Any:
 
 def _encode(method: Method, params: msgspec.Struct) -> bytes:
     request = {"jsonrpc": "2.0", "id": 1, "method": method.wire, "params": params}
-    return msgspec.json.encode(request, enc_hook=_plain) + b"\n"
+    line = msgspec.json.encode(request, enc_hook=_plain) + b"\n"
+    if len(line) > limits.LONGEST_REQUEST:
+        raise UsageError(
+            f"{method.wire}: the request takes {len(line) >> 20} MiB, {limits.LONGEST_REQUEST >> 20} are allowed",
+            hint="give large data as a file's path",
+        )
+    return line
 
 
 def _plain(value: Any) -> Any:

@@ -104,12 +104,12 @@ def follow(link: Link, verb: Method, params: msgspec.Struct) -> Iterator[Event |
     if seen < 0:
         status = method("system", "status")
         seen = link.invoke(status, status.params()).last_event
-    until = time.monotonic() + link.limits.handover
+    until = time.monotonic() + link.waits.handover
     while True:
         try:
             for event in _events(link, verb, verb.params(after=seen)):
                 seen = event.seq if event else seen
-                until = time.monotonic() + link.limits.handover
+                until = time.monotonic() + link.waits.handover
                 yield event
         except (OSError, OwnerError) as problem:
             if time.monotonic() >= until:

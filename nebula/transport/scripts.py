@@ -26,9 +26,9 @@ exec 5<&-
     while read -r rest; do :; done
     trap "" TERM
     for signal in TERM KILL; do
-        kill "-$signal" -- "-$child" || kill "-$signal" "$child"
+        kill "-$signal" "-$child" || kill "-$signal" "$child"
         for pause in 0.05 0.1 0.2 0.2 0.2 0.2 0.2 0.2 0.2 0.2 0.2 0.2; do
-            kill -0 -- "-$child" || exit 0
+            kill -0 "-$child" || exit 0
             sleep "$pause"
         done
     done

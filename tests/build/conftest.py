@@ -47,8 +47,8 @@ class OneFile:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start it."""
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([self.path, *arguments], env=self.environ(), text=True, **pipes)
+        pipe = subprocess.PIPE
+        return subprocess.Popen([self.path, *arguments], env=self.environ(), text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def copies(self) -> list[Path]:
         """What lies in its cache."""

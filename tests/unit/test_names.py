@@ -10,7 +10,9 @@ from nebula.errors import UsageError
 from nebula.names import LONGEST, check_name
 
 
-@pytest.mark.parametrize("name", ["web", "web-1", "a b", "Über-Server", "node.example.org", "x" * LONGEST, "db_1", "日本", "7up"])
+@pytest.mark.parametrize(
+    "name", ["web", "web-1", "a b", "Über-Server", "node.example.org", "x" * LONGEST, "db_1", "日本", "7up"]
+)
 def test_good_names_come_back_unchanged(name: str) -> None:
     assert check_name("vm", name) == name
 

@@ -66,9 +66,7 @@ def test_memory_is_whole_mebibytes(text: str) -> None:
         units.parse_mib(text)
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0B"), (1023, "1023B"), (1024, "1.0K"), (2 << 30, "2.0G"), (3 << 39, "1.5T")]
-)
+@pytest.mark.parametrize(("size", "text"), [(0, "0B"), (1023, "1023B"), (1024, "1.0K"), (2 << 30, "2.0G"), (3 << 39, "1.5T")])
 def test_sizes_for_people(size: int, text: str) -> None:
     assert units.format_size(size) == text
 

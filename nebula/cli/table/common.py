@@ -15,7 +15,9 @@ LIST_OPTIONS = (
 )
 SHOW_FORMAT = Option("--format", "How to print.", short="-f", metavar="FORMAT", choices=SHOW_FORMATS)
 PLAIN_FORMAT = Option("--format", "How to print.", short="-f", metavar="FORMAT", choices=LIST_FORMATS)
-FILTERS = Argument("filters", "Conditions like state=RUNNING, 'memory>2G', 'name~^web'; all must hold.", many=True, optional=True)
+FILTERS = Argument(
+    "filters", "Conditions like state=RUNNING, 'memory>2G', 'name~^web'; all must hold.", many=True, optional=True
+)
 SET = Option("--set", "An attribute; may be repeated.", "many", metavar="KEY=VALUE")
 
 

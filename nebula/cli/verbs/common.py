@@ -87,4 +87,4 @@ def assignments(words: Iterable[str]) -> dict[str, str]:
 
 def given(line: Invocation, *keys: str) -> dict[str, str | bool | int | tuple[str, ...]]:
     """Those of the options that were typed, by key."""
-    return {key: line.values[key] for key in keys if line.values.get(key) not in ("", (), False, None)}
+    return {key: line.values[key] for key in keys if line.has(key)}

@@ -29,7 +29,8 @@ def list_events(context: Context, line: Invocation) -> int:
     """Print events."""
     limit = line.number("limit", most=100_000) or 100
     with context.reader() as engine:
-        after = line.number("after", most=1 << 53) or max(0, engine.system.status().last_event - limit)
+        last = engine.system.status().last_event
+        after = line.number("after", most=1 << 53) if line.has("after") else max(0, last - limit)
         events = engine.events.list(after, limit)
     people = line.text("format") in {"", "table"}
     rows = [[_value(event, field.name, people=people) for field in _FIELDS] for event in events]
@@ -39,7 +40,7 @@ def list_events(context: Context, line: Invocation) -> int:
 
 def follow(context: Context, line: Invocation) -> int:
     """Print events as they come."""
-    after = line.number("after", most=1 << 53) if line.values.get("after") else -1
+    after = line.number("after", most=1 << 53) if line.has("after") else -1
     with context.reader() as engine:
         for event in engine.events.follow(after):
             if event is not None:

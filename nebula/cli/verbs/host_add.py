@@ -111,4 +111,4 @@ def _bare(fingerprint: str) -> str:
 
 
 def _port(line: Invocation) -> int:
-    return line.number("port", least=1, most=65535) if line.values.get("port") else 22
+    return line.number("port", least=1, most=65535) if line.has("port") else 22

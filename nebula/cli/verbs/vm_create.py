@@ -40,7 +40,7 @@ def names(line: Invocation, template: dict[str, Any]) -> list[str]:
     name = line.text("name") or str(template.get("NAME", ""))
     if not name:
         raise UsageError("the VM has no name yet", hint="nebula vm create NAME …, or name: in the file")
-    if not line.values.get("count"):
+    if not line.has("count"):
         return [check_name("vm", name)]
     return [check_name("vm", f"{name}-{index}") for index in range(line.number("count", least=1, most=MOST))]
 

@@ -32,7 +32,7 @@ class SimSubscription:
     def alive(self) -> bool:
         """See Subscription.alive; what the host lost (power, network, libvirtd) ends it for good."""
         if self._open:
-            self._follower.deliver()
+            self._follower.deliver(wait=False)
         return self._open
 
 
@@ -41,7 +41,8 @@ class Follower:
 
     def __init__(self, db: Database, settle: Callable[[], None]) -> None:
         self._db, self._settle = db, settle
-        self._guard = threading.RLock()
+        self._listed = threading.RLock()
+        self._delivering = threading.RLock()
         self._wake = threading.Event()
         self._subscriptions: dict[str, list[SimSubscription]] = {}
         self._thread: threading.Thread | None = None
@@ -50,7 +51,7 @@ class Follower:
 
     def subscribe(self, host: str, callback: Callback) -> SimSubscription:
         """Call `callback` for what happens on the host from now on."""
-        with self._guard:
+        with self._listed:
             since = self._newest()
             if not self._subscriptions:
                 self._seen = since
@@ -63,12 +64,16 @@ class Follower:
 
     def forget(self, subscription: SimSubscription) -> None:
         """The subscription gets nothing more."""
-        with self._guard:
+        with self._listed:
             listening = self._subscriptions.get(subscription.host, [])
             if subscription in listening:
                 listening.remove(subscription)
             if not listening:
                 self._subscriptions.pop(subscription.host, None)
+
+    def _listening(self, host: str) -> tuple[SimSubscription, ...]:
+        with self._listed:
+            return tuple(self._subscriptions.get(host, ()))
 
     def _newest(self) -> int:
         row = self._db.one("SELECT coalesce(max(seq), 0) FROM changes")
@@ -78,26 +83,35 @@ class Follower:
         while True:
             self._wake.wait(INTERVAL)
             self._wake.clear()
-            with self._guard:
+            with self._listed:
                 if not self._subscriptions:
                     self._thread = None
                     return
-                self._settle()
-                self.deliver()
+            self._settle()
+            self.deliver()
 
-    def deliver(self) -> None:
-        """Tell everybody what happened up to now; a deterministic test calls it instead of waiting for the thread."""
-        with self._guard:
-            for seq, host, uuid, kind, reason, detail in self._db.all(
-                "SELECT seq, host, uuid, kind, reason, detail FROM changes WHERE seq > ? ORDER BY seq", self._seen
-            ):
-                self._seen = seq
-                event = DomainEvent(host=host, uuid=uuid, kind=kind, reason=reason, detail=detail)
-                for subscription in tuple(self._subscriptions.get(host, ())):
-                    if seq > subscription.since:
-                        self._tell(subscription, event)
-            if self._seen % 1000 == 0 and self._seen > KEPT:
-                self._db.run("DELETE FROM changes WHERE seq < ?", self._seen - KEPT)
+    def deliver(self, *, wait: bool = True) -> None:
+        """Tell everybody what happened up to now; a deterministic test calls it instead of waiting for the thread.
+
+        Without `wait`, nothing if another thread is at it: a subscriber may hold what the caller waits for.
+        """
+        if self._delivering.acquire(blocking=wait):
+            try:
+                self._deliver()
+            finally:
+                self._delivering.release()
+
+    def _deliver(self) -> None:
+        for seq, host, uuid, kind, reason, detail in self._db.all(
+            "SELECT seq, host, uuid, kind, reason, detail FROM changes WHERE seq > ? ORDER BY seq", self._seen
+        ):
+            self._seen = seq
+            event = DomainEvent(host=host, uuid=uuid, kind=kind, reason=reason, detail=detail)
+            for subscription in self._listening(host):
+                if seq > subscription.since:
+                    self._tell(subscription, event)
+        if self._seen % 1000 == 0 and self._seen > KEPT:
+            self._db.run("DELETE FROM changes WHERE seq < ?", self._seen - KEPT)
 
     def _tell(self, subscription: SimSubscription, event: DomainEvent) -> None:
         if event.kind == HOST_DOWN:
@@ -111,7 +125,7 @@ class Follower:
 
     def close(self) -> None:
         """End all subscriptions and the thread."""
-        with self._guard:
+        with self._listed:
             for listening in tuple(self._subscriptions.values()):
                 for subscription in tuple(listening):
                     subscription.close()

@@ -50,6 +50,12 @@ class Migrations:
         if at_target is not None and at_target.active and not at_target.incoming and self._domains.get(source, uuid) is None:
             return None
         domain = self._domains.require(source, uuid)
+        if domain.incoming:
+            raise ConflictError(
+                f"domain {domain.name} on host {source} cannot be migrated on",
+                cause="it is the target of an incoming migration",
+                hint=f"nebula host show {source}",
+            )
         spec = domain.spec
         if spec is None:
             raise ConflictError(f"domain {domain.name} on host {source} is not ours", cause="nothing is known of its disks")

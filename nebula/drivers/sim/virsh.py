@@ -72,14 +72,15 @@ class Virsh:
             self._domains.start(elsewhere, msgspec.structs.replace(spec, interfaces=()), self._gate.now())
 
     def add_foreign(self, host: str, name: str, *, running: bool = True, vcpus: int = 1, memory_mib: int = 1024) -> str:
-        """A domain that somebody else made; its UUID."""
+        """A domain that somebody else made; its UUID. There already: nothing."""
         uuid = str(uuid5(NAMESPACE_DNS, f"{host}/{name}"))
         now = self._gate.now()
         state, reason = ("running", "booted") if running else ("shutoff", "unknown")
         with self._db.write():
-            self._db.run(
-                f"INSERT INTO domains({DOMAIN_COLUMNS}) VALUES (?,?,NULL,?,?,?,1,0,?,?,?,'steady',?,0,?,NULL)",  # noqa: S608
+            made = self._db.run(
+                f"INSERT OR IGNORE INTO domains({DOMAIN_COLUMNS}) VALUES (?,?,NULL,?,?,?,1,0,?,?,?,'steady',?,0,?,NULL)",  # noqa: S608
                 host, uuid, name, state, reason, running, vcpus, memory_mib, seed_of(uuid), now if running else None,
             )  # fmt: skip
-            self._db.event(host, uuid, "defined", "added")
+            if made:
+                self._db.event(host, uuid, "defined", "added")
         return uuid

@@ -48,7 +48,7 @@ class KeyedLocks:
 class JobContext:
     """A running job: its row, its facts, and the way to everything outside.
 
-    `progress(done, total)` in bytes is kept in memory for watchers and written once a second at most.
+    `cache` is for what steps of this run share; nothing in it survives. `progress(done, total)` in bytes is kept in memory for watchers and written once a second at most.
     """
 
     def __init__(self, job: JobRow, services: Services, cancel: CancelToken, locks: KeyedLocks, verbs: Verbs) -> None:
@@ -58,7 +58,8 @@ class JobContext:
         self.facts: dict[str, Any] = dict(job.facts)
         self.verbs = verbs
         self._locks = locks
-        self._last_progress = 0.0
+        self._last_progress = services.clock.monotonic()
+        self.cache: dict[str, Any] = {}
 
     @property
     def work_name(self) -> str:

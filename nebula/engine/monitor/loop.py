@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
 
@@ -110,6 +111,7 @@ class HostWatcher(threading.Thread):
         self._monitor = monitor
         self._services = monitor.services
         self._wake = threading.Event()
+        self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._done = False
         self._failures = 0
         self._strangers: list[str] = []
@@ -125,13 +127,13 @@ class HostWatcher(threading.Thread):
         while not self._done:
             try:
                 self._once()
+                self.looked.set()
+                self._wait()
             except (OwnerError, NotFoundError):
                 break
             except Exception:
                 _log.exception("the monitor of host %d met a fault", self.host_id)
-            self.looked.set()
-            self._wake.wait(self._services.settings.monitor_interval)
-            self._wake.clear()
+                self._wake.wait(self._services.settings.monitor_interval)
         if self._subscription is not None:
             self._subscription.close()
 
@@ -178,20 +180,35 @@ class HostWatcher(threading.Thread):
                 _log.warning("host %s pushes no events for now: %s", host.name, error)
 
     def _on_event(self, event: DomainEvent) -> None:
-        """From the driver's thread: look at the one domain, on a thread that may block."""
-        threading.Thread(target=self._follow, args=(event,), name=f"nebula-event-{self.host_id}", daemon=True).start()
+        """From the driver's thread, so only noted: the watcher's own thread looks at the domain."""
+        self._told.put(event.uuid)
+        self._wake.set()
 
-    def _follow(self, event: DomainEvent) -> None:
-        try:
-            read = self._services.store.read()
-            vm = read.first(VmRow, '"uuid"=? AND "host_id"=?', (event.uuid, self.host_id))
-            if vm is None or vm.job_id:
+    def _wait(self) -> None:
+        """Until the next look is due; domains that the host told of meanwhile are looked at."""
+        clock = self._services.clock
+        due = clock.monotonic() + self._services.settings.monitor_interval
+        while not self._done and (left := due - clock.monotonic()) > 0:
+            if not self._wake.wait(left):
                 return
-            host = read.get(HostRow, self.host_id)
-            reality = self._services.pool.hypervisor(host).lookup(event.uuid)
-            self._services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality))
-        except OwnerError:
+            self._wake.clear()
+            for uuid in self._noted():
+                self._follow(uuid)
+
+    def _noted(self) -> list[str]:
+        found: dict[str, None] = {}
+        while not self._told.empty():
+            found[self._told.get()] = None
+        return list(found)
+
+    def _follow(self, uuid: str) -> None:
+        read = self._services.store.read()
+        vm = read.first(VmRow, '"uuid"=? AND "host_id"=?', (uuid, self.host_id))
+        if vm is None or vm.job_id:
             return
+        try:
+            reality = self._services.pool.hypervisor(read.get(HostRow, self.host_id)).lookup(uuid)
         except NebulaError as error:
             _log.info("an event of host %d could not be followed: %s", self.host_id, error)
-            self._wake.set()
+            return
+        self._services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality))

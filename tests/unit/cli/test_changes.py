@@ -35,7 +35,7 @@ def test_some_failed_is_status_8_and_all_failed_their_own(cli: Cli) -> None:
 def test_a_wrong_name_is_answered_with_the_like(cli: Cli) -> None:
     result = cli("vm", "poweroff", "wbe-1")
     assert result.status == 3
-    assert "hint: did you mean web-1?" in result.err
+    assert "hint: did you mean web-1" in result.err
 
 
 def test_a_wrong_state_is_status_5(cli: Cli) -> None:

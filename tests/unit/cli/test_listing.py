@@ -94,7 +94,3 @@ def test_every_noun_lists_in_every_format(cli: Cli, noun: str, format_name: str)
     result = cli(noun, "list", "-f", format_name)
     assert result.status == 0, result.err
     assert result.out
-
-
-def test_old_host_data_is_announced_only_when_no_engine_runs(cli: Cli) -> None:
-    assert "old" not in cli("host", "list").err

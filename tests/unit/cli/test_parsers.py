@@ -30,7 +30,9 @@ def lines(draw: st.DrawFn) -> list[str]:
     command: Command = draw(st.sampled_from(COMMANDS))
     leading = draw(st.lists(st.sampled_from(GLOBALS).flatmap(_option), max_size=2))
     middle = draw(st.lists(st.sampled_from(GLOBALS).flatmap(_option), max_size=1))
-    pieces = draw(st.lists(st.one_of(WORDS.map(lambda word: [word]), st.sampled_from(options_of(command)).flatmap(_option)), max_size=6))
+    pieces = draw(
+        st.lists(st.one_of(WORDS.map(lambda word: [word]), st.sampled_from(options_of(command)).flatmap(_option)), max_size=6)
+    )
     words = [word for piece in leading for word in piece]
     if command.noun:
         words += [command.noun, *(word for piece in middle for word in piece)]

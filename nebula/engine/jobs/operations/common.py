@@ -81,6 +81,14 @@ class Site:
         return self.datastores.get(self.vm.datastore_id)
 
 
+def site(context: JobContext) -> Site:
+    """The job's site: read once a run of the job, since only the job itself changes the VM meanwhile."""
+    found: Site | None = context.cache.get("site")
+    if found is None:
+        found = context.cache["site"] = Site(context)
+    return found
+
+
 def bring_images(site: Site, host_id: int) -> None:
     """See that every image of the VM is on the host, from another host if need be."""
     for disk in site.machine.disks:

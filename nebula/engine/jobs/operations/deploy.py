@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 def _images(context: JobContext) -> None:
-    common.bring_images(common.Site(context), context.job.args["host"])
+    common.bring_images(common.site(context), context.job.args["host"])
 
 
 def _disks(context: JobContext) -> None:
-    site = common.Site(context)
+    site = common.site(context)
     common.make_disks(site, context.job.args["host"])
 
 
 def _remove_disks(context: JobContext) -> None:
-    common.remove_disks(common.Site(context), context.job.args["host"])
+    common.remove_disks(common.site(context), context.job.args["host"])
 
 
 def _networks(context: JobContext) -> None:
-    common.prepare_networks(common.Site(context), context.job.args["host"])
+    common.prepare_networks(common.site(context), context.job.args["host"])
 
 
 def _release_networks(context: JobContext) -> None:
-    common.unplug(common.Site(context), context.job.args["host"])
+    common.unplug(common.site(context), context.job.args["host"])
 
 
 def _boot(context: JobContext) -> None:
-    site, host = common.Site(context), context.job.args["host"]
+    site, host = common.site(context), context.job.args["host"]
     common.start_domain(site, host, common.write_context(site, host))
 
 
@@ -48,7 +48,7 @@ def _unboot(context: JobContext) -> None:
 
 
 def _plug(context: JobContext) -> None:
-    common.plug(common.Site(context), context.job.args["host"])
+    common.plug(common.site(context), context.job.args["host"])
 
 
 class Deploy:

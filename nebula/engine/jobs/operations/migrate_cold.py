@@ -22,13 +22,13 @@ def _shut_down(context: JobContext) -> None:
 
 
 def _start_again(context: JobContext) -> None:
-    site, source = common.Site(context), context.job.args["from"]
+    site, source = common.site(context), context.job.args["from"]
     common.prepare_networks(site, source)
     common.start_domain(site, source, common.write_context(site, source))
 
 
 def _copy(context: JobContext) -> None:
-    site = common.Site(context)
+    site = common.site(context)
     source, target = context.handle(context.job.args["from"]), context.handle(context.job.args["host"])
     common.bring_images(site, target.host_id)
     for driver, disks in site.by_datastore():
@@ -39,7 +39,7 @@ def _copy(context: JobContext) -> None:
 
 
 def _uncopy(context: JobContext) -> None:
-    site = common.Site(context)
+    site = common.site(context)
     target = context.handle(context.job.args["host"])
     common.unplug(site, target.host_id)
     for driver, disks in site.by_datastore():
@@ -48,7 +48,7 @@ def _uncopy(context: JobContext) -> None:
 
 
 def _boot(context: JobContext) -> None:
-    site, target = common.Site(context), context.job.args["host"]
+    site, target = common.site(context), context.job.args["host"]
     common.start_domain(site, target, common.write_context(site, target))
     common.plug(site, target)
 
@@ -58,7 +58,7 @@ def _unboot(context: JobContext) -> None:
 
 
 def _leave(context: JobContext) -> None:
-    source, site = context.job.args["from"], common.Site(context)
+    source, site = context.job.args["from"], common.site(context)
     common.remove_domain(context, source, site.vm.uuid)
     common.unplug(site, source)
     handle = context.handle(source)

@@ -56,7 +56,7 @@ def _prepare(context: JobContext) -> None:
     if arrived(context):
         return
     source, target = _ends(context)
-    site = common.Site(context)
+    site = common.site(context)
     common.bring_images(site, target)
     handle = context.handle(target)
     iso = context_iso(site.vm, site.network_rows)
@@ -70,7 +70,7 @@ def _unprepare(context: JobContext) -> None:
     if arrived(context):
         return
     _, target = _ends(context)
-    site = common.Site(context)
+    site = common.site(context)
     common.unplug(site, target)
     handle = context.handle(target)
     for driver, disks in site.by_datastore():
@@ -82,7 +82,7 @@ def _migrate(context: JobContext) -> None:
     if arrived(context):
         return
     source, target = _ends(context)
-    site = common.Site(context)
+    site = common.site(context)
     handle = context.handle(target)
     copied = [disk for disk in site.machine.disks if not site.store_of(disk).capabilities.shared and disk.kind != "cdrom"]
     paths = [(disk.target, site.store_of(disk).disk_path(handle, disk.spec(site.vm.id))) for disk in site.machine.disks]
@@ -122,7 +122,7 @@ def _abort(context: JobContext) -> None:
 def _settle(context: JobContext) -> None:
     source, _ = _ends(context)
     context.hypervisor(source).undefine(context.vm().uuid)
-    site = common.Site(context)
+    site = common.site(context)
     common.plug(site, context.job.args["host"])
     _leave(site, source)
 

@@ -52,14 +52,14 @@ def _ask_hosts(context: JobContext) -> None:
 
 
 def _networks(context: JobContext) -> None:
-    common.prepare_networks(common.Site(context), context.vm().host_id)
+    common.prepare_networks(common.site(context), context.vm().host_id)
 
 
 def _unplug(context: JobContext) -> None:
     vm = context.vm()
     reality = context.hypervisor(vm.host_id).lookup(vm.uuid)
     if reality is None or reality.state in _OFF:
-        common.unplug(common.Site(context), vm.host_id)
+        common.unplug(common.site(context), vm.host_id)
 
 
 def _boot(context: JobContext) -> None:
@@ -69,7 +69,7 @@ def _boot(context: JobContext) -> None:
     if reality is not None and reality.state is DomainState.PAUSED and not reality.incoming:
         hypervisor.unpause(vm.uuid)
         return
-    site = common.Site(context)
+    site = common.site(context)
     common.start_domain(site, vm.host_id, common.write_context(site, vm.host_id))
 
 
@@ -80,7 +80,7 @@ def _unboot(context: JobContext) -> None:
 
 
 def _plug(context: JobContext) -> None:
-    common.plug(common.Site(context), context.vm().host_id)
+    common.plug(common.site(context), context.vm().host_id)
 
 
 def _poweroff(context: JobContext) -> None:

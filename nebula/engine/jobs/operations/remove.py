@@ -38,13 +38,13 @@ def _remove_domain(context: JobContext) -> None:
 
 
 def _unplug(context: JobContext) -> None:
-    site = common.Site(context)
+    site = common.site(context)
     for host_id in _hosts(context):
         common.unplug(site, host_id)
 
 
 def _remove_disks(context: JobContext) -> None:
-    site = common.Site(context)
+    site = common.site(context)
     for host_id in _hosts(context):
         common.remove_disks(site, host_id)
 

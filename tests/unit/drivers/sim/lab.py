@@ -36,7 +36,9 @@ def hypervisor(world: SimWorld, name: str) -> SimHypervisor:
 def manual_world(path: Path | None = None) -> SimWorld:
     """A world whose time passes by sleeping, with three hosts that have br0."""
     clock = ManualClock()
-    world = SimWorld.in_memory(clock=clock, sleep=clock.sleep) if path is None else SimWorld(path, clock=clock, sleep=clock.sleep)
+    world = (
+        SimWorld.in_memory(clock=clock, sleep=clock.sleep) if path is None else SimWorld(path, clock=clock, sleep=clock.sleep)
+    )
     for name in HOSTS:
         world.hosts.add(name, bridges=["br0"])
     return world
@@ -57,7 +59,8 @@ def spec(vm_id: int = 1, *, disks: Sequence[str] = (), cards: int = 1, **more: o
         "cpu_share": 100,
         "disks": tuple(DomainDisk(disk_id=i, path=path, target=f"vd{'abc'[i]}") for i, path in enumerate(disks)),
         "interfaces": tuple(
-            DomainInterface(nic_id=i, mac=f"02:00:00:00:{vm_id:02x}:{i:02x}", bridge="br0", tap=f"one-{vm_id}-{i}") for i in range(cards)
+            DomainInterface(nic_id=i, mac=f"02:00:00:00:{vm_id:02x}:{i:02x}", bridge="br0", tap=f"one-{vm_id}-{i}")
+            for i in range(cards)
         ),
         "graphics": DomainGraphics(),
     }

@@ -102,6 +102,7 @@ def test_events_tell_the_story(world: SimWorld) -> None:
     world.virsh("one", "resume", ONE)
     world.guests.crash(ONE)
     world.virsh("one", "undefine", ONE)
+    world.follower.deliver()
     assert subscription.alive()
     assert [(event.kind, event.reason) for event in seen] == [
         ("defined", "added"),
@@ -143,6 +144,7 @@ def test_what_a_host_loses_ends_its_subscriptions(world: SimWorld, loss: str) ->
     getattr(world.hosts, loss)("one", *([] if loss == "cut_power" else [False]))
     if loss != "cut_power":
         world.virsh("one", "destroy", ONE)
+    world.follower.deliver()
     assert not subscription.alive()
     assert other.alive()
     assert seen == []
@@ -157,6 +159,7 @@ def test_a_failing_subscriber_is_forgotten_alone(world: SimWorld) -> None:
     bad = hypervisor(world, "one").subscribe(failing)
     good = hypervisor(world, "one").subscribe(lambda event: seen.append(event.kind))
     hypervisor(world, "one").start(spec(1))
+    world.follower.deliver()
     assert (bad.alive(), good.alive()) == (False, True)
     assert seen == ["defined", "started"]
 

@@ -17,7 +17,9 @@ def test_a_level_is_a_share(profile: str, seed: int, moment: float) -> None:
 
 
 @given(st.sampled_from(PROFILES), SEEDS, MOMENTS, SPANS, SPANS)
-def test_parts_add_up_to_the_whole_however_often_one_looks(profile: str, seed: int, start: float, first: float, second: float) -> None:
+def test_parts_add_up_to_the_whole_however_often_one_looks(
+    profile: str, seed: int, start: float, first: float, second: float
+) -> None:
     middle, end = start + first, start + first + second
     whole = work(profile, seed, start, end)
     assert work(profile, seed, start, middle) + work(profile, seed, middle, end) == pytest.approx(whole, abs=1e-3)

@@ -54,7 +54,9 @@ def test_a_copy_takes_its_time_and_tells(world: SimWorld) -> None:
     with_image(world)
     world.set("copy_bytes_per_second", GIB / 10)
     seen: list[tuple[int, int]] = []
-    STORE.copy_image(handle(world, "one"), handle(world, "two"), IMAGE, job="3", progress=lambda *s: seen.append(s), cancel=None)
+    STORE.copy_image(
+        handle(world, "one"), handle(world, "two"), IMAGE, job="3", progress=lambda *s: seen.append(s), cancel=None
+    )
     assert seen == sorted(seen)
     assert seen[-1] == (2 * GIB, 2 * GIB)
     assert len(seen) > 10

@@ -1,0 +1,1 @@
+"""KVM and QEMU through libvirt: only `qemu:///system`, only through libvirt's own library."""

@@ -1,0 +1,227 @@
+"""One connection to a host's libvirtd, and the gate that every call goes through.
+
+The only place that imports libvirt's library. A Link opens on first use and again when it died; it refuses to work where
+a call would deadlock (on a thread that runs an event loop, as that may be the one which serves the tunnel), ends a call
+at its deadline by cutting the socket below it, and speaks only errors of the one tree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
+
+from nebula import timeouts
+from nebula.drivers.base import HostHandle
+from nebula.drivers.hypervisor.libvirt.eventloop import LOOP
+from nebula.drivers.hypervisor.libvirt.failures import translate
+from nebula.drivers.hypervisor.libvirt.relay import Relay
+from nebula.errors import MissingLibraryError, NebulaError, TimedOutError, UnreachableError
+from nebula.transport.base import Forward
+
+T = TypeVar("T")
+SOCKETS = ("/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock")
+KEEPALIVE = (5, 3)
+"""Seconds between probes; probes without an answer until the connection counts as dead."""
+
+
+class Session(NamedTuple):
+    """An open connection: libvirt's module and its virConnect."""
+
+    lib: Any
+    conn: Any
+
+
+Work = Callable[[Session], T]
+
+
+def load_library() -> Any:
+    """libvirt's Python binding; MissingLibraryError with what to install."""
+    try:
+        import libvirt
+    except ImportError as error:
+        raise MissingLibraryError(
+            "libvirt's client library cannot be loaded here",
+            cause=str(error),
+            hint="apt install libvirt0 python3-libvirt   (or: dnf install libvirt-libs python3-libvirt)",
+        ) from error
+    libvirt.registerErrorHandler(_silent, None)
+    return libvirt
+
+
+def _silent(_context: object, _error: object) -> None:
+    """libvirt would write every error to stderr by itself; we raise it instead."""
+
+
+class Link:
+    """A connection to one host for one purpose (`purpose` names it in messages)."""
+
+    def __init__(self, handle: HostHandle, purpose: str) -> None:
+        self._handle, self._purpose = handle, purpose
+        self._lock = threading.Lock()
+        self._open: _Open | None = None
+        self._closed = False
+
+    def call(self, what: str, work: Work[T], *, timeout: float = timeouts.LIBVIRT_CALL, again: bool = True) -> T:
+        """Do `work` with the connection. `what` says in words what is done ("starting domain one-7").
+
+        Where a connection that was open before turns out to be dead, the work is done `again`, once, on a new one.
+        """
+        refuse_event_loops(what)
+        reused, opened = self._connected()
+        try:
+            return opened.run(what, work, timeout)
+        except UnreachableError:
+            self._drop(opened)
+            if not (reused and again):
+                raise
+        return self._connected()[1].run(what, work, timeout)
+
+    def alive(self) -> bool:
+        """Whether a connection is open and not known to be dead; asks nobody."""
+        opened = self._open
+        return opened is not None and opened.alive()
+
+    def close(self) -> None:
+        """Let go for good; calls that wait fail with UnreachableError."""
+        with self._lock:
+            self._closed = True
+            opened, self._open = self._open, None
+        if opened is not None:
+            opened.close()
+
+    def _connected(self) -> tuple[bool, _Open]:
+        with self._lock:
+            if self._closed:
+                raise UnreachableError(f"the {self._purpose} connection to host {self._handle.name} was closed")
+            if self._open is not None and self._open.alive():
+                return True, self._open
+            if self._open is not None:
+                self._open.close()
+            self._open = None
+            self._open = connect(self._handle)
+            return False, self._open
+
+    def _drop(self, opened: _Open) -> None:
+        with self._lock:
+            if self._open is opened:
+                self._open = None
+        opened.close()
+
+
+class _Open:
+    """An open connection and what it stands on."""
+
+    def __init__(self, handle: HostHandle, session: Session, relay: Relay, forward: Forward) -> None:
+        self._host, self._session, self._relay, self._forward = handle.name, session, relay, forward
+        self._lock = threading.Lock()
+        self._cut = False
+        self._closed = False
+
+    def alive(self) -> bool:
+        """Not closed, not cut, and libvirt has not noticed its death."""
+        return not self._closed and not self._cut and bool(self._session.conn.isAlive())
+
+    def run(self, what: str, work: Work[T], timeout: float) -> T:
+        """Do the work under its deadline; errors come translated."""
+        lib = self._session.lib
+        with self._deadline(timeout) as late:
+            try:
+                return work(self._session)
+            except lib.libvirtError as error:
+                if late.is_set():
+                    raise TimedOutError(
+                        f"{what} on host {self._host} did not end within {timeout:.0f} s",
+                        cause="the connection to its libvirtd was cut",
+                        hint=f"nebula host check {self._host}",
+                    ) from error
+                raise translate(lib, error, what, self._host, alive=self.alive()) from error
+
+    @contextlib.contextmanager
+    def _deadline(self, timeout: float) -> Iterator[threading.Event]:
+        late = threading.Event()
+
+        def expire() -> None:
+            late.set()
+            self.cut()
+
+        timer = threading.Timer(timeout, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
+
+    def cut(self) -> None:
+        """End whatever waits on it."""
+        self._cut = True
+        self._relay.sever()
+
+    def close(self) -> None:
+        """Cut it and let go of everything; twice is fine."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self.cut()
+        with contextlib.suppress(self._session.lib.libvirtError):  # it is cut: there is nobody to say goodbye to
+            self._session.conn.close()
+        self._forward.close()
+        LOOP.release(self._session.lib)
+
+
+def refuse_event_loops(what: str) -> None:
+    """Raise if this thread runs an event loop: the call would wait for what only this thread can do."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        if not LOOP.is_current_thread():
+            return
+    raise NebulaError(f"{what}: a libvirt call was made on a thread that runs an event loop, where it would never end")
+
+
+def connect(handle: HostHandle) -> _Open:
+    """Open a connection to the host's libvirtd through its transport."""
+    lib = load_library()
+    relay, forward = _reach(handle)
+    LOOP.acquire(lib)
+    timer = threading.Timer(timeouts.LIBVIRT_OPEN, relay.sever)
+    timer.daemon = True
+    timer.start()
+    try:
+        conn = lib.open(f"qemu+unix:///system?socket={quote(relay.path)}")
+        conn.setKeepAlive(*KEEPALIVE)
+    except lib.libvirtError as error:
+        relay.sever()
+        forward.close()
+        LOOP.release(lib)
+        raise _no_connection(lib, error, handle.name) from error
+    finally:
+        timer.cancel()
+    return _Open(handle, Session(lib, conn), relay, forward)
+
+
+def _no_connection(lib: Any, error: Any, host: str) -> NebulaError:
+    failure = translate(lib, error, "connecting to libvirtd", host, alive=True)
+    if failure.code in ("denied", "timed_out"):
+        return failure
+    return UnreachableError(failure.message, cause=failure.cause, hint=f"nebula host check {host}")
+
+
+def _reach(handle: HostHandle) -> tuple[Relay, Forward]:
+    """A relay to the first of libvirt's sockets that answers."""
+    failure: NebulaError | None = None
+    for path in SOCKETS:
+        forward: Forward | None = None
+        try:
+            forward = handle.transport.forward_socket(path)
+            return Relay(forward.local, handle.name), forward
+        except NebulaError as error:
+            failure = error
+            if forward is not None:
+                forward.close()
+    raise failure if failure is not None else UnreachableError(f"host {handle.name} has no libvirt socket")

@@ -1,0 +1,1 @@
+"""Measures Nebula: each figure with its spread, beside what limits it or what others take, in the same run."""

@@ -1,0 +1,46 @@
+"""What a suite is: a module in `suites`, found by its name, with a docstring and `run(bench)`."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from . import suites
+from .errors import BenchError
+from .figure import Figure
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a suite gets: the file to measure, a directory of its own, how often to repeat, how many VMs."""
+
+    program: Path
+    scratch: Path
+    rounds: int
+    vms: int
+
+
+class Suite(Protocol):
+    """A module of `suites`."""
+
+    __doc__: str
+
+    def run(self, bench: Bench) -> Iterator[Figure]:
+        """Measure; leaves nothing running."""
+        ...
+
+
+def names() -> list[str]:
+    """The suites that there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(suites.__path__))
+
+
+def load(name: str) -> Suite:
+    """The suite of that name; raises `BenchError`."""
+    if name not in names():
+        raise BenchError(f"there is no suite {name}; there are {', '.join(names())}", hint="scripts/bench --help")
+    return cast("Suite", import_module(f"{suites.__name__}.{name}"))

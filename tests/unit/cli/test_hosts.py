@@ -1,0 +1,132 @@
+"""Host keys, reserved capacity, ranges of addresses, the systemd unit, ssh's command line."""
+
+from __future__ import annotations
+
+import io
+from typing import cast
+
+import pytest
+
+from nebula.cli import systemd
+from nebula.cli.context import Connect, Context
+from nebula.cli.fastparse import parse
+from nebula.cli.invocation import Invocation
+from nebula.cli.objects import Target
+from nebula.cli.options import GlobalOptions
+from nebula.cli.verbs.host import check_reserved
+from nebula.cli.verbs.host_add import chosen
+from nebula.cli.verbs.network import range_of, spec_of
+from nebula.cli.verbs.vm_access import ssh_argv
+from nebula.engine.api.values import HostKeyOffer
+from nebula.errors import HostKeyError, UnreachableError, UsageError
+
+from .conftest import Cli, InProcess
+
+RSA = HostKeyOffer(type="ssh-rsa", line="ssh-rsa AAAA", fingerprint="SHA256:rrrr")
+ED = HostKeyOffer(type="ssh-ed25519", line="ssh-ed25519 AAAA", fingerprint="SHA256:eeee")
+
+
+def line(*words: str) -> Invocation:
+    """A parsed line."""
+    found = parse(words)
+    assert found is not None
+    return found
+
+
+def choose(*words: str, offers: tuple[HostKeyOffer, ...] = (RSA, ED)) -> HostKeyOffer:
+    """The key that `host add` pins."""
+    context = Context(GlobalOptions(), cast("Connect", None), err=io.StringIO(), environ={})
+    return chosen(context, line("host", "add", "a1", "--address", "10.0.0.11", *words), offers)
+
+
+def test_the_key_of_the_fingerprint_is_pinned() -> None:
+    assert choose("--fingerprint", "SHA256:rrrr") == RSA
+    assert choose("--fingerprint", "eeee=") == ED
+    assert choose("--accept-new-key") == ED
+
+
+def test_another_key_or_nobody_to_ask_is_an_error_with_the_fingerprint() -> None:
+    with pytest.raises(HostKeyError, match="SHA256:xxxx") as caught:
+        choose("--fingerprint", "SHA256:xxxx")
+    assert "SHA256:eeee" in caught.value.cause
+    with pytest.raises(UsageError, match="compare") as asked:
+        choose()
+    assert asked.value.hint == "nebula host add a1 --address 10.0.0.11 --fingerprint SHA256:eeee"
+    with pytest.raises(UnreachableError):
+        choose(offers=())
+
+
+@pytest.mark.parametrize("text", ["2", "0.5", "-1", "10%", "-50%"])
+def test_reserved_cpu(text: str) -> None:
+    check_reserved("--reserved-cpu", text)
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [("--reserved-cpu", "2G"), ("--reserved-cpu", "x%"), ("--reserved-memory", "lots")]
+)
+def test_what_cannot_be_reserved(option: str, text: str) -> None:
+    with pytest.raises(UsageError):
+        check_reserved(option, text)
+
+
+@pytest.mark.parametrize(
+    ("word", "spec"),
+    [
+        ("10.0.0.10-10.0.0.50", {"IP": "10.0.0.10-10.0.0.50"}),
+        ("10.0.0.10+100", {"IP": "10.0.0.10+100"}),
+        ("100", {"SIZE": "100"}),
+        ("2001:db8::10+20", {"IP6": "2001:db8::10", "SIZE": "20"}),
+        ("02:00:00:00:00:10+20", {"MAC": "02:00:00:00:00:10", "SIZE": "20"}),
+    ],
+)
+def test_ranges(word: str, spec: dict[str, str]) -> None:
+    assert range_of(word) == spec
+
+
+@pytest.mark.parametrize("word", ["", "lan", "10.0.0.1;reboot", "1" * 101])
+def test_what_is_no_range(word: str) -> None:
+    with pytest.raises(UsageError):
+        range_of(word)
+
+
+def test_a_network_is_either_natted_or_on_a_bridge_of_the_hosts() -> None:
+    with pytest.raises(UsageError, match="--nat"):
+        spec_of(line("network", "create", "lan", "--nat", "--bridge", "br0"))
+    made = spec_of(
+        line("network", "create", "lan", "--nat", "--gateway", "10.0.0.1", "--prefix", "16", "--dns", "9.9.9.9,1.1.1.1")
+    )
+    assert made == {
+        "name": "lan", "nat": True, "gateway": "10.0.0.1", "prefix_length": 16, "dns": ["9.9.9.9", "1.1.1.1"], "ranges": [],
+    }  # fmt: skip
+
+
+def test_the_unit_runs_the_daemon_and_quotes_what_it_must() -> None:
+    text = systemd.unit(["/opt/my nebula", "--daemon"], "/var/lib/nebula")
+    assert 'ExecStart="/opt/my nebula" --daemon\n' in text
+    assert "Type=notify\n" in text
+    assert "StateDirectory=nebula\n" in text
+    assert "StateDirectory" not in systemd.unit(["/usr/bin/nebula"], "/srv/home")
+    for home in ("relative", "/a b", "/a\nExecStart=/bin/sh", "/a%h"):
+        with pytest.raises(UsageError):
+            systemd.unit(["/usr/bin/nebula"], home)
+
+
+def test_print_only_shows_the_unit(cli: Cli) -> None:
+    result = cli("--home", "/srv/nebula", "daemon", "install", "--print")
+    assert result.status == 0
+    assert "Environment=NEBULA_HOME=/srv/nebula\n" in result.out
+
+
+def test_ssh_goes_to_the_first_address_as_the_images_user(connect: InProcess) -> None:
+    target = Target("1", "web-1")
+    argv = ssh_argv(line("vm", "ssh", "web-1", "--", "uptime", "-p"), connect.engine, target)
+    assert argv[:3] == ["ssh", "-l", "root"]
+    assert argv[3] == "--"
+    assert argv[4].startswith("10.77.")
+    assert argv[5:] == ["uptime", "-p"]
+    assert ssh_argv(line("vm", "ssh", "web-1", "-l", "debian"), connect.engine, target)[2] == "debian"
+    jump = ssh_argv(line("vm", "ssh", "web-1", "--jump"), connect.engine, target)
+    assert jump[1] == "-J"
+    assert jump[2].startswith("root@host-")
+    with pytest.raises(UsageError):
+        ssh_argv(line("vm", "ssh", "web-1", "--user", "-oProxyCommand=x"), connect.engine, target)

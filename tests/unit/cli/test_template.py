@@ -1,0 +1,113 @@
+"""vm create's options become an OpenNebula template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nebula.cli.fastparse import parse
+from nebula.cli.invocation import Invocation
+from nebula.cli.template import from_line
+from nebula.cli.verbs.vm_create import names
+from nebula.errors import NebulaError, UsageError
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO7 me@home"
+
+
+def line(*words: str) -> Invocation:
+    """A parsed `vm create`."""
+    found = parse(["vm", "create", *words])
+    assert found is not None
+    return found
+
+
+def test_the_whole_template(tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_text(KEY + "\n")
+    (tmp_path / "start.sh").write_text("#!/bin/sh\necho hello\n")
+    made = from_line(
+        line(
+            *("web", "--image", "debian-12", "--memory", "2G", "--cpus", "2", "--cpu", "0.5", "--size", "20G"),
+            *(
+                "--network",
+                "lan",
+                "--network",
+                "3:ip=10.0.0.9,model=e1000",
+                "--disk",
+                "size=10G,format=raw",
+                "--disk",
+                "image=data",
+            ),
+            *("--ssh-key", str(tmp_path / "key.pub"), "--start-script", str(tmp_path / "start.sh"), "--host", "a1"),
+            *("--requirements", 'CLUSTER = "lab"', "--autostart", "--set", "colour=blue"),
+        ),
+        None,
+    )
+    assert made == {
+        "CPU": "0.5",
+        "VCPU": 2,
+        "MEMORY": 2048,
+        "DISK": [
+            {"IMAGE": "debian-12", "SIZE": 20480},
+            {"TYPE": "fs", "SIZE": 10240, "FORMAT": "raw"},
+            {"IMAGE": "data"},
+        ],
+        "NIC": [{"NETWORK": "lan"}, {"NETWORK_ID": "3", "IP": "10.0.0.9", "MODEL": "e1000"}],
+        "CONTEXT": {"NETWORK": "YES", "SSH_PUBLIC_KEY": KEY, "START_SCRIPT": "#!/bin/sh\necho hello\n"},
+        "GRAPHICS": {"TYPE": "VNC", "LISTEN": "127.0.0.1"},
+        "SCHED_REQUIREMENTS": 'CLUSTER = "lab"',
+        "HOST": "a1",
+        "AUTOSTART": "YES",
+        "COLOUR": "blue",
+    }
+
+
+def test_options_win_over_the_file() -> None:
+    file = {"name": "a", "memory": "1G", "disk": {"image": "x"}, "graphics": {"type": "SPICE"}}
+    made = from_line(line("--memory", "4096"), file)
+    assert (made["MEMORY"], made["NAME"], made["GRAPHICS"]) == (4096, "a", {"TYPE": "SPICE"})
+    assert made["DISK"] == [{"IMAGE": "x"}]
+
+
+def test_cpu_follows_the_number_of_cpus() -> None:
+    made = from_line(line("a", "--memory", "1G", "--image", "x", "--cpus", "4"), None)
+    assert (made["CPU"], made["VCPU"]) == ("4", 4)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a", "--image", "x"],
+        ["a", "--memory", "1G"],
+        ["a", "--memory", "lots", "--image", "x"],
+        ["a", "--memory", "1G", "--image", "x", "--cpus", "0"],
+        ["a", "--memory", "1G", "--image", "x", "--cpu", "-1"],
+        ["a", "--memory", "1G", "--image", "x", "--network", "lan:ip"],
+        ["a", "--memory", "1G", "--image", "x", "--network", "$(id)"],
+        ["a", "--memory", "1G", "--image", "x", "--disk", "10G"],
+        ["a", "--memory", "1G", "--image", "x", "--set", "colour"],
+        ["a", "--memory", "1G", "--size", "10G"],
+        ["a", "--memory", "1G", "--image", "x", "--ssh-key", "/nowhere.pub"],
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_hint(words: list[str]) -> None:
+    with pytest.raises(NebulaError) as caught:
+        from_line(line(*words), None)
+    assert caught.value.exit_status in {2, 3}
+    assert caught.value.hint
+
+
+def test_a_private_key_is_never_sent(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n")
+    with pytest.raises(UsageError, match="private") as caught:
+        from_line(line("a", "--memory", "1G", "--image", "x", "--ssh-key", str(tmp_path / "key")), None)
+    assert "abc" not in str(caught.value)
+
+
+def test_names_are_numbered_with_count() -> None:
+    assert names(line("web", "-n", "3"), {}) == ["web-0", "web-1", "web-2"]
+    assert names(line("web"), {}) == ["web"]
+    assert names(line(), {"NAME": "filed"}) == ["filed"]
+    for words in ([], ["we'b"], ["web", "-n", "0"], ["web", "-n", "1001"]):
+        with pytest.raises(UsageError):
+            names(line(*words), {})

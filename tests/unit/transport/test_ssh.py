@@ -1,0 +1,160 @@
+"""What is ssh's own: pinned keys, one connection, sessions, back-off, loss."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from nebula.cancel import CancelToken
+from nebula.errors import DeniedError, HostKeyError, InterruptedByUser, UnreachableError
+from nebula.transport.hostkeys import host_key
+from nebula.transport.loop import TunnelLoop
+from nebula.transport.ssh import SshTransport
+from tests.unit.transport.conftest import Connect, Sshd, _free_port
+
+
+class HandClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+def _other_key(sshd: Sshd) -> str:
+    return " ".join((sshd.base / "other_key.pub").read_text().split()[:2])
+
+
+def test_opens_on_first_use_and_again_after_close(connect: Connect) -> None:
+    transport = connect()
+    assert not transport.alive()
+    transport.run(["true"])
+    assert transport.alive()
+    transport.close()
+    assert not transport.alive()
+    transport.run(["true"])
+    assert transport.alive()
+
+
+def test_all_callers_share_one_connection(connect: Connect) -> None:
+    transport, seen = connect(), []
+
+    def ask() -> None:
+        seen.append(transport.run(["sh", "-c", 'echo "$SSH_CONNECTION"']).text)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 6
+    assert len(set(seen)) == 1
+
+
+def test_another_host_key_is_refused_with_both_fingerprints(connect: Connect, sshd: Sshd) -> None:
+    transport = connect(known_host=_other_key(sshd))
+    with pytest.raises(HostKeyError) as caught:
+        transport.run(["true"])
+    shown = host_key(sshd.host_line).fingerprint
+    assert shown in str(caught.value)
+    assert host_key(_other_key(sshd)).fingerprint in str(caught.value)
+    assert caught.value.hint.endswith(f"nebula host update node1 --fingerprint {shown}")
+
+
+def test_one_of_several_pinned_keys_is_enough(connect: Connect, sshd: Sshd) -> None:
+    connect(known_host=f"{_other_key(sshd)}\n{sshd.host_line}").run(["true"])
+
+
+def test_no_pinned_key_trusts_nobody(connect: Connect) -> None:
+    with pytest.raises(HostKeyError, match="no key of it was pinned"):
+        connect(known_host="").run(["true"])
+
+
+def test_pinned_key_of_a_type_that_the_host_has_not(connect: Connect, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    with pytest.raises(HostKeyError, match="pinned type"):
+        connect(known_host=(tmp_path / "key.pub").read_text()).run(["true"])
+
+
+def test_a_key_that_the_host_does_not_know_is_refused(connect: Connect, sshd: Sshd) -> None:
+    with pytest.raises(DeniedError, match="refused the login of root") as caught:
+        connect(key_path=sshd.base / "other_key").run(["true"])
+    assert "--ask-password" in caught.value.hint
+
+
+def test_dead_port_fails_at_once_until_its_pause_is_over(connect: Connect) -> None:
+    clock, port = HandClock(), _free_port()
+    transport = connect(port=port, clock=clock)
+    pauses = []
+    for _ in range(7):
+        with pytest.raises(UnreachableError, match="does not answer") as caught:
+            transport.run(["true"])
+        assert "next attempt" not in caught.value.cause
+        with pytest.raises(UnreachableError, match="next attempt in") as caught:
+            transport.run(["true"])
+        pauses.append(float(caught.value.cause.rpartition("in ")[2].split()[0]))
+        clock.at += pauses[-1] + 0.1
+    assert pauses == [2, 4, 8, 16, 32, 60, 60]
+
+
+def test_lost_connection_fails_what_runs_and_comes_back(connect: Connect, sshd: Sshd) -> None:
+    transport = connect()
+    killer = threading.Timer(1.0, sshd.drop_connections)
+    killer.start()
+    with pytest.raises(UnreachableError):
+        transport.run(["sleep", "1000"], timeout=60)
+    killer.join()
+    assert transport.run(["echo", "back"]).text == "back\n"
+
+
+def test_monitoring_has_a_session_when_all_others_are_taken(connect: Connect) -> None:
+    transport, token = connect(), CancelToken()
+    started = threading.Semaphore(0)
+
+    def occupy() -> None:
+        with pytest.raises(InterruptedByUser):
+            transport.run(
+                ["sh", "-c", "echo on; sleep 1000"], timeout=100, cancel=token, on_line=lambda _line: started.release()
+            )
+
+    threads = [threading.Thread(target=occupy) for _ in range(7)]
+    for thread in threads:
+        thread.start()
+    assert all(started.acquire(timeout=30) for _ in threads)
+    assert transport.for_monitoring().run(["echo", "well"], timeout=20).text == "well\n"
+    token.set("seen enough")
+    for thread in threads:
+        thread.join()
+
+
+def test_stopped_loop_says_so(sshd: Sshd, connect: Connect) -> None:
+    loop = TunnelLoop()
+    loop.start()
+    transport = connect(loop=loop)
+    transport.run(["true"])
+    loop.stop()
+    with pytest.raises(UnreachableError, match="closed"):
+        transport.run(["true"])
+
+
+def test_making_a_transport_brings_no_asyncio_in() -> None:
+    code = "import sys, nebula.transport.ssh, nebula.transport.local; print({'asyncio', 'asyncssh'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_class_is_the_contracts(connect: Connect) -> None:
+    from nebula.transport.base import Transport
+    from nebula.transport.local import LocalTransport
+
+    transports: list[Transport] = [connect(), LocalTransport(), connect().for_monitoring()]
+    assert all(isinstance(transport, SshTransport | LocalTransport) for transport in transports)
