@@ -7,19 +7,19 @@ becomes the owner and stays until no job is runnable.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nebula import timeouts
 from nebula.cli.options import GlobalOptions
 from nebula.engine.home import SYSTEM_HOME, choose, owner
 
 if TYPE_CHECKING:
+    from nebula.engine.api.tables import Listing, Query
     from nebula.engine.api.verbs import Engine
     from nebula.engine.local.engine import LocalEngine
 
@@ -47,6 +47,39 @@ def reader(options: GlobalOptions) -> Engine:
         if fresh is not None:
             fresh.close()
     return read_only(home, url=url)
+
+
+class Lister(Protocol):
+    """Whoever can list: the owner through its socket, or the file."""
+
+    def list(self, noun: str, query: Query) -> Listing:
+        """Rows of a noun."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+def lister(options: GlobalOptions) -> tuple[Lister, bool]:
+    """The quickest way to a list, and whether an engine runs: its socket, else the file alone."""
+    home = home_of(options)
+    running = bool(owner(home))
+    if running:
+        from nebula.cli.remote_lists import RemoteLists
+        from nebula.rpc.paths import socket_path
+
+        remote = RemoteLists.connect(socket_path(home, home == SYSTEM_HOME))
+        if remote is not None:
+            return remote, True
+    path = home / "nebula.db"
+    if path.exists() and not database_url():
+        from nebula.engine.quick import FileLists
+
+        return FileLists(path), running
+    from nebula.cli.remote_lists import EngineLists
+
+    return EngineLists(reader(options)), running
 
 
 @contextmanager
@@ -117,6 +150,8 @@ def _serving(engine: LocalEngine, options: GlobalOptions) -> Iterator[None]:
 
 def start_runner(home: Path) -> None:
     """A process of its own that ends the jobs of the home."""
+    import subprocess
+
     command = [sys.executable, "-m", "nebula", RUNNER, str(home)]
     if program := os.environ.get("NEBULA_PROGRAM"):
         command = [program, RUNNER, str(home)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from nebula.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
+    from nebula.cli.connect import Lister
     from nebula.engine.api.verbs import Engine
 
 
@@ -28,8 +29,17 @@ class Connect(Protocol):
         """
         ...
 
+    def lister(self, options: GlobalOptions) -> tuple[Lister, bool]:
+        """The quickest way to a list, and whether an engine runs."""
+        ...
+
     def serve(self, options: GlobalOptions) -> int:
         """Be the daemon; returns the exit status."""
+        ...
+
+
+    def finish_jobs(self, home: str) -> int:
+        """Be the runner that a command left behind; ends when no job is runnable."""
         ...
 
 

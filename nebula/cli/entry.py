@@ -34,12 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from nebula.cli.completion.candidates import run_completion  # noqa: PLC0415 - the fast path of TAB
 
         return run_completion(words[1:], connect)
-    if words[:1] == ["--detached-runner"] and len(words) == 2:
-        from nebula.cli.connect import finish_jobs  # noqa: PLC0415 - only the runner that --no-wait leaves behind
-
-        return finish_jobs(words[1])
     if words[:1] == ["__runner"] and len(words) == 2:
-        return int(connect.finish_jobs(words[1]))
+        return connect.finish_jobs(words[1])
     return run(words, lambda options: _context(options, connect))
 
 

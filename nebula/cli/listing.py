@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.cli import filters
-from nebula.cli.nouns import part
 from nebula.cli.output.formats import Field, Table, render
 from nebula.engine.api.columns import SOURCES
 from nebula.units import format_duration
@@ -13,8 +12,7 @@ from nebula.units import format_duration
 if TYPE_CHECKING:
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
-    from nebula.engine.api.values import Listing
-    from nebula.engine.api.verbs import Engine
+    from nebula.engine.api.tables import Listing
 
 STALE = 60.0
 """Seconds after which measured host data is called old."""
@@ -23,14 +21,19 @@ STALE = 60.0
 def run(context: Context, line: Invocation) -> int:
     """Print the list; stay with --watch."""
     query = filters.query(line)
-    with context.reader() as engine:
-        if line.flag("watch"):
-            from nebula.cli.watch import watch  # noqa: PLC0415 - few stay
+    if line.flag("watch"):
+        from nebula.cli.watch import watch
 
+        with context.reader() as engine:
             return watch(context, line, engine, query)
-        listing = part(engine, line.command.noun).list(query)
-        show(context, line.command.noun, line.text("format"), listing)
-        _say_age(context, engine, listing)
+    lister, running = context.connect.lister(context.options)
+    try:
+        listing = lister.list(line.command.noun, query)
+    finally:
+        lister.close()
+    show(context, line.command.noun, line.text("format"), listing)
+    if not running:
+        _say_age(context, listing)
     return 0
 
 
@@ -50,9 +53,8 @@ def table_of(noun: str, listing: Listing) -> Table:
     return Table([Field(name, columns[name].header, columns[name].show) for name in listing.columns], listing.rows)
 
 
-def _say_age(context: Context, engine: Engine, listing: Listing) -> None:
+def _say_age(context: Context, listing: Listing) -> None:
     age = context.now() - listing.as_of
     if not listing.as_of or age < STALE or context.options.quiet:
         return
-    if not engine.system.status().owner_pid:
-        context.say(f"host data is {format_duration(age)} old: no engine runs (nebula --daemon keeps it fresh)")
+    context.say(f"host data is {format_duration(age)} old: no engine runs (nebula --daemon keeps it fresh)")

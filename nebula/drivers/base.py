@@ -246,7 +246,14 @@ class Datastore(Protocol):
         ...
 
     def take_in(
-        self, host: HostHandle, image: ImageSpec, staged: str, *, job: str, progress: Progress | None, cancel: CancelToken | None
+        self,
+        host: HostHandle,
+        image: ImageSpec,
+        staged: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
     ) -> None:
         """Make the staged, probed file the image's file; the staged file is gone after it."""
         ...
@@ -260,7 +267,14 @@ class Datastore(Protocol):
         ...
 
     def copy_image(
-        self, source: HostHandle, target: HostHandle, image: ImageSpec, *, job: str, progress: Progress | None, cancel: CancelToken | None
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        image: ImageSpec,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
     ) -> None:
         """Bring the image to `target`, host to host, holes kept. There already: nothing. `job` names the work
         (job id and step) for the host-side lock of the long command."""

@@ -7,7 +7,8 @@ from nebula.errors import UsageError
 
 def usable(total: int, reserved: str) -> int:
     """`reserved` is empty, an absolute amount in the total's unit ("2048"), or a percentage ("10%"); a negative one
-    overcommits ("-50%" promises half as much again), as OpenNebula's RESERVED_CPU and RESERVED_MEM do."""
+    overcommits ("-50%" promises half as much again), as OpenNebula's RESERVED_CPU and RESERVED_MEM do.
+    """
     return max(0, total - reserved_amount(total, reserved))
 
 

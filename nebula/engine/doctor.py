@@ -17,11 +17,13 @@ CLOCK_TOLERANCE = 5.0
 
 
 def check_all(services: Services) -> list[Finding]:
-    """This machine, the database, every host."""
+    """The machine, the database, every host."""
     found = [*_here(), *_database(services)]
     hosts = services.store.read().select(HostRow, '1=1 ORDER BY "id"')
     if not hosts:
-        found.append(Finding(where="cluster", check="hosts", level="note", text="there is no host yet", fix="nebula host add local"))
+        found.append(
+            Finding(where="cluster", check="hosts", level="note", text="there is no host yet", fix="nebula host add local")
+        )
     for host in hosts:
         found.extend(check_host(services, host))
     return found
@@ -34,9 +36,7 @@ def check_host(services: Services, host: HostRow) -> list[Finding]:
     try:
         services.pool.handle(host).transport.run(["true"], timeout=timeouts.COMMAND)
         found = [_finding(host, "reach", "ok", "it answers")] if host.transport != "sim" else []
-        found += [
-            Finding(where=host.name, **msgspec.to_builtins(item)) for item in services.pool.hypervisor(host).preflight()
-        ]
+        found += [Finding(where=host.name, **msgspec.to_builtins(item)) for item in services.pool.hypervisor(host).preflight()]
     except MissingLibraryError as error:
         return [_finding(host, "library", "error", str(error), error.hint)]
     except NebulaError as error:
@@ -84,7 +84,9 @@ def _clock(services: Services, host: HostRow) -> list[Finding]:
 
 def _datastores(services: Services, host: HostRow) -> list[Finding]:
     found: list[Finding] = []
-    for row in services.store.read().select(DatastoreRow, '"state"=0 AND "cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,)):
+    for row in services.store.read().select(
+        DatastoreRow, '"state"=0 AND "cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,)
+    ):
         try:
             seen = services.pool.datastore(row).check(services.pool.handle(host))
         except NebulaError as error:

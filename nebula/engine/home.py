@@ -30,7 +30,7 @@ def choose(given: str, environ: Mapping[str, str], *, uid: int, system: Path = S
         return system
     if (system / "nebula.db").exists():
         return system
-    base = environ.get("XDG_DATA_HOME") or os.path.join(environ.get("HOME", "/nonexistent"), ".local/share")
+    base = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "/nonexistent")) / ".local/share"
     return Path(base) / "nebula"
 
 

@@ -19,7 +19,8 @@ RESERVED = -2
 
 class Leases:
     """Takes and gives back addresses. Keeps, per range, a position below which nothing is free, so that a long range is
-    not walked through each time; it is only a hint."""
+    not walked through each time; it is only a hint.
+    """
 
     def __init__(self) -> None:
         self._low: dict[int, int] = {}
@@ -31,7 +32,9 @@ class Leases:
         """
         ranges = tx.select(AddressRangeRow, '"network_id"=? ORDER BY "number"', (network.id,))
         if not ranges:
-            raise CapacityError(f"network {network.name} has no address range", hint=f"nebula network add-range {network.id} RANGE")
+            raise CapacityError(
+                f"network {network.name} has no address range", hint=f"nebula network add-range {network.id} RANGE"
+            )
         if wanted:
             row, position = _find(ranges, network, wanted)
             self._refuse_taken(tx, network, row, position, wanted)
@@ -52,7 +55,9 @@ class Leases:
         row, position = _find(ranges, network, wanted)
         lease = tx.first(LeaseRow, '"range_id"=? AND "position"=?', (row.id, position))
         if lease is None:
-            raise ConflictError(f"{wanted} is not on hold in network {network.name}", hint=f"nebula network leases {network.id}")
+            raise ConflictError(
+                f"{wanted} is not on hold in network {network.name}", hint=f"nebula network leases {network.id}"
+            )
         if lease.vm_id != HELD:
             raise ConflictError(f"{wanted} belongs to VM {lease.vm_id}", hint=f"nebula vm show {lease.vm_id}")
         tx.delete(lease)

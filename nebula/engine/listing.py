@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from nebula.engine.api.columns import SOURCES, Column, Source
+from nebula.engine.api.tables import Listing, Query
 from nebula.errors import UsageError
 
 Filter = tuple[str, str, str]
+Decode = Callable[[Column, str], Any]
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 
 
@@ -22,26 +23,12 @@ class Reads(Protocol):
         ...
 
 
-class Wanted(Protocol):
-    """The part of `Query` that is read here."""
-
-    @property
-    def columns(self) -> Sequence[str]: ...
-    @property
-    def filters(self) -> Sequence[Filter]: ...
-    @property
-    def sort(self) -> Sequence[str]: ...
-    @property
-    def limit(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def done(self) -> bool: ...
-
-
-def run(reads: Reads, noun: str, query: Wanted, decode: Callable[[Column, str], Any]) -> tuple[tuple[str, ...], list[list[Any]]]:
-    """(column names, rows). `decode` turns a typed filter value into the stored one ("RUNNING" -> 3003, "2G" -> 2048);
-    raises UsageError for a column that there is not."""
+def run(
+    reads: Reads, noun: str, query: Query, decode: Decode
+) -> Listing:
+    """The list. `decode` turns a typed filter value into the stored one ("RUNNING" -> 3003, "2G" -> 2048);
+    raises UsageError for a column that there is not.
+    """
     source = SOURCES[noun]
     chosen = columns(source, query.columns)
     late = [item for item in query.filters if item[1] == "~"]
@@ -51,7 +38,8 @@ def run(reads: Reads, noun: str, query: Wanted, decode: Callable[[Column, str], 
     if late:
         rows = _late(rows, [*chosen, *extra], late, len(chosen))
         rows = rows[query.offset : query.offset + query.limit if query.limit else None]
-    return tuple(column.name for column in chosen), rows
+    measured = reads.rows(source.as_of)[0][0] if source.as_of else 0.0
+    return Listing(columns=tuple(column.name for column in chosen), rows=rows, as_of=float(measured or 0.0))
 
 
 def columns(source: Source, names: Sequence[str]) -> list[Column]:
@@ -62,13 +50,14 @@ def columns(source: Source, names: Sequence[str]) -> list[Column]:
     unknown = [name for name in names if name not in table]
     if unknown:
         raise UsageError(
-            f"{source.noun} has no column {unknown[0]!r}", hint=f"columns: {', '.join(column.name for column in source.columns)}"
+            f"{source.noun} has no column {unknown[0]!r}",
+            hint=f"columns: {', '.join(column.name for column in source.columns)}",
         )
     return [table[name] for name in names]
 
 
 def statement(
-    source: Source, query: Wanted, chosen: Sequence[Column], decode: Callable[[Column, str], Any], *, paged: bool
+    source: Source, query: Query, chosen: Sequence[Column], decode: Decode, *, paged: bool
 ) -> tuple[str, list[Any]]:
     """The SQL and its parameters."""
     conditions = [source.hidden] if source.hidden and not query.done else []
@@ -89,9 +78,7 @@ def statement(
     return sql, parameters
 
 
-def _condition(
-    column: Column, operator: str, value: str, decode: Callable[[Column, str], Any]
-) -> tuple[str, list[Any]]:
+def _condition(column: Column, operator: str, value: str, decode: Decode) -> tuple[str, list[Any]]:
     if operator not in _OPERATORS:
         raise UsageError(f"{operator!r} is not a comparison", hint="use one of = != < > <= >= ~")
     if operator in {"=", "!="} and "*" in value and column.show == "text":
@@ -101,9 +88,7 @@ def _condition(
 
 
 def _order(source: Source, names: Sequence[str]) -> list[str]:
-    return [
-        f"{columns(source, [name.lstrip('-')])[0].sql}{' DESC' if name.startswith('-') else ''}" for name in names
-    ]
+    return [f"{columns(source, [name.lstrip('-')])[0].sql}{' DESC' if name.startswith('-') else ''}" for name in names]
 
 
 def _late(rows: list[list[Any]], present: Sequence[Column], filters: Sequence[Filter], keep: int) -> list[list[Any]]:
@@ -118,9 +103,6 @@ def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        raise UsageError(f"{text!r} is not a regular expression", cause=str(error), hint="quote it, or use * patterns") from error
-
-
-def glob_matches(name: str, pattern: str) -> bool:
-    """Whether a name matches a pattern with * and ?."""
-    return fnmatch.fnmatchcase(name, pattern)
+        raise UsageError(
+            f"{text!r} is not a regular expression", cause=str(error), hint="quote it, or use * patterns"
+        ) from error

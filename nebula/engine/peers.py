@@ -68,5 +68,7 @@ def _write_known(services: Services, row: HostRow, everybody: list[HostRow]) -> 
     from nebula.transport.peers import write_known_hosts
 
     handle = services.pool.handle(row)
-    known = {peer.address: "\n".join(peer.body.get("host_keys", ())) for peer in everybody if peer.address and peer.id != row.id}
+    known = {
+        peer.address: "\n".join(peer.body.get("host_keys", ())) for peer in everybody if peer.address and peer.id != row.id
+    }
     write_known_hosts(handle.transport, handle.root, known)

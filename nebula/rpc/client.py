@@ -90,6 +90,8 @@ def try_connect(path: Path, timeout: float = timeouts.SOCKET_ANSWER, *, waits: W
     """
     try:
         wire = plain.connect(path, timeout)
+    except PermissionError as problem:
+        raise plain.unreachable(path, problem) from problem
     except OSError:
         return None
     link = Link(path, waits)

@@ -52,7 +52,7 @@ class Link:
         if method.changes and not params.call.key:  # type: ignore[attr-defined]
             params = with_call(params, key=self._new_key())
         line = _encode(method, params)
-        if method.changes:
+        if method.changes and method.wire not in ONCE:
             return decode(self.patiently(lambda: self._exchange(line)), method.result)
         return decode(self._twice(method, line), method.result)
 
@@ -72,7 +72,7 @@ class Link:
             try:
                 return work()
             except (OSError, OwnerError) as problem:
-                if time.monotonic() + pause > until:
+                if isinstance(problem, PermissionError) or time.monotonic() + pause > until:
                     raise self.lost(problem) from problem
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -184,5 +184,5 @@ def _uncertain(method: Method, problem: Exception) -> UnreachableError:
     return UnreachableError(
         f"the engine was lost before it answered {method.wire}",
         cause=f"{problem}; whether it was done is not known",
-        hint="look at the file that was asked for, then try again with another name",
+        hint="nebula status",
     )

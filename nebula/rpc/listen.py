@@ -11,7 +11,8 @@ from pathlib import Path
 from nebula.errors import DeniedError, OwnerError, UsageError
 from nebula.rpc.paths import LONGEST
 
-_BACKLOG = 128
+_BACKLOG = 1024
+"""A full backlog looks to a client as if nobody listened."""
 
 
 def listen(path: Path, *, mode: int, group: str | None, replace: bool) -> socket.socket:

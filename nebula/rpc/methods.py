@@ -13,8 +13,8 @@ from nebula.engine.api.values import Call
 from nebula.engine.api.verbs import ByteStream, Engine, Tunnel
 from nebula.errors import NotFoundError, UsageError
 
-ONCE = frozenset({"system.backup", "system.support"})
-"""Verbs that change something outside the store and take no key: they are not sent a second time."""
+ONCE = frozenset({"system.backup", "system.support", "system.stop"})
+"""Verbs that would do harm a second time (another copy, the next owner stopped): never sent again."""
 
 
 class Method(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 from nebula import __version__, timeouts
-from nebula.errors import NebulaError, UnreachableError, UsageError, VersionError, from_dict
+from nebula.errors import DeniedError, NebulaError, UnreachableError, UsageError, VersionError, from_dict
 
 TYPE_CHECKING = False  # typing itself takes milliseconds
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def call(
 ) -> Any:
     """One verb ("vm.list"), its parameters by name as plain values; its result as plain values.
 
-    UnreachableError when nobody says hello within `hello` seconds or the answer does not come within `timeout`;
-    VersionError; whatever the verb itself raised.
+    DeniedError when the socket is not for this user; UnreachableError when nobody says hello within `hello` seconds or
+    the answer does not come within `timeout`; VersionError; whatever the verb itself raised.
     """
     try:
         wire = connect(path, hello)
@@ -188,6 +188,12 @@ def call(
         raise unreachable(path, problem) from problem
 
 
-def unreachable(path: str | PathLike[str], problem: OSError) -> UnreachableError:
-    """Nobody is there."""
+def unreachable(path: str | PathLike[str], problem: OSError) -> NebulaError:
+    """Nobody is there, or not for us: UnreachableError or DeniedError."""
+    if isinstance(problem, PermissionError):
+        return DeniedError(
+            f"this user may not use the engine's socket {path}",
+            cause=str(problem),
+            hint="sudo usermod -aG nebula $USER, then log in again",
+        )
     return UnreachableError(f"no engine answers at {path}", cause=str(problem), hint="nebula status")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import threading
 import time
@@ -128,20 +127,27 @@ class Server:
                 thread = threading.Thread(target=self._serve, args=(client,), name="nebula-rpc-client", daemon=True)
                 self._clients[client] = thread
         if full:
-            self._refuse(wire)
-        else:
+            self._refuse(wire, f"{self._most} clients are served already")
+            return
+        try:
             thread.start()
+        except RuntimeError as problem:
+            self._forget(client)
+            self._refuse(wire, str(problem))
 
     def _serve(self, client: Connection) -> None:
         try:
             client.serve()
         finally:
-            with self._lock:
-                del self._clients[client]
+            self._forget(client)
             client.wire.close()
 
-    def _refuse(self, wire: Wire) -> None:
-        error = CapacityError(f"the engine serves {self._most} clients already", hint=f"ss -xp | grep {os.fspath(self.path)}")
+    def _forget(self, client: Connection) -> None:
+        with self._lock:
+            del self._clients[client]
+
+    def _refuse(self, wire: Wire, why: str) -> None:
+        error = CapacityError("the engine cannot take another client", cause=why, hint=f"ss -xp | grep {self.path}")
         _log.warning("a client was refused: %s", error)
         try:
             wire.send(failure(0, error), _PAUSE)

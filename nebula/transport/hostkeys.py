@@ -16,7 +16,16 @@ from nebula.transport.loop import TunnelLoop
 if TYPE_CHECKING:
     import asyncssh
 
-_ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
+HOST_KEY_ALGORITHMS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+"""What we accept from a host, best first."""
+_SCANNED = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
 
 
 class HostKey(msgspec.Struct, frozen=True):
@@ -64,32 +73,33 @@ def scan(address: str, port: int = 22, *, loop: TunnelLoop | None = None) -> lis
 
 
 async def _scan(address: str, port: int) -> list[HostKey]:
-    found = [await _ask(address, port, algorithm) for algorithm in _ALGORITHMS]
-    keys = [key for key in found if key is not None]
+    """A server that lacks a type may say so or just hang up: only if it shows none at all has the scan failed."""
+    import asyncio
+
+    answers = await asyncio.gather(*(_ask(address, port, algorithm) for algorithm in _SCANNED))
+    keys = [answer for answer in answers if isinstance(answer, HostKey)]
     if not keys:
         raise UnreachableError(
-            f"{address} port {port} shows no host key that we know", cause=f"asked for {', '.join(_ALGORITHMS)}"
+            f"{address} port {port} shows no host key",
+            cause="; ".join(dict.fromkeys(str(answer) for answer in answers)),
+            hint=f"nc -vz {address} {port}",
         )
     return keys
 
 
-async def _ask(address: str, port: int, algorithm: str) -> HostKey | None:
-    import asyncio  # noqa: PLC0415 - only who opens a tunnel pays for it
+async def _ask(address: str, port: int, algorithm: str) -> HostKey | str:
+    """The server's key of this type, or why there is none."""
+    import asyncio
 
-    import asyncssh  # noqa: PLC0415
+    import asyncssh
 
     options = asyncssh.SSHClientConnectionOptions(config=None, connect_timeout=timeouts.SSH_CONNECT)
     try:
         async with asyncio.timeout(timeouts.SSH_CONNECT):
             key = await asyncssh.get_server_host_key(address, port, server_host_key_algs=[algorithm], options=options)
-    except asyncssh.KeyExchangeFailed:
-        return None
     except (OSError, asyncssh.Error) as error:
-        words = str(error) or f"no answer within {timeouts.SSH_CONNECT:g} s"
-        raise UnreachableError(
-            f"no ssh server answers at {address} port {port}", cause=words, hint=f"nc -vz {address} {port}"
-        ) from error
-    return host_key(public_line(key)) if key is not None else None
+        return str(error) or f"no answer within {timeouts.SSH_CONNECT:g} s"
+    return host_key(public_line(key)) if key is not None else f"no key of type {algorithm}"
 
 
 def public_line(key: asyncssh.SSHKey) -> str:

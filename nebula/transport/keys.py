@@ -64,7 +64,7 @@ def put_key(
 
 def _make(private: Path, public: Path) -> None:
     """Write both halves; a private half that lost its public one keeps its key."""
-    import asyncssh  # noqa: PLC0415 - only the first start of a home makes a key
+    import asyncssh
 
     if private.exists():
         key = asyncssh.read_private_key(private)

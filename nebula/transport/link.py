@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import asyncssh
@@ -11,7 +12,7 @@ import asyncssh
 from nebula import timeouts
 from nebula.errors import NebulaError
 from nebula.transport.backoff import Backoff
-from nebula.transport.hostkeys import HostKey, host_key, public_line
+from nebula.transport.hostkeys import HOST_KEY_ALGORITHMS, HostKey, host_key, public_line
 from nebula.transport.login import Login
 
 GENERAL_SESSIONS = 7
@@ -95,7 +96,7 @@ class Link:
     async def _connect(self, client: _Client) -> asyncssh.SSHClientConnection:
         login = self.login
         if not login.pinned:
-            raise login.wrong_key(None, "no key of it was pinned")
+            raise login.wrong_key(None)
         trusted = [asyncssh.import_public_key(key.line) for key in login.pinned]
         async with asyncio.timeout(timeouts.SSH_CONNECT):
             return await asyncssh.connect(
@@ -103,6 +104,7 @@ class Link:
                 login.port,
                 username=login.user,
                 known_hosts=(trusted, [], []),
+                server_host_key_algs=_algorithms(login.pinned),
                 client_factory=lambda: client,
                 config=None,
                 agent_path=None,
@@ -125,8 +127,6 @@ class Link:
     def _failure(self, error: Exception, shown: HostKey | None) -> NebulaError:
         if isinstance(error, asyncssh.HostKeyNotVerifiable) or shown is not None:
             return self._answered(self.login.wrong_key(shown))
-        if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error):
-            return self._answered(self.login.wrong_key(None, f"it has no key of the pinned type: {error}"))
         if isinstance(error, asyncssh.PermissionDenied):
             return self._answered(self.login.refused(str(error)))
         failure = self.login.unreachable(str(error) or f"no answer within {timeouts.SSH_CONNECT:g} s")
@@ -136,3 +136,13 @@ class Link:
     def _answered(self, error: NebulaError) -> NebulaError:
         self._backoff.succeeded()
         return error
+
+
+def _algorithms(pinned: Sequence[HostKey]) -> list[str]:
+    """The pinned keys' algorithms, then the others: a host that lost its pinned key shows us what it has instead."""
+    first = [algorithm for algorithm in HOST_KEY_ALGORITHMS if any(_fits(key, algorithm) for key in pinned)]
+    return list(dict.fromkeys((*first, *HOST_KEY_ALGORITHMS)))
+
+
+def _fits(key: HostKey, algorithm: str) -> bool:
+    return key.type == algorithm or (key.type == "ssh-rsa" and algorithm.startswith("rsa-"))

@@ -42,10 +42,11 @@ class Login:
             hint=f"nebula host add {self.address} --user {self.user} --ask-password",
         )
 
-    def wrong_key(self, shown: HostKey | None, cause: str = "") -> HostKeyError:
+    def wrong_key(self, shown: HostKey | None) -> HostKeyError:
         """The host shows another key than the pinned one."""
         seen = shown.fingerprint if shown else "FINGERPRINT"
-        words = cause or f"pinned {fingerprints(self.pinned)}, shown {fingerprints([shown] if shown else [])}"
+        pinned = f"pinned {fingerprints(self.pinned)}" if self.pinned else "no key of it was pinned"
+        words = f"{pinned}, shown {shown.fingerprint} ({shown.type})" if shown else pinned
         return HostKeyError(
             f"host {self.name} ({self.address} port {self.port}) does not show the pinned host key",
             cause=words,

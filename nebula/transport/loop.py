@@ -40,7 +40,7 @@ class TunnelLoop:
 
     def start(self) -> None:
         """Start the thread; doing so twice is fine."""
-        import asyncio  # noqa: PLC0415 - only who opens a tunnel pays for it
+        import asyncio
 
         with self._lock:
             if self._thread is not None:
@@ -91,7 +91,7 @@ class TunnelLoop:
 
     @staticmethod
     def _serve(loop: asyncio.AbstractEventLoop) -> None:
-        import asyncio  # noqa: PLC0415
+        import asyncio
 
         asyncio.set_event_loop(loop)
         try:

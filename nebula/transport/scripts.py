@@ -67,8 +67,8 @@ umask 077
 target=$1 token=$2 position=$3 size=$4
 part=$target.part
 exec 9>>"$part" || exit 1
-flock -w 5 9 || { echo "another upload writes $part" >&2; exit 75; }
-[ "$position" -gt 0 ] || truncate -s 0 -- "$part"
+flock -w 5 9 && [ "$part" -ef /proc/self/fd/9 ] || { echo "another upload writes $part" >&2; exit 75; }
+[ "$position" -gt 0 ] || truncate -s 0 -- "$part" || exit 1
 [ "$(stat -c %s -- "$part")" -eq "$position" ] || { echo "another upload changed $part" >&2; exit 75; }
 printf '%s\n' "$token" >"$part.source"
 while read -r offset length; do

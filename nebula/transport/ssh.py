@@ -42,7 +42,7 @@ class _Links:
 
     def get(self, purpose: str) -> Link:
         """The connection for "commands" or "bulk"; called on the tunnels' loop only."""
-        from nebula.transport.link import Link  # noqa: PLC0415 - brings asyncssh in
+        from nebula.transport.link import Link
 
         if purpose not in self._links:
             self._links[purpose] = Link(self._login, self._backoff)
@@ -136,7 +136,7 @@ class SshTransport(CommandTransport):
         return self._loop.call(work, cancel=cancel, inbox=inbox)
 
     async def _job(self, purpose: str, **job: Any) -> Ended:
-        from nebula.transport.session import Job, execute  # noqa: PLC0415 - brings asyncssh in
+        from nebula.transport.session import Job, execute
 
         return await execute(self._links.get(purpose), Job(**job))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,8 +36,13 @@ def daemon(program: str, home: Path, environment: Mapping[str, str]) -> Iterator
 
 def _wait_until_it_answers(program: str, home: Path, environment: Mapping[str, str], process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    ask = [program, "--home", str(home), "daemon", "status"]
-    while subprocess.run(ask, env=dict(environment), capture_output=True, timeout=START_SECONDS, check=False).returncode != 0:
+    ask = [program, "--home", str(home), "status", "-f", "json"]
+    while _owner(ask, environment) != process.pid:
         if process.poll() is not None or time.monotonic() > deadline:
             raise BenchError(f"no daemon came up: {(home / 'bench-daemon.log').read_text().strip()}", hint=" ".join(ask))
         time.sleep(0.1)
+
+
+def _owner(ask: Sequence[str], environment: Mapping[str, str]) -> int:
+    done = subprocess.run(ask, env=dict(environment), capture_output=True, text=True, timeout=START_SECONDS, check=False)
+    return int(json.loads(done.stdout)["owner_pid"]) if done.returncode == 0 else 0

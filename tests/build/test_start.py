@@ -36,7 +36,7 @@ def test_the_program_can_start_itself_by_its_interpreter(one_file: OneFile) -> N
 
 
 def test_an_interpreter_may_be_given_the_file(one_file: OneFile) -> None:
-    argv = [Path(sys.executable).resolve(), one_file.path, "vm", "list"]
+    argv = [str(Path(sys.executable).resolve()), str(one_file.path), "vm", "list"]
     done = subprocess.run(argv, env=one_file.environ(), capture_output=True, text=True, timeout=SECONDS, check=True)
     assert json.loads(done.stdout)["argv"] == [str(one_file.path), "vm", "list"]
 

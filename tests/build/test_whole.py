@@ -20,7 +20,7 @@ LIBRARIES = "asyncssh httpx msgspec peewee psutil psycopg.version pycdlib pymysq
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """dist/nebula, somewhere else."""
     path = tmp_path_factory.mktemp("dist") / "nebula"
-    argv = [sys.executable, ROOT / "scripts" / "build", "-o", path]
+    argv = [sys.executable, str(ROOT / "scripts" / "build"), "-o", str(path)]
     subprocess.run(argv, stdin=subprocess.DEVNULL, check=True, timeout=280)
     return path
 

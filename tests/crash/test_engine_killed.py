@@ -37,7 +37,9 @@ CASES = {
         ("datastore.copy_image", "datastore.prepare_incoming", "network.prepare", "hypervisor.migrate", "datastore.remove_vm"),
         ("RUNNING",),
     ),
-    "live migration, shared": Case(("create",), "migrate_live", ("hypervisor.migrate", "network.unplugged"), ("RUNNING",), True),
+    "live migration, shared": Case(
+        ("create",), "migrate_live", ("hypervisor.migrate", "network.unplugged"), ("RUNNING",), True
+    ),
     "cold migration": Case(
         ("create",), "migrate", ("hypervisor.shutdown", "datastore.move_vm", *_START[1:], *_CLEAR[1:]), ("RUNNING",)
     ),

@@ -98,7 +98,7 @@ class Runner:
 
     def check(self, page: Path) -> list[str]:
         """Run all marked blocks of the page; the differences, in words that say where and what came instead."""
-        found = []
+        found: list[str] = []
         for block in blocks(page.read_text()):
             home = self.place / f"{page.stem}-{block.home}"
             self._prepare(home, block.home)

@@ -19,8 +19,25 @@ def test_good_names_come_back_unchanged(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", " web", "web ", "a'b", 'a"b', "a\nb", "$(reboot)", "`id`", "a;b", "a|b", "../etc", "a\x1b[31mb", "a\0b", "x" * 129]
-    + ["-f", ".hidden", "12", "12..20", "db*", "a\u202eb", "\ud800"],
+    [
+        *(
+            "",
+            " web",
+            "web ",
+            "a'b",
+            'a"b',
+            "a\nb",
+            "$(reboot)",
+            "`id`",
+            "a;b",
+            "a|b",
+            "../etc",
+            "a\x1b[31mb",
+            "a\0b",
+            "x" * 129,
+        ),
+        *("-f", ".hidden", "12", "12..20", "db*", "a\u202eb", "\ud800"),
+    ],
 )
 def test_bad_names_are_refused_with_one_clear_error(name: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -30,10 +30,9 @@ def test_any_text_is_a_size_or_a_usage_error(text: str) -> None:
     for parse in (units.parse_size, units.parse_mib, units.parse_cpu, units.parse_duration):
         try:
             value = parse(text)
-        except UsageError as error:
-            assert error.hint
-        else:
-            assert 0 <= value <= units.LARGEST
+        except UsageError:
+            continue
+        assert 0 <= value <= units.LARGEST
 
 
 @pytest.mark.parametrize(

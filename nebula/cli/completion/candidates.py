@@ -132,7 +132,7 @@ def _live(engine: Engine, noun: str, command: Command | None) -> list[Candidate]
     from nebula.engine.api.values import Query  # noqa: PLC0415
 
     if noun == "catalogue":
-        return [Candidate(entry.name, entry.description) for entry in engine.images.catalogue()]
+        return list(dict.fromkeys(Candidate(entry.name, entry.description) for entry in engine.images.catalogue()))
     if noun == "job":
         rows = engine.jobs.list(Query(columns=("id", "kind", "state"), sort=("-id",), limit=100)).rows
         return [Candidate(str(row[0]), f"{row[1]} {row[2]}") for row in rows]

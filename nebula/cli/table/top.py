@@ -31,7 +31,7 @@ COMMANDS = (
         "verbs.demo:demo",
         (),
         (
-            Option("--hosts", "How many hosts (default 4).", "integer", metavar="N"),
+            Option("--hosts", "How many hosts (default 4, more for many VMs).", "integer", metavar="N"),
             Option("--vms", "How many VMs (default 12).", "integer", metavar="N"),
         ),
     ),

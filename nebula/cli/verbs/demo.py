@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from nebula.engine.api.verbs import Engine
 
 _GIB = 1 << 30
+_VMS_PER_HOST = 25
 _ROLES = ("web", "db", "cache", "mail", "build", "git")
 
 
 def demo(context: Context, line: Invocation) -> int:
     """Make the home; prints its path."""
-    hosts, vms = line.number("hosts", most=500) or 4, line.number("vms", most=5000) or 12
+    vms = line.number("vms", most=5000) or 12
+    hosts = line.number("hosts", most=500) or max(4, -(-vms // _VMS_PER_HOST))
     home = context.options.home or str(Path(tempfile.mkdtemp(prefix="nebula-demo-")))
     context.options = context.options._replace(home=home)
     with context.changer() as engine:

@@ -27,6 +27,8 @@ def catalogue(context: Context, line: Invocation) -> int:
     with context.reader() as engine:
         entries = engine.images.catalogue()
     shown = _CATALOGUE if line.text("format") not in {"", "table"} else _CATALOGUE[:-1]
+    if line.text("format") == "name":
+        entries = list({entry.name: entry for entry in entries}.values())
     rows = [[getattr(entry, name) for name in shown] for entry in entries]
     table = Table([Field(name, name.upper()) for name in shown], rows)
     print_rows(context, table, line.text("format"), empty="the catalogue is empty")

@@ -47,6 +47,7 @@ class Follower:
         self._subscriptions: dict[str, list[SimSubscription]] = {}
         self._thread: threading.Thread | None = None
         self._seen = 0
+        self._trimmed = 0
         db.on_events = self._wake.set
 
     def subscribe(self, host: str, callback: Callback) -> SimSubscription:
@@ -110,8 +111,9 @@ class Follower:
             for subscription in self._listening(host):
                 if seq > subscription.since:
                     self._tell(subscription, event)
-        if self._seen % 1000 == 0 and self._seen > KEPT:
-            self._db.run("DELETE FROM changes WHERE seq < ?", self._seen - KEPT)
+        if self._seen > self._trimmed + 2 * KEPT:
+            self._trimmed = self._seen - KEPT
+            self._db.run("DELETE FROM changes WHERE seq < ?", self._trimmed)
 
     def _tell(self, subscription: SimSubscription, event: DomainEvent) -> None:
         if event.kind == HOST_DOWN:

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from nebula.drivers.sim.database import Database
 from nebula.drivers.sim.operations import HALFWAY, PATTERNS, deadline, known
-from nebula.errors import NebulaError, UsageError, all_errors
+from nebula.errors import CommandError, NebulaError, UsageError, all_errors
 
 FOREVER = -1
 Kind = Literal["error", "hang", "lost_answer", "kill"]
@@ -32,6 +32,8 @@ def make_error(code: str, message: str, words: str) -> NebulaError:
     cls = all_errors()[code]
     error = cls.__new__(cls)
     NebulaError.__init__(error, message, cause=words, hint="nebula host show HOST")
+    if isinstance(error, CommandError):
+        error.host, error.argv, error.status, error.stderr = "", ["simulated"], 1, words
     return error
 
 

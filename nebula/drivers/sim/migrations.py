@@ -45,7 +45,7 @@ class Migrations:
         """Start one, or find the one under way; its id. None: the domain runs at the target already and is gone here."""
         under_way = self.running(uuid, source)
         if under_way is not None:
-            return under_way.migration_id
+            return _to_follow(under_way, target)
         at_target = self._domains.get(target, uuid)
         if at_target is not None and at_target.active and not at_target.incoming and self._domains.get(source, uuid) is None:
             return None
@@ -187,6 +187,17 @@ class Migrations:
     def _end(self, migration_id: int, status: str) -> None:
         self._db.run("UPDATE migrations SET status=? WHERE id=?", status, migration_id)
         self._db.run("DELETE FROM timers WHERE ref=? AND kind IN ('migration', 'migration_fails')", migration_id)
+
+
+def _to_follow(under_way: Migration, target: str) -> int:
+    """The id of the one that is under way, if it goes where it should."""
+    if under_way.target != target:
+        raise ConflictError(
+            f"domain {under_way.uuid} cannot be migrated from host {under_way.source} to host {target}",
+            cause=f"its migration to host {under_way.target} is under way",
+            hint=f"nebula host show {under_way.source}",
+        )
+    return under_way.migration_id
 
 
 def _at_target(spec: DomainSpec, paths: dict[str, str]) -> DomainSpec:

@@ -10,7 +10,8 @@ Show = Literal["text", "number", "state", "host_state", "image_state", "cpu", "m
 class Column(NamedTuple):
     """`sql` is the expression (from the code, never from people). `show` says how a front shows the stored value:
     cpu (hundredths of a core), mib, bytes, age/time (seconds since the epoch), state (two codes packed: state*1000+lcm).
-    `default`: part of the default set; `wide`: of `-f wide`. `cost` "join" where another table is read for it."""
+    `default`: part of the default set; `wide`: of `-f wide`. `cost` "join" where another table is read for it.
+    """
 
     name: str
     header: str
@@ -30,7 +31,7 @@ class Source(NamedTuple):
     hidden: str = ""
     """A condition that leaves rows out unless asked for (VMs in DONE)."""
     as_of: str = ""
-    """An expression for the age of measured data."""
+    """A query for when the oldest measured data was taken."""
 
 
 def _c(
@@ -39,6 +40,7 @@ def _c(
     return Column(name, header or name.upper().replace("_", " "), sql, show, on, on or wide, "join" if join else "free")
 
 
+_OLDEST = 'SELECT MIN("monitored") FROM "host" WHERE "monitored">0 AND "state" IN (2,4)'
 VMS = Source(
     "vm",
     '"vm" LEFT JOIN "host" ON "host"."id"="vm"."host_id" LEFT JOIN "cluster" ON "cluster"."id"="vm"."cluster_id"',
@@ -66,7 +68,7 @@ VMS = Source(
         _c("uuid", '"vm"."uuid"'),
     ),
     hidden='"vm"."state"<>6',
-    as_of='"host"."monitored"',
+    as_of=_OLDEST,
 )
 _HOST_VMS = '(SELECT COUNT(*) FROM "vm" WHERE "vm"."host_id"="host"."id" AND "vm"."state"<>6)'
 _HOST_CPU = '(SELECT COALESCE(SUM("vm"."cpu"),0) FROM "vm" WHERE "vm"."host_id"="host"."id" AND "vm"."state"<>6)'
@@ -94,7 +96,7 @@ HOSTS = Source(
         _c("monitored", '"host"."monitored"', "age", wide=True),
         _c("error", '"host"."error"', wide=True),
     ),
-    as_of='"host"."monitored"',
+    as_of=_OLDEST,
 )
 CLUSTERS = Source(
     "cluster",
@@ -190,6 +192,4 @@ JOBS = Source(
         _c("ended", '"job"."ended"', "age", wide=True),
     ),
 )
-SOURCES: dict[str, Source] = {
-    source.noun: source for source in (VMS, HOSTS, CLUSTERS, DATASTORES, IMAGES, NETWORKS, JOBS)
-}
+SOURCES: dict[str, Source] = {source.noun: source for source in (VMS, HOSTS, CLUSTERS, DATASTORES, IMAGES, NETWORKS, JOBS)}

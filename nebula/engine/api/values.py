@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from nebula.engine.api.tables import Listing, Query
+
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """How a verb that changes something is called.
@@ -27,27 +29,6 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     job_id: int = 0
     would: tuple[str, ...] = ()
-
-
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a list; one value a column asked for. `as_of` is when the oldest host data in it was measured (0: n/a)."""
-
-    columns: tuple[str, ...]
-    rows: list[list[Any]]
-    as_of: float = 0.0
-
-
-class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """What to list. `filters`: (column, operator, value), operators = != < > <= >= ~ (regular expression) and
-    = with * as a pattern; all must hold. `sort`: columns, a leading "-" for falling. `limit` 0: all."""
-
-    columns: tuple[str, ...] = ()
-    filters: tuple[tuple[str, str, str], ...] = ()
-    sort: tuple[str, ...] = ()
-    limit: int = 0
-    offset: int = 0
-    done: bool = False
-    """VMs in DONE too."""
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,3 +132,19 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     user: str
     arch: str
+
+
+__all__ = [
+    "Accepted",
+    "Call",
+    "CatalogueEntry",
+    "Detail",
+    "Event",
+    "Finding",
+    "HostKeyOffer",
+    "JobView",
+    "Listing",
+    "LogLine",
+    "Query",
+    "Status",
+]

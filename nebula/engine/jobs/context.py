@@ -48,7 +48,8 @@ class KeyedLocks:
 class JobContext:
     """A running job: its row, its facts, and the way to everything outside.
 
-    `cache` is for what steps of this run share; nothing in it survives. `progress(done, total)` in bytes is kept in memory for watchers and written once a second at most.
+    `cache` is for what steps of this run share; nothing in it survives. `progress(done, total)` in bytes is kept in
+    memory for watchers and written once a second at most.
     """
 
     def __init__(self, job: JobRow, services: Services, cancel: CancelToken, locks: KeyedLocks, verbs: Verbs) -> None:

@@ -65,7 +65,7 @@ class Execution:
                 if not self._too_long():
                     return self._wait(error, step, index)
                 return self._turn(error, step, index)
-            except Exception as error:  # noqa: BLE001 - any failure of a step turns the job back
+            except Exception as error:
                 return self._turn(error, step, index)
         self._services.store.write(lambda tx: outcome.ended_well(tx, self._job, self._operation, self._services))
         return End.DONE
@@ -105,12 +105,10 @@ class Execution:
                 break
             except UnreachableError as error:
                 return self._wait(error, step, self._job.step)
-            except Exception as error:  # noqa: BLE001 - the other undos must still run; the log keeps this one
+            except Exception as error:
                 self._context.log(f"undo of {step.name} failed: {error}", "error")
                 clean = False
-        self._services.store.write(
-            lambda tx: outcome.ended_badly(tx, self._job, self._operation, self._services, clean=clean)
-        )
+        self._services.store.write(lambda tx: outcome.ended_badly(tx, self._job, self._operation, self._services, clean=clean))
         return End.FAILED
 
     def _park(self, index: int) -> End:

@@ -76,7 +76,8 @@ class Runner:
         """Try waiting jobs now (all, or these): a host is back, or somebody asked."""
         wanted = None if job_ids is None else set(job_ids)
         with self._lock:
-            now, kept = [], []
+            now: list[tuple[float, int]] = []
+            kept: list[tuple[float, int]] = []
             for when, job_id in self._later:
                 (now if wanted is None or job_id in wanted else kept).append((when, job_id))
             heapq.heapify(kept)

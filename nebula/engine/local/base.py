@@ -8,17 +8,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nebula.engine.api.columns import Column
-from nebula.engine.api.values import Accepted, Call, Detail, Listing, Query
+from nebula.engine.api.values import Accepted, Call, Listing, Query
+from nebula.engine.filters import decode
 from nebula.engine.jobs.runner import Runner
-from nebula.engine.lifecycle.states import HostState, ImageState, place_named
 from nebula.engine.listing import run
 from nebula.engine.services import Services
 from nebula.engine.store.rows import JobRow, RequestRow
 from nebula.engine.store.rows.base import Row
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.engine.store.writer import DryRun
-from nebula.errors import NotFoundError, UsageError
+from nebula.errors import NotFoundError
 from nebula.names import check_name
 
 R = TypeVar("R", bound=Row)
@@ -39,8 +38,7 @@ class Noun:
 
     def list(self, query: Query) -> Listing:
         """Rows of this noun."""
-        columns, rows = run(self._store.read(), self.noun, query, decode_filter)
-        return Listing(columns=columns, rows=rows)
+        return run(self._store.read(), self.noun, query, decode)
 
     def _change(self, call: Call, work: Callable[[Transaction], Accepted]) -> Accepted:
         """Run `work` in one transaction; the same key gets the same answer; a dry run is rolled back."""
@@ -61,7 +59,15 @@ class Noun:
         return accepted
 
     def _file(
-        self, tx: Transaction, kind: str, target_id: int, call: Call, args: Mapping[str, Any], *, target_kind: str = "", parent: int = 0
+        self,
+        tx: Transaction,
+        kind: str,
+        target_id: int,
+        call: Call,
+        args: Mapping[str, Any],
+        *,
+        target_kind: str = "",
+        parent: int = 0,
     ) -> JobRow:
         """A durable job, started when the transaction is."""
         job = tx.insert(
@@ -114,38 +120,3 @@ def free_name(tx: Transaction, kind: type[Row], name: str, *, but: int = 0) -> s
     if tx.count(kind, '"name"=? AND "id"<>?', (checked, but)):
         raise ConflictError(f"a {kind._table} called {checked} exists already", hint=f"nebula {kind._table} list")
     return checked
-
-
-def decode_filter(column: Column, value: str) -> Any:
-    """A typed filter value as the database holds it."""
-    if column.show == "state":
-        place = place_named(value)
-        if place is None:
-            raise UsageError(f"{value[:40]!r} is no state of a VM", hint="for example RUNNING, PENDING, POWEROFF")
-        return int(place.state) * 1000 + int(place.lcm)
-    if column.show in {"host_state", "image_state"}:
-        states = HostState if column.show == "host_state" else ImageState
-        if value.upper() not in states.__members__:
-            raise UsageError(f"{value[:40]!r} is no state", hint=f"one of: {', '.join(states.__members__)}")
-        return int(states[value.upper()])
-    return value if column.show == "text" else _number(column, value)
-
-
-def _number(column: Column, value: str) -> float:
-    from nebula.units import parse_mib, parse_size
-
-    if column.show == "bool":
-        return 1 if value.lower() in {"1", "yes", "true"} else 0
-    if column.show == "mib":
-        return parse_mib(value)
-    if column.show == "bytes":
-        return parse_size(value)
-    try:
-        return float(value) * (100 if column.show == "cpu" else 1)
-    except ValueError:
-        raise UsageError(f"{value[:40]!r} is no number", cause=f"column {column.name} holds numbers") from None
-
-
-def detail(kind: str, row: Any, body: Mapping[str, Any]) -> Detail:
-    """A Detail of a named row."""
-    return Detail(kind=kind, id=row.id, name=row.name, body=dict(body))

@@ -23,7 +23,9 @@ class LocalClusters(Noun):
             "name": row.name,
             "cpu_baseline": row.baseline or None,
             "hosts": [host.name for host in queries.select(HostRow, '"cluster_id"=? ORDER BY "id"', (row.id,))],
-            "datastores": [item.name for item in queries.select(DatastoreRow, '"cluster_id" IN (?,-1) ORDER BY "id"', (row.id,))],
+            "datastores": [
+                item.name for item in queries.select(DatastoreRow, '"cluster_id" IN (?,-1) ORDER BY "id"', (row.id,))
+            ],
             "networks": [item.name for item in queries.select(NetworkRow, '"cluster_id" IN (?,-1) ORDER BY "id"', (row.id,))],
         }
         return Detail(kind="cluster", id=row.id, name=row.name, body=body)

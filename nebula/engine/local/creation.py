@@ -78,11 +78,13 @@ class Creation:
         return self._system_datastore()
 
     def _system_datastore(self) -> int:
-        found = self._tx.first(DatastoreRow, "\"type\"='system' AND \"state\"=0 ORDER BY \"id\"") or self._tx.first(
-            DatastoreRow, "\"type\"='image' AND \"state\"=0 ORDER BY \"id\""
+        found = self._tx.first(DatastoreRow, '"type"=\'system\' AND "state"=0 ORDER BY "id"') or self._tx.first(
+            DatastoreRow, '"type"=\'image\' AND "state"=0 ORDER BY "id"'
         )
         if found is None:
-            raise ConflictError("there is no system datastore for empty disks", hint="nebula datastore create system --type system")
+            raise ConflictError(
+                "there is no system datastore for empty disks", hint="nebula datastore create system --type system"
+            )
         return found.id
 
     def _context_home(self, template: Template) -> int:

@@ -53,7 +53,9 @@ class LocalDatastores(Noun):
         path = str(spec.get("path") or "")
         if driver == "shared" and not path:
             raise UsageError("a shared datastore needs the path where all hosts see it", hint="--path /srv/nebula")
-        if path and (not path.startswith("/") or ".." in path.split("/") or any(ord(sign) < 32 for sign in path) or len(path) > 1024):
+        if path and (
+            not path.startswith("/") or ".." in path.split("/") or any(ord(sign) < 32 for sign in path) or len(path) > 1024
+        ):
             raise UsageError(f"{path[:60]!r} is no absolute path", hint="--path /srv/nebula")
 
         def work(tx: Transaction) -> Accepted:

@@ -30,7 +30,6 @@ from nebula.engine.store.backup import put_aside
 from nebula.engine.store.database import Location, parse_url
 from nebula.engine.store.store import Store
 
-
 _LONGEST_WAIT = 60.0
 """Seconds of a single wait: the system's calls take no infinite ones."""
 

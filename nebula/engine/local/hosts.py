@@ -110,7 +110,9 @@ class LocalHosts(Noun):
         """See Hosts.update."""
         unknown = set(changes) - _CHANGEABLE
         if unknown:
-            raise UsageError(f"a host has no {sorted(unknown)[0]!r} to change", hint=f"one of: {', '.join(sorted(_CHANGEABLE))}")
+            raise UsageError(
+                f"a host has no {min(unknown)!r} to change", hint=f"one of: {', '.join(sorted(_CHANGEABLE))}"
+            )
 
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, HostRow, ref)
@@ -219,8 +221,18 @@ class LocalHosts(Noun):
             "port": row.port,
             "driver": row.driver,
             "virt": row.virt or row.virt_asked,
-            "cpu": {"total": row.cpu_total / 100, "max": row.cpu_max / 100, "promised": cpu / 100, "used": _used(row.cpu_used, 100)},
-            "memory_mib": {"total": row.memory_total, "max": row.memory_max, "promised": memory, "used": _used(row.memory_used, 1)},
+            "cpu": {
+                "total": row.cpu_total / 100,
+                "max": row.cpu_max / 100,
+                "promised": cpu / 100,
+                "used": _used(row.cpu_used, 100),
+            },
+            "memory_mib": {
+                "total": row.memory_total,
+                "max": row.memory_max,
+                "promised": memory,
+                "used": _used(row.memory_used, 1),
+            },
             "vms": vms,
             "reserved": {"cpu": row.reserved_cpu, "memory": row.reserved_memory},
             "monitored": row.monitored,
@@ -266,7 +278,9 @@ def _new_row(spec: Mapping[str, Any]) -> HostRow:
     keys = [str(line) for line in spec.get("host_keys") or ()]
     transport = "sim" if driver == "sim" else "ssh" if address else "local"
     if transport == "ssh" and not keys:
-        raise UsageError("a remote host needs its key pinned", hint=f"ssh-keyscan {address}, compare, then --fingerprint SHA256:…")
+        raise UsageError(
+            "a remote host needs its key pinned", hint=f"ssh-keyscan {address}, compare, then --fingerprint SHA256:…"
+        )
     for name in ("reserved_cpu", "reserved_memory"):
         reserved_amount(100, str(spec.get(name) or ""))
     return HostRow(

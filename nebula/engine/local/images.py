@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nebula.engine.api.values import Accepted, Call, CatalogueEntry, Detail
-from nebula.engine.lifecycle.states import HostState, ImageState
+from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.store.rows import DatastoreRow, HostRow, ImageCopyRow, ImageRow
 from nebula.engine.store.transaction import Transaction
@@ -146,7 +146,7 @@ class LocalImages(Noun):
             if row.type not in {"image", "file"}:
                 raise UsageError(f"datastore {row.name} is of type {row.type}", hint="nebula datastore list type=image")
             return row
-        found = tx.first(DatastoreRow, "\"type\"='image' AND \"state\"=0 ORDER BY \"id\"")
+        found = tx.first(DatastoreRow, '"type"=\'image\' AND "state"=0 ORDER BY "id"')
         if found is None:
             raise ConflictError("there is no image datastore", hint="nebula datastore create images --type image")
         return found

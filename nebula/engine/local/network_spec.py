@@ -30,7 +30,9 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
     }
     if settings["nat"]:
         _complete_nat(spec, settings, ranges, others)
-    return {key: value for key, value in settings.items() if value not in ("", [], False) and (key, value) != ("mtu", 0)}, ranges
+    return {
+        key: value for key, value in settings.items() if value not in ("", [], False) and (key, value) != ("mtu", 0)
+    }, ranges
 
 
 def _complete_nat(
@@ -42,7 +44,7 @@ def _complete_nat(
         from nebula.drivers.network.subnet import choose_subnet
 
         taken = [
-            ipaddress.ip_network(f"{other.gateway}/{other.prefix_length}", strict=False) for other in others if other.gateway
+            ipaddress.IPv4Network(f"{other.gateway}/{other.prefix_length}", strict=False) for other in others if other.gateway
         ]
         subnet = choose_subnet([*taken, *_routes_here()])
         settings["gateway"], settings["prefix_length"] = str(subnet[1]), subnet.prefixlen
@@ -63,14 +65,16 @@ def _routes_here() -> list[ipaddress.IPv4Network]:
 
     found = []
     for addresses in psutil.net_if_addrs().values():
-        for item in addresses:
-            if item.family.name == "AF_INET" and item.netmask:
-                found.append(ipaddress.IPv4Network(f"{item.address}/{item.netmask}", strict=False))
+        found.extend(
+            ipaddress.IPv4Network(f"{item.address}/{item.netmask}", strict=False)
+            for item in addresses
+            if item.family.name == "AF_INET" and item.netmask
+        )
     return found
 
 
 def _resolvers() -> list[str]:
-    """This machine's own DNS servers where a guest can reach them, else public ones."""
+    """The machine's own DNS servers where a guest can reach them, else public ones."""
     from pathlib import Path
 
     try:
@@ -93,7 +97,9 @@ def _devices(spec: Mapping[str, Any]) -> None:
     for key in ("bridge", "physical_device"):
         name = str(spec.get(key) or "")
         if name and (len(name) > 15 or not set(name) <= _BRIDGE_SIGNS):
-            raise UsageError(f"{name[:40]!r} is no device name", cause="at most 15 letters, digits, _ . -", hint="for example br0")
+            raise UsageError(
+                f"{name[:40]!r} is no device name", cause="at most 15 letters, digits, _ . -", hint="for example br0"
+            )
     driver = str(spec.get("driver") or "bridge")
     if driver not in NETWORKS:
         raise UsageError(f"no network driver is called {driver[:40]!r}", hint=f"one of: {', '.join(sorted(NETWORKS))}")

@@ -111,7 +111,9 @@ class LocalNetworks(Noun):
                 raise NotFoundError(f"network {row.name} has no range {number}", hint=f"nebula network show {row.id}")
             taken = tx.count(LeaseRow, '"range_id"=?', (found.id,))
             if taken:
-                raise ConflictError(f"range {number} of network {row.name} has {taken} leases", hint=f"nebula network leases {row.id}")
+                raise ConflictError(
+                    f"range {number} of network {row.name} has {taken} leases", hint=f"nebula network leases {row.id}"
+                )
             tx.delete(found)
             tx.event("network.updated", "network", row.id, actor=call.actor, name=row.name)
             return Accepted(kind="network", id=row.id, name=row.name)
@@ -201,10 +203,14 @@ class LocalNetworks(Noun):
             lease = tx.first(LeaseRow, '"network_id"=? AND "vm_id">0', (row.id,))
             if lease is not None:
                 vm = tx.get(VmRow, lease.vm_id)
-                raise ConflictError(f"network {row.name} is in use by VM {vm.name} ({vm.id})", hint=f"nebula network leases {row.id}")
+                raise ConflictError(
+                    f"network {row.name} is in use by VM {vm.name} ({vm.id})", hint=f"nebula network leases {row.id}"
+                )
             child = tx.first(NetworkRow, '"parent_id"=?', (row.id,))
             if child is not None:
-                raise ConflictError(f"network {row.name} has reservation {child.name}", hint=f"nebula network remove {child.id}")
+                raise ConflictError(
+                    f"network {row.name} has reservation {child.name}", hint=f"nebula network remove {child.id}"
+                )
             if row.parent_id > 0:
                 return self._give_back(tx, row, call)
             job = self._file(tx, "network.remove", row.id, call, {})
@@ -229,15 +235,15 @@ class LocalNetworks(Noun):
                     f"the range overlaps range {other.number} of network {network.name}", cause=", ".join(common),
                     hint=f"nebula network show {network.id}",
                 )  # fmt: skip
-        return tx.insert(
-            AddressRangeRow(network_id=network.id, number=number, size=made.size, body=msgspec.to_builtins(made))
-        )
+        return tx.insert(AddressRangeRow(network_id=network.id, number=number, size=made.size, body=msgspec.to_builtins(made)))
 
     def _move_addresses(self, tx: Transaction, parent: NetworkRow, child: NetworkRow, size: int, first: str) -> None:
         taken = self._leases.take(tx, parent, RESERVED, child.id, wanted=first)
         whole = tx.get(AddressRangeRow, taken.range_id)
         span = range(taken.position + 1, taken.position + size)
-        busy = tx.count(LeaseRow, '"range_id"=? AND "position">? AND "position"<?', (whole.id, taken.position, taken.position + size))
+        busy = tx.count(
+            LeaseRow, '"range_id"=? AND "position">? AND "position"<?', (whole.id, taken.position, taken.position + size)
+        )
         if busy or taken.position + size > whole.size:
             raise CapacityError(
                 f"network {parent.name} has no {size} free addresses in a row from {taken.ip or taken.mac}",
@@ -249,7 +255,16 @@ class LocalNetworks(Noun):
         for position in span:
             at = address_at(ar, position)
             tx.insert(
-                LeaseRow(network_id=parent.id, range_id=whole.id, position=position, vm_id=RESERVED, nic_id=child.id, mac=at.mac, ip=at.ip, ip6=at.ip6)
+                LeaseRow(
+                    network_id=parent.id,
+                    range_id=whole.id,
+                    position=position,
+                    vm_id=RESERVED,
+                    nic_id=child.id,
+                    mac=at.mac,
+                    ip=at.ip,
+                    ip6=at.ip6,
+                )
             )
         count(tx, parent, size - 1)
         part = msgspec.structs.replace(ar, size=size, mac=taken.mac, ip=taken.ip, ip6=taken.ip6 if ar.ip6 else "")

@@ -32,7 +32,11 @@ class LocalSystem:
             noun: int(queries.rows(f'SELECT COUNT(*) FROM "{noun}"' + (' WHERE "state"<>6' if noun == "vm" else ""))[0][0])
             for noun in _COUNTED
         }
-        jobs = dict(queries.rows("SELECT \"state\", COUNT(*) FROM \"job\" WHERE \"state\" IN ('ready','running','waiting') GROUP BY \"state\""))
+        jobs = dict(
+            queries.rows(
+                'SELECT "state", COUNT(*) FROM "job" WHERE "state" IN (\'ready\',\'running\',\'waiting\') GROUP BY "state"'
+            )
+        )
         found = owner(self._services.home)
         return Status(
             version=__version__,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from nebula.engine.api.verbs import ByteStream
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.table import RUNNING
@@ -27,7 +25,7 @@ class GraphicsTunnel:
 
     @property
     def type(self) -> str:
-        """vnc or spice."""
+        """Vnc or spice."""
         return self._kind
 
     def close(self) -> None:
@@ -37,7 +35,7 @@ class GraphicsTunnel:
 
 def console(services: Services, vm: VmRow) -> ByteStream:
     """Attach to the serial console."""
-    return cast(ByteStream, services.pool.hypervisor(_host(services, vm)).console(vm.uuid))
+    return services.pool.hypervisor(_host(services, vm)).console(vm.uuid)
 
 
 def graphics(services: Services, vm: VmRow) -> GraphicsTunnel:

@@ -87,7 +87,7 @@ def describe(queries: Queries, vm: VmRow) -> Detail:
     machine = machine_of(vm)
     place = place_of(vm)
     host = _host(queries, vm.host_id)
-    jobs = queries.select(JobRow, "\"target_kind\"='vm' AND \"target_id\"=? ORDER BY \"id\" DESC LIMIT 1", (vm.id,))
+    jobs = queries.select(JobRow, '"target_kind"=\'vm\' AND "target_id"=? ORDER BY "id" DESC LIMIT 1', (vm.id,))
     body: dict[str, Any] = {
         "state": place.name,
         "reason": vm.reason,
@@ -128,12 +128,14 @@ def log(queries: Queries, vm: VmRow) -> list[LogLine]:
     """Events, stays and job logs of the VM in one order."""
     lines = [
         LogLine(at=event.at, level="info", text=_event_words(event), source="event")
-        for event in queries.select(EventRow, "\"object_kind\"='vm' AND \"object_id\"=? ORDER BY \"id\"", (vm.id,))
+        for event in queries.select(EventRow, '"object_kind"=\'vm\' AND "object_id"=? ORDER BY "id"', (vm.id,))
     ]
-    jobs = queries.select(JobRow, "\"target_kind\"='vm' AND \"target_id\"=?", (vm.id,))
+    jobs = queries.select(JobRow, '"target_kind"=\'vm\' AND "target_id"=?', (vm.id,))
     for job in jobs:
-        for line in queries.select(JobLogRow, '"job_id"=? ORDER BY "id"', (job.id,)):
-            lines.append(LogLine(at=line.at, level=line.level, text=line.text, source=f"job {job.id} {job.kind}"))
+        lines.extend(
+            LogLine(at=line.at, level=line.level, text=line.text, source=f"job {job.id} {job.kind}")
+            for line in queries.select(JobLogRow, '"job_id"=? ORDER BY "id"', (job.id,))
+        )
     for stay in queries.select(HistoryRow, '"vm_id"=? ORDER BY "seq"', (vm.id,)):
         text = f"{stay.action} on {stay.host}" + (f" ({stay.reason})" if stay.reason else "")
         lines.append(LogLine(at=stay.started, level="info", text=text, source="history"))

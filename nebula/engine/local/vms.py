@@ -171,7 +171,7 @@ class LocalVms(Noun):
         given = regular(changes)
         fixed = {"DISK", "NIC", "CPU", "VCPU", "MEMORY", "NAME", "OS", "CONTEXT", "GRAPHICS"} & set(given)
         if fixed:
-            raise UsageError(f"{sorted(fixed)[0]} cannot be changed this way", hint="nebula vm --help lists the verbs")
+            raise UsageError(f"{min(fixed)} cannot be changed this way", hint="nebula vm --help lists the verbs")
 
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
@@ -196,8 +196,7 @@ class LocalVms(Noun):
     # --- shared by the verbs
 
     def _find(self, queries: Queries, ref: str, *, done: bool = False) -> VmRow:
-        vm = resolve(queries, VmRow, ref, condition="" if done else _LIVE)
-        return vm
+        return resolve(queries, VmRow, ref, condition="" if done else _LIVE)
 
     def _verb(self, ref: str, verb: str, call: Call, **args: Any) -> Accepted:
         def work(tx: Transaction) -> Accepted:
@@ -237,7 +236,7 @@ class LocalVms(Noun):
         return self._start(tx, vm, row, call, {"host": target.id, "reason": reason})
 
     def _retry_deploy(self, tx: Transaction, vm: VmRow, row: Transition, call: Call) -> Accepted:
-        last = tx.first(JobRow, "\"target_kind\"='vm' AND \"target_id\"=? AND \"kind\"='vm.deploy' ORDER BY \"id\" DESC", (vm.id,))
+        last = tx.first(JobRow, '"target_kind"=\'vm\' AND "target_id"=? AND "kind"=\'vm.deploy\' ORDER BY "id" DESC', (vm.id,))
         asked = int(last.args["host"]) if last else vm.host_id
         target = tx.first(HostRow, '"id"=? AND "state"=?', (asked, int(HostState.MONITORED))) or choose_target(tx, vm)
         require_room(tx, vm, target)
@@ -249,4 +248,3 @@ class LocalVms(Noun):
         tx.event("job.cancel", "job", job.id, actor=call.actor)
         tx.after_commit(lambda: self._runner.cancel(job.id, f"cancelled by {call.actor or 'a person'}"))
         return Accepted(kind="vm", id=vm.id, name=vm.name, job_id=job.id)
-

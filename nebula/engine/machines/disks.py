@@ -114,7 +114,9 @@ def _from_image(number: int, item: Mapping[str, Any], image: ImageRow, taken: se
     size = mebibytes(item, "SIZE", 0, MAX_DISK_MIB) << 20
     if size and kind != "clone":
         raise UsageError(
-            f"disk {number}: SIZE does not fit image {image.name}", cause=f"a {kind} disk is the image itself", hint="leave SIZE out"
+            f"disk {number}: SIZE does not fit image {image.name}",
+            cause=f"a {kind} disk is the image itself",
+            hint="leave SIZE out",
         )
     if size and image.size and size < image.size:
         raise UsageError(
@@ -176,7 +178,8 @@ def _target(item: Mapping[str, Any], prefix: str, taken: set[str]) -> tuple[str,
 
 
 def free_target(prefix: str, taken: set[str]) -> str:
-    """The first free name with that prefix: vda … vdz, vdaa …"""
-    letters = "abcdefghijklmnopqrstuvwxyz"
+    """The first free name with that prefix: vda to vdz, then vdaa."""
+    letters: str = "abcdefghijklmnopqrstuvwxyz"
     names = [*letters, *(first + second for first in letters for second in letters)]
-    return next(prefix + name for name in names if prefix + name not in taken)
+    free: str = next(prefix + name for name in names if prefix + name not in taken)
+    return free

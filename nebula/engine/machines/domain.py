@@ -105,9 +105,7 @@ def _boot_order(machine: Machine) -> dict[str, int]:
 
 
 def _interface(nic: Nic, network: NetworkSpec) -> DomainInterface:
-    return DomainInterface(
-        nic_id=nic.nic_id, mac=nic.mac, bridge=network.bridge, tap=nic.tap, model=nic.model, mtu=network.mtu
-    )
+    return DomainInterface(nic_id=nic.nic_id, mac=nic.mac, bridge=network.bridge, tap=nic.tap, model=nic.model, mtu=network.mtu)
 
 
 def _graphics(given: Mapping[str, Any] | None) -> DomainGraphics:

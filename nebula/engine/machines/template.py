@@ -48,7 +48,9 @@ def attribute_name(key: object) -> str:
 
 def _vector(name: str, value: Any) -> Template:
     if not isinstance(value, Mapping):
-        raise UsageError(f"{name} must be a group of attributes", cause=f"got {str(value)[:60]!r}", hint=f"{name} = [ KEY = value ]")
+        raise UsageError(
+            f"{name} must be a group of attributes", cause=f"got {str(value)[:60]!r}", hint=f"{name} = [ KEY = value ]"
+        )
     return {attribute_name(key): item for key, item in value.items()}
 
 

@@ -55,7 +55,7 @@ class Monitor:
         """Wait until every host was asked once (it answered or did not)."""
         with self._lock:
             watchers = list(self._watchers.values())
-        return all([watcher.looked.wait(timeout) for watcher in watchers])
+        return all(watcher.looked.wait(timeout) for watcher in watchers)
 
     def _on_events(self, events: list[EventRow]) -> None:
         if any(event.kind in {"host.state", "host.removed", "host.updated"} for event in events):
@@ -65,7 +65,7 @@ class Monitor:
         if self._stopping.is_set():
             return
         rows = self._services.store.read().select(HostRow)
-        watched = {row.id for row in rows if row.state not in {HostState.OFFLINE} and row.body.get("facts")}
+        watched = {row.id for row in rows if row.state != HostState.OFFLINE and row.body.get("facts")}
         with self._lock:
             gone = [self._watchers.pop(number) for number in list(self._watchers) if number not in watched]
             fresh = [HostWatcher(number, self) for number in watched if number not in self._watchers]
@@ -143,7 +143,7 @@ class HostWatcher(threading.Thread):
         if self._done:
             return
         if found.error:
-            self._fail(host, found.error)
+            self._fail(found.error)
             return
         self._failures = 0
         alive = {uuid for uuid, reality in found.domains.items() if reality.state in _ALIVE and not reality.incoming}
@@ -163,7 +163,7 @@ class HostWatcher(threading.Thread):
                 lambda tx: tx.event("host.finding", "host", host.id, name=host.name, runs_unexpectedly=strangers)
             )
 
-    def _fail(self, host: HostRow, error: str) -> None:
+    def _fail(self, error: str) -> None:
         self._failures += 1
         if self._failures >= self._services.settings.host_failures:
             self._services.store.write(lambda tx: failed(tx, self.host_id, error))

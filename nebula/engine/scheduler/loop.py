@@ -71,7 +71,9 @@ class Scheduler:
 
     def _on_events(self, events: list[EventRow]) -> None:
         for event in events:
-            if event.kind in _WAKING and not (event.kind == "vm.state" and event.body.get("after") in {"PROLOG", "BOOT", "RUNNING"}):
+            if event.kind in _WAKING and not (
+                event.kind == "vm.state" and event.body.get("after") in {"PROLOG", "BOOT", "RUNNING"}
+            ):
                 self.poke()
                 return
 

@@ -20,7 +20,8 @@ class HostView(msgspec.Struct, frozen=True, kw_only=True):
 
 class VmView(msgspec.Struct, frozen=True, kw_only=True):
     """A VM that waits. `clusters`: where its datastores and networks reach, empty: everywhere. `not_on`: hosts that it
-    must leave. `only_on`: the host that a person asked for, -1: any."""
+    must leave. `only_on`: the host that a person asked for, -1: any.
+    """
 
     id: int
     name: str

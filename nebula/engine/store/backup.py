@@ -98,6 +98,4 @@ def _check_copy(source: Path) -> None:
 
 def _only_sqlite(location: Location) -> None:
     if location.dialect.kind != "sqlite":
-        raise UsageError(
-            "the engine's database is on a server: use its own tools for copies", hint="pg_dump or mariadb-dump"
-        )
+        raise UsageError("the engine's database is on a server: use its own tools for copies", hint="pg_dump or mariadb-dump")

@@ -45,7 +45,7 @@ class Store:
         return self._writer.write(work)
 
     def read(self) -> Queries:
-        """This thread's reader; each statement sees the newest commit."""
+        """The thread's own reader; each statement sees the newest commit."""
         found: Queries | None = getattr(self._local, "queries", None)
         if found is None:
             found = Queries(connect(self.location, readonly=True), self.location.dialect)

@@ -24,7 +24,7 @@ Work = Callable[[Transaction], Any]
 _BATCH = 512
 
 
-class DryRun(Exception):  # noqa: N818 - it carries an answer, it is not an error
+class DryRun(Exception):
     """Raised by a write that only wanted to know: rolled back, `answer` goes to the caller."""
 
     def __init__(self, answer: Any) -> None:
@@ -117,7 +117,7 @@ class Writer:
     def _run(self, batch: list[tuple[Work, Future[Any]]]) -> None:
         try:
             outcomes, transaction = self._commit(batch)
-        except Exception as error:  # noqa: BLE001 - whatever the database raised is every waiting caller's answer
+        except Exception as error:
             self._rollback()
             failure = error if isinstance(error, NebulaError) else as_error(error, self._location.path or "its server")
             for _, future in batch:
@@ -155,7 +155,7 @@ class Writer:
         except NebulaError as error:
             self._undo(transaction, events, after)
             return None, error
-        except Exception as error:  # noqa: BLE001 - one write's failure is its own caller's, not its neighbours'
+        except Exception as error:
             self._undo(transaction, events, after)
             return None, as_error(error, self._location.path) if _from_database(error) else error
         transaction.execute("RELEASE SAVEPOINT one")
@@ -180,7 +180,7 @@ class Writer:
     def _rollback(self) -> None:
         try:
             self._open().cursor().execute("ROLLBACK")
-        except Exception:  # noqa: BLE001 - no transaction is open, or the connection is gone: open another one
+        except Exception:
             self._open().close()
             self._connection = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +25,11 @@ def run(bench: Bench) -> Iterator[Figure]:
     yield Figure("first start (unpacks)", "ms", [_first(bench, number) for number in range(3)])
     environment = _environment(bench.scratch / "cache")
     _demo(program, home, bench.vms, environment)
-    peers = {"/bin/true": ["/bin/true"], "python3 -c pass": ["python3", "-c", "pass"]}
+    peers = {"/bin/true": ["/bin/true"], "python3 -c pass": [str(Path(sys.executable).resolve()), "-c", "pass"]}
+    peers["python3 -I -S -c pass"] = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", "pass"]
     if shutil.which("virsh"):
         peers["virsh --version"] = ["virsh", "--version"]
+    peers["nebula --version, plain directory"] = _plain(bench.scratch / "cache")
     own = _own(program, home, bench.vms)
     yield from _figures(interleaved({**peers, **own}, bench.rounds, environment), peers)
     with daemon(program, home, environment):
@@ -45,9 +48,16 @@ def _own(program: str, home: Path, vms: int) -> dict[str, list[str]]:
     }
 
 
+def _plain(cache: Path) -> list[str]:
+    """The same program without the one file around it."""
+    [site] = cache.glob("*/lib/*/site-packages")
+    code = f"import sys; sys.path.append({str(site)!r}); from nebula.cli.entry import main; sys.exit(main(['--version']))"
+    return [str(site.parents[2] / "bin" / "python"), "-I", "-S", "-c", code]
+
+
 def _figures(taken: Mapping[str, list[float]], peers: Mapping[str, object]) -> Iterator[Figure]:
     for name, samples in taken.items():
-        yield Figure(name, "ms", samples, beside="" if name in peers else "python3 -c pass, virsh --version")
+        yield Figure(name, "ms", samples, beside="" if name in peers else "python3, virsh --version")
 
 
 def _first(bench: Bench, number: int) -> float:

@@ -15,7 +15,7 @@ def start() -> None:
     mark_used(f"{here}/used")
     sys.path.append(f"{here}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages")
     sys.argv = [os.path.abspath(sys.argv[1]), *sys.argv[2:]]
-    from nebula.cli.entry import main  # noqa: PLC0415 - its place is known only now
+    from nebula.cli.entry import main
 
     sys.exit(main())
 

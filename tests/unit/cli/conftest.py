@@ -63,6 +63,10 @@ class InProcess:
         """Nobody serves in a test."""
         return 0
 
+    def finish_jobs(self, _: str) -> int:
+        """Nothing is left behind in a test."""
+        return 0
+
 
 Cli = Callable[..., Result]
 

@@ -100,9 +100,13 @@ def test_signals_put_the_terminal_back(terminal: tuple[int, int], number: signal
 def test_any_exception_puts_the_terminal_back(terminal: tuple[int, int]) -> None:
     before = termios.tcgetattr(terminal[1])
     with pytest.raises(ZeroDivisionError), raw_terminal(terminal[1]):
-        assert termios.tcgetattr(terminal[1]) != before
-        raise ZeroDivisionError
+        _fail_while_raw(terminal[1], before)
     assert termios.tcgetattr(terminal[1]) == before
+
+
+def _fail_while_raw(keyboard: int, before: list[object]) -> None:
+    assert termios.tcgetattr(keyboard) != before
+    raise ZeroDivisionError
 
 
 def test_without_a_terminal_it_is_a_usage_error() -> None:

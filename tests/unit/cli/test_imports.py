@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nebula.engine.local.engine import own
+
 from .conftest import InProcess, runner
 
 HEAVY = {"asyncio", "asyncssh", "libvirt", "numpy", "textual", "rich", "httpx", "typer", "yaml", "psutil"}
@@ -23,8 +25,6 @@ print(json.dumps([status, sorted(sys.modules)]), file=sys.stderr)
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a few VMs that nobody owns any more."""
-    from nebula.engine.local.engine import own
-
     path = tmp_path_factory.mktemp("cold")
     engine = own(path, "command")
     assert engine is not None

@@ -30,8 +30,15 @@ def test_programs_get_raw_values_of_the_same_rows(cli: Cli) -> None:
     columns = ("-c", "id,name,memory,cpu,disk,state,created,autostart")
     rows = json.loads(cli("vm", "list", "-f", "json", *columns).out)
     assert rows[0] | {"created": 0} == {
-        "id": 1, "name": "web-1", "memory": 512, "cpu": 0.5, "disk": 2 << 30, "state": "RUNNING", "created": 0, "autostart": False,
-    }  # fmt: skip
+        "id": 1,
+        "name": "web-1",
+        "memory": 512,
+        "cpu": 0.5,
+        "disk": 2 << 30,
+        "state": "RUNNING",
+        "created": 0,
+        "autostart": False,
+    }
     assert yaml.safe_load(cli("vm", "list", "-f", "yaml", *columns).out) == rows
     assert [json.loads(line) for line in cli("vm", "list", "-f", "jsonl", *columns).lines] == rows
     read = list(csv.DictReader(io.StringIO(cli("vm", "list", "-f", "csv", *columns).out)))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebula.cli import fastparse, table, typerfront
 from nebula.cli.command import GLOBALS, Command, Option, options_of
+from nebula.cli.entry import handler
 from nebula.cli.invocation import Invocation
+from nebula.cli.options import GlobalOptions
 from nebula.errors import UsageError
 
 COMMANDS = [command for noun in ("", *(noun.name for noun in table.NOUNS)) for command in table.commands(noun)]
@@ -56,8 +60,6 @@ def test_the_parsers_agree(words: list[str]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.path)
 def test_every_example_is_a_line_that_both_parsers_take(command: Command) -> None:
-    import shlex
-
     words = shlex.split(command.example.partition(" > ")[0])[1:]
     quick = fastparse.parse(words)
     assert isinstance(quick, Invocation)
@@ -67,9 +69,6 @@ def test_every_example_is_a_line_that_both_parsers_take(command: Command) -> Non
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.path)
 def test_every_command_has_a_handler_and_distinct_options(command: Command) -> None:
-    from nebula.cli.entry import handler
-    from nebula.cli.options import GlobalOptions
-
     assert callable(handler(Invocation(command, {}, GlobalOptions())))
     names = [name for option in options_of(command) for name in (option.name, option.short) if name]
     assert len(names) == len(set(names))

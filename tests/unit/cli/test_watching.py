@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from nebula.cli import entry
 from nebula.cli.context import Context
@@ -16,15 +17,14 @@ from nebula.engine.api.values import Event, JobView
 from .conftest import Cli, InProcess
 
 JOB = JobView(
-    id=12, kind="vm.deploy", target_kind="vm", target_id=1, target="web", state="running", step="make disks", steps=5, position=1,
-    direction="forward", done=50, total=100, attempt=1, not_before=0.0, created=1.0, started=1.0, ended=0.0, actor="", error={},
+    id=12, kind="vm.deploy", target_kind="vm", target_id=1, target="web", state="running", step="make disks", steps=5,
+    position=1, direction="forward", done=50, total=100, attempt=1, not_before=0.0, created=1.0, started=1.0, ended=0.0,
+    actor="", error={},
 )  # fmt: skip
 
 
 def changed(**values: object) -> JobView:
     """The job with other values."""
-    from msgspec.structs import replace
-
     return replace(JOB, **values)
 
 

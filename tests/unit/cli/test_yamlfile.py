@@ -73,9 +73,10 @@ def test_what_is_no_mapping_is_no_template(text: str) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_a_mapping_or_a_usage_error(text: str) -> None:
     try:
-        assert isinstance(parse(text, "t.yaml"), dict)
-    except UsageError as error:
-        assert error.hint
+        found = parse(text, "t.yaml")
+    except UsageError:
+        return
+    assert isinstance(found, dict)
 
 
 def test_files_are_limited(tmp_path: Path) -> None:

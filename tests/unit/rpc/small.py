@@ -133,7 +133,8 @@ class Events:
         try:
             while True:
                 with self.arrived:
-                    self.arrived.wait_for(lambda: len(self.journal) > seen, 0.05)
+                    if len(self.journal) <= seen:
+                        self.arrived.wait(0.05)
                     fresh = self.journal[seen:]
                 yield from fresh
                 seen += len(fresh)
@@ -145,15 +146,24 @@ class Events:
 class SmallEngine:
     def __init__(self) -> None:
         self.vms, self.hosts, self.events = Vms(), Hosts(), Events()
-        self.system = SimpleNamespace(backup=self.backup)
+        self.system = SimpleNamespace(backup=self.backup, stop=self.stop)
         self.backups: list[str] = []
+        self.stops: list[Call] = []
         self.after: list[Any] = []
 
     def backup(self, path: str) -> str:
         self.backups.append(path)
+        self._afterwards()
+        return path
+
+    def stop(self, call: Call) -> Accepted:
+        self.stops.append(call)
+        self._afterwards()
+        return Accepted(kind="engine", id=0, name="")
+
+    def _afterwards(self) -> None:
         while self.after:
             self.after.pop()()
-        return path
 
     @property
     def facade(self) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,17 @@ from types import MappingProxyType
 import pytest
 
 from nebula.engine.api.values import Accepted, Call, Listing, Query
-from nebula.errors import NebulaError, OwnerError, TimedOutError, UnreachableError, UsageError, VersionError, all_errors
-from nebula.rpc import limits
+from nebula.errors import (
+    DeniedError,
+    NebulaError,
+    OwnerError,
+    TimedOutError,
+    UnreachableError,
+    UsageError,
+    VersionError,
+    all_errors,
+)
+from nebula.rpc import limits, plain
 from nebula.rpc.client import RemoteEngine, try_connect
 from nebula.rpc.link import Waits
 from nebula.rpc.server import Server
@@ -83,9 +93,13 @@ def test_the_next_owner_is_asked(place: Path, connect: Connect, engine: SmallEng
     first.start()
     client = connect()
 
+    def hand_over() -> None:
+        first.stop()
+        second.start()
+
     def change_over() -> None:
         cut(first)
-        threading.Thread(target=lambda: (first.stop(), second.start())).start()
+        threading.Thread(target=hand_over).start()
 
     engine.vms.after = [change_over]
     try:
@@ -122,6 +136,13 @@ def test_a_backup_is_not_sent_twice(client: RemoteEngine, server: Server, engine
     assert engine.backups == ["/srv/copy.db"]
 
 
+def test_a_stop_does_not_reach_the_next_owner(client: RemoteEngine, server: Server, engine: SmallEngine) -> None:
+    engine.after = [lambda: cut(server)]
+    with pytest.raises(UnreachableError):
+        client.system.stop(Call())
+    assert len(engine.stops) == 1
+
+
 def test_an_owner_that_lets_go_is_no_answer(connect: Connect, engine: SmallEngine, place: Path) -> None:
     def refuse() -> None:
         raise OwnerError("this engine is stopping")
@@ -154,6 +175,12 @@ def test_try_connect(server: Server, place: Path) -> None:
     assert try_connect(place, 0.1) is None
 
 
+def test_a_socket_for_others_is_denied(place: Path) -> None:
+    error = plain.unreachable(place, PermissionError(13, "Permission denied"))
+    assert isinstance(error, DeniedError)
+    assert "usermod" in error.hint
+
+
 def test_try_connect_to_a_file_nobody_serves(place: Path) -> None:
     with Server(SmallEngine().facade, place) as server:
         place.rename(place.with_suffix(".old"))
@@ -162,8 +189,6 @@ def test_try_connect_to_a_file_nobody_serves(place: Path) -> None:
 
 
 def test_try_connect_to_who_does_not_answer(place: Path) -> None:
-    import socket
-
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(place))
         silent.listen()
@@ -171,8 +196,6 @@ def test_try_connect_to_who_does_not_answer(place: Path) -> None:
 
 
 def test_a_peer_that_speaks_otherwise(place: Path) -> None:
-    import socket
-
     def speak() -> None:
         connection, _ = silent.accept()
         with connection:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -176,9 +178,6 @@ def test_plain_calls_need_nothing_but_json(server: Server) -> None:
 
 
 def test_the_hot_path_imports_little(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     heavy = ("msgspec", "dataclasses", "typing", "asyncio", "hashlib", "inspect", "pathlib", "logging", "threading")
     script = f"import sys; import nebula.rpc.plain; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, check=True, cwd=Path.cwd())

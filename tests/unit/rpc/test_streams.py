@@ -10,6 +10,7 @@ import pytest
 
 from nebula.engine.api.values import Event
 from nebula.errors import UnreachableError
+from nebula.rpc import limits
 from nebula.rpc.client import RemoteEngine
 from nebula.rpc.link import Waits
 from nebula.rpc.server import Server
@@ -53,6 +54,15 @@ def test_a_follower_that_dies_is_let_go(server: Server, engine: SmallEngine) -> 
         engine.events.add("a")
         assert talk.hear()["params"]["body"] == {"text": "a"}
     assert engine.events.ended.wait(10)
+
+
+def test_a_follower_that_does_not_read_is_cut_off(server: Server, engine: SmallEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SEND", 0.2)
+    with Talk(server.path) as talk:
+        talk.ask("event.follow", after=0)
+        for _ in range(4):
+            engine.events.add("x" * (1 << 20))
+        assert engine.events.ended.wait(20)
 
 
 def test_following_goes_on_with_the_next_owner(place: Path, connect: Callable[[], RemoteEngine], engine: SmallEngine) -> None:

@@ -19,7 +19,7 @@ from nebula.transport.local import LocalTransport
 from nebula.transport.loop import TunnelLoop
 from nebula.transport.ssh import SshTransport
 
-PASSWORD = "correct horse's \"battery\" $taple"
+PASSWORD = 'correct horse\'s "battery" $taple'
 ALLOWED_UID, REFUSED_UID = 64101, 64102
 _BINDS = ("passwd", "shadow", "group", "sudoers")
 _CONFIG = """
@@ -57,7 +57,8 @@ class Sshd:
 
     def start(self) -> None:
         binds = " && ".join(f'mount --bind "$1/{name}" /etc/{name}' for name in _BINDS)
-        script = f'mount --make-rprivate / && {binds} && exec /usr/sbin/sshd -D -e -f "$1/sshd_config"'
+        small = 'mount -t tmpfs -o size=1m none "$1/small"'
+        script = f'mount --make-rprivate / && {binds} && {small} && exec /usr/sbin/sshd -D -e -f "$1/sshd_config"'
         self._process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, "sh", str(self.base)])
         deadline = time.monotonic() + 20
         while not _answers(self.port):
@@ -87,6 +88,7 @@ class Sshd:
             self.home(user).mkdir(parents=True)
             os.chown(self.home(user), uid, uid)
             shutil.copy(base / "client_key.pub", base / f"keys-{user}")
+        (base / "small").mkdir()
         self._write_accounts()
 
     def _write_accounts(self) -> None:

@@ -132,7 +132,7 @@ def test_too_much_output_ends_the_command(transport: CommandTransport, monkeypat
 
 
 def test_small_files_go_there_and_back(transport: CommandTransport, tmp_path: Path) -> None:
-    path = tmp_path / "it's a \"file\"\nwith $everything"
+    path = tmp_path / 'it\'s a "file"\nwith $everything'
     for data in (b"first", b"", bytes(range(256)) * 1000):
         transport.write_file(str(path), data, mode=0o640)
         assert transport.read_file(str(path)) == data

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import random
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from nebula.cancel import CancelToken
 from nebula.errors import CapacityError, CommandError, ConflictError, InterruptedByUser, NotFoundError, UsageError
 from nebula.transport.commands import CommandTransport
+from tests.unit.transport.conftest import Connect, Sshd
 
 MIB = 1 << 20
 
@@ -38,7 +41,7 @@ def solid(tmp_path: Path) -> Path:
 
 
 def _same(one: Path, other: Path) -> bool:
-    return os.path.getsize(one) == os.path.getsize(other) and os.system(f"cmp -s '{one}' '{other}'") == 0
+    return subprocess.run(["cmp", "--", one, other]).returncode == 0
 
 
 def _stop_at(limit: int, token: CancelToken) -> Callable[[int, int], None]:
@@ -120,28 +123,16 @@ def test_file_that_changes_meanwhile(transport: CommandTransport, solid: Path, t
 
 
 def test_two_uploads_to_one_place(transport: CommandTransport, solid: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.write_bytes(_data(MIB, 9))
-    refused: list[ConflictError] = []
-
-    def second(done: int, _total: int) -> None:
-        if done and not refused:
-            with pytest.raises(ConflictError, match="another upload") as caught:
-                transport.upload(other, str(tmp_path / "target"))
-            refused.append(caught.value)
-
-    transport.upload(solid, str(tmp_path / "target"), progress=second)
-    assert refused
-    assert _same(solid, tmp_path / "target")
-
-
-def test_no_space(transport: CommandTransport, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"x" * MIB)
-    (tmp_path / "target.part").symlink_to("/dev/full")
-    with pytest.raises((CapacityError, CommandError)):
-        transport.upload(source, str(tmp_path / "target"))
+    with (tmp_path / "target.part").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ConflictError, match="another upload"):
+            transport.upload(solid, str(tmp_path / "target"))
     assert not (tmp_path / "target").exists()
+
+
+def test_no_space(connect: Connect, sshd: Sshd, solid: Path) -> None:
+    with pytest.raises(CapacityError, match="No space left"):
+        connect().upload(solid, str(sshd.base / "small" / "target"))
 
 
 def test_what_cannot_be_uploaded(transport: CommandTransport, tmp_path: Path) -> None:

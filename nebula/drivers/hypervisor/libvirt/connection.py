@@ -19,7 +19,7 @@ from nebula.drivers.base import HostHandle
 from nebula.drivers.hypervisor.libvirt.eventloop import LOOP
 from nebula.drivers.hypervisor.libvirt.failures import translate
 from nebula.drivers.hypervisor.libvirt.relay import Relay
-from nebula.errors import MissingLibraryError, NebulaError, TimedOutError, UnreachableError
+from nebula.errors import DeniedError, MissingLibraryError, NebulaError, TimedOutError, UnreachableError
 from nebula.transport.base import Forward
 
 T = TypeVar("T")
@@ -185,10 +185,31 @@ def refuse_event_loops(what: str) -> None:
 
 
 def connect(handle: HostHandle) -> _Open:
-    """Open a connection to the host's libvirtd through its transport."""
+    """Open a connection to the host's libvirtd through its transport, by the first of its sockets that answers."""
     lib = load_library()
-    relay, forward = _reach(handle)
-    LOOP.acquire(lib)
+    failure: NebulaError | None = None
+    for path in SOCKETS:
+        try:
+            return _connect_to(handle, lib, path)
+        except UnreachableError as error:
+            failure = error
+    raise failure if failure is not None else UnreachableError(f"host {handle.name} has no libvirt socket")
+
+
+def _connect_to(handle: HostHandle, lib: Any, path: str) -> _Open:
+    with contextlib.ExitStack() as undo:
+        forward = handle.transport.forward_socket(path)
+        undo.callback(forward.close)
+        relay = Relay(forward.local, handle.name)
+        undo.callback(relay.sever)
+        LOOP.acquire(lib)
+        undo.callback(LOOP.release, lib)
+        opened = _Open(handle, Session(lib, _open(lib, relay, handle.name)), relay, forward)
+        undo.pop_all()
+        return opened
+
+
+def _open(lib: Any, relay: Relay, host: str) -> Any:
     timer = threading.Timer(timeouts.LIBVIRT_OPEN, relay.sever)
     timer.daemon = True
     timer.start()
@@ -196,32 +217,14 @@ def connect(handle: HostHandle) -> _Open:
         conn = lib.open(f"qemu+unix:///system?socket={quote(relay.path)}")
         conn.setKeepAlive(*KEEPALIVE)
     except lib.libvirtError as error:
-        relay.sever()
-        forward.close()
-        LOOP.release(lib)
-        raise _no_connection(lib, error, handle.name) from error
+        raise _no_connection(lib, error, host) from error
     finally:
         timer.cancel()
-    return _Open(handle, Session(lib, conn), relay, forward)
+    return conn
 
 
 def _no_connection(lib: Any, error: Any, host: str) -> NebulaError:
     failure = translate(lib, error, "connecting to libvirtd", host, alive=True)
-    if failure.code in ("denied", "timed_out"):
+    if isinstance(failure, DeniedError):
         return failure
     return UnreachableError(failure.message, cause=failure.cause, hint=f"nebula host check {host}")
-
-
-def _reach(handle: HostHandle) -> tuple[Relay, Forward]:
-    """A relay to the first of libvirt's sockets that answers."""
-    failure: NebulaError | None = None
-    for path in SOCKETS:
-        forward: Forward | None = None
-        try:
-            forward = handle.transport.forward_socket(path)
-            return Relay(forward.local, handle.name), forward
-        except NebulaError as error:
-            failure = error
-            if forward is not None:
-                forward.close()
-    raise failure if failure is not None else UnreachableError(f"host {handle.name} has no libvirt socket")

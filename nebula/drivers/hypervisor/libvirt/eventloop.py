@@ -40,7 +40,7 @@ class EventLoop:
                 return
             thread, self._thread = self._thread, None
             self._stop.set()
-            lib.virEventAddTimeout(0, _once, None)
+            lib.virEventAddTimeout(0, _wake, lib)
         if thread is not threading.current_thread():
             thread.join(timeout=5)
 
@@ -59,10 +59,8 @@ def _run(lib: Any, stop: threading.Event) -> None:
         lib.virEventRunDefaultImpl()
 
 
-def _once(timer: int, _opaque: object) -> None:
-    import libvirt
-
-    libvirt.virEventRemoveTimeout(timer)
+def _wake(timer: int, lib: Any) -> None:
+    lib.virEventRemoveTimeout(timer)
 
 
 LOOP = EventLoop()

@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import tempfile
 import threading
-from pathlib import Path
 
 from nebula.errors import UnreachableError
+from nebula.transport.forward import SocketPlace
 
 _CHUNK = 1 << 18
 
@@ -22,8 +21,8 @@ class Relay:
     """One connection's way to the socket at `target`: listens at `path`, takes one caller, carries bytes both ways."""
 
     def __init__(self, target: str, host: str) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="nebula-")
-        self.path = str(Path(self._directory.name) / "libvirt")
+        self._place = SocketPlace()
+        self.path = self._place.path
         self._lock = threading.Lock()
         self._severed = False
         self._outer = self._connected(target, host)
@@ -43,7 +42,7 @@ class Relay:
         for end in ends:
             with contextlib.suppress(OSError):  # not connected (any more)
                 end.shutdown(socket.SHUT_RDWR)
-        self._directory.cleanup()
+        self._place.remove()
 
     def _connected(self, target: str, host: str) -> socket.socket:
         outer = socket.socket(socket.AF_UNIX)
@@ -51,7 +50,7 @@ class Relay:
             outer.connect(target)
         except OSError as error:
             outer.close()
-            self._directory.cleanup()
+            self._place.remove()
             raise UnreachableError(
                 f"libvirt's socket on host {host} does not answer",
                 cause=f"{target}: {error.strerror}",

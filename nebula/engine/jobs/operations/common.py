@@ -17,7 +17,6 @@ from nebula.engine.store.rows import (
     HostRow,
     ImageCopyRow,
     ImageRow,
-    LeaseRow,
     NetworkRow,
     VmRow,
 )
@@ -261,7 +260,9 @@ def forget_machine(tx: Transaction, vm: VmRow) -> None:
     """A VM's leases go back and its images are free: part of the transaction that makes it DONE."""
     machine = machine_of(vm)
     for nic in machine.nics:
-        tx.execute('UPDATE "network" SET "used_leases"="used_leases"-1, "generation"="generation"+1 WHERE "id"=?', (nic.network_id,))
+        tx.execute(
+            'UPDATE "network" SET "used_leases"="used_leases"-1, "generation"="generation"+1 WHERE "id"=?', (nic.network_id,)
+        )
     tx.execute('DELETE FROM "lease" WHERE "vm_id"=?', (vm.id,))
     for disk in machine.disks:
         if disk.image_id > 0:

@@ -30,9 +30,7 @@ def _look(context: JobContext) -> None:
     hypervisor = context.hypervisor(context.job.target_id)
     facts = hypervisor.facts()
     findings = hypervisor.preflight()
-    context.save(
-        host_facts=msgspec.to_builtins(facts), findings=[msgspec.to_builtins(item) for item in findings], virt=""
-    )
+    context.save(host_facts=msgspec.to_builtins(facts), findings=[msgspec.to_builtins(item) for item in findings], virt="")
 
 
 def _decide(context: JobContext) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,9 @@ def _unbring(context: JobContext) -> None:
     spec = image_spec(image)
     whole = msgspec.structs.replace(spec, format=context.facts.get("format", spec.format))
     driver.remove_image(host, whole)
-    host.transport.run(["rm", "-f", "--", driver.staging_path(host, spec), driver.staging_path(host, spec) + ".part"], root=True)
+    host.transport.run(
+        ["rm", "-f", "--", driver.staging_path(host, spec), driver.staging_path(host, spec) + ".part"], root=True
+    )
 
 
 def _tidy(context: JobContext) -> None:
@@ -154,7 +157,11 @@ def _remove(context: JobContext) -> None:
     for copy in read.select(ImageCopyRow, '"image_id"=?', (image.id,)):
         host_id = context.job.args["host"] if copy.host_id == SHARED_COPY else copy.host_id
         driver.remove_image(context.handle(host_id), image_spec(image))
-        context.services.store.write(lambda tx, row=copy: tx.delete(row))
+        context.services.store.write(partial(_forget_copy, copy))
+
+
+def _forget_copy(copy: ImageCopyRow, tx: Transaction) -> None:
+    tx.delete(copy)
 
 
 class Remove:

@@ -55,7 +55,7 @@ def _runs(reality: DomainReality | None) -> bool:
 def _prepare(context: JobContext) -> None:
     if arrived(context):
         return
-    source, target = _ends(context)
+    _, target = _ends(context)
     site = common.site(context)
     common.bring_images(site, target)
     handle = context.handle(target)

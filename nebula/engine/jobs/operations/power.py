@@ -128,5 +128,7 @@ START = Power(
         Step("plug cards", _plug, None, "boot"),
     ),
 )
-POWEROFF = Power("vm.poweroff", (Step("shut down", _poweroff, None, "shutdown"), Step("unplug cards", _unplug, None, "shutdown")))
+POWEROFF = Power(
+    "vm.poweroff", (Step("shut down", _poweroff, None, "shutdown"), Step("unplug cards", _unplug, None, "shutdown"))
+)
 REBOOT = Power("vm.reboot", (Step("reboot", _reboot),))

@@ -11,7 +11,8 @@ from nebula.engine.store.rows.base import Body, Versioned
 
 class DatastoreRow(Versioned, kw_only=True):
     """`type`: image (images and the disks made of them), system (disks only) or file (kernels, context files).
-    `cluster_id` -1: all clusters. Space in MiB, -1: not known."""
+    `cluster_id` -1: all clusters. Space in MiB, -1: not known.
+    """
 
     _table: ClassVar[str] = "datastore"
     _indexes: ClassVar[tuple[tuple[tuple[str, ...], bool], ...]] = ((("name",), True),)

@@ -11,7 +11,8 @@ from nebula.engine.store.rows.base import Body, Versioned
 
 class HostRow(Versioned, kw_only=True):
     """CPU in hundredths of a core, memory in MiB. `reserved_*` as typed: absolute, percent, negative for overcommit;
-    `cpu_max`/`memory_max` are what the scheduler may promise after that. `transport`: local, ssh or sim."""
+    `cpu_max`/`memory_max` are what the scheduler may promise after that. `transport`: local, ssh or sim.
+    """
 
     _table: ClassVar[str] = "host"
     _indexes: ClassVar[tuple[tuple[tuple[str, ...], bool], ...]] = ((("name",), True), (("cluster_id",), False))

@@ -39,8 +39,9 @@ def test_times_after_and_subject(world: SimWorld) -> None:
     driver.start(spec(2))
     driver.start(spec(1))
     for _ in range(2):
-        with pytest.raises(CommandError):
+        with pytest.raises(CommandError) as caught:
             driver.pause(ONE)
+        assert (caught.value.status, caught.value.stderr) == (1, "ordered fault")
     driver.pause(ONE)
 
 
@@ -95,7 +96,12 @@ def test_a_hang_lasts_until_another_connection_releases_it(real: SimWorld) -> No
     other = SimWorld(real.path)
     other.faults.hang("one", "hypervisor.start", times=2)
     done: list[int] = []
-    threads = [threading.Thread(target=lambda n=n: (hypervisor(real, "one").start(spec(n)), done.append(n))) for n in (1, 2)]
+
+    def start(vm_id: int) -> None:
+        hypervisor(real, "one").start(spec(vm_id))
+        done.append(vm_id)
+
+    threads = [threading.Thread(target=start, args=(vm_id,)) for vm_id in (1, 2)]
     for thread in threads:
         thread.start()
     while len(other.faults.hanging()) < 2:
@@ -151,13 +157,12 @@ def test_a_host_may_vanish_while_a_call_takes_its_time(world: SimWorld) -> None:
 
 
 def test_orders_that_could_never_strike_are_refused(world: SimWorld) -> None:
-    for order in (
-        lambda: world.order_fault("one", "hypervisor.begin", "command"),
-        lambda: world.order_fault("one", "hypervisor.start", "no-such-code"),
-        lambda: world.faults.hang("one", "hypervisor.migrate.halfway"),
-    ):
-        with pytest.raises(UsageError):
-            order()
+    with pytest.raises(UsageError):
+        world.order_fault("one", "hypervisor.begin", "command")
+    with pytest.raises(UsageError):
+        world.order_fault("one", "hypervisor.start", "no-such-code")
+    with pytest.raises(UsageError):
+        world.faults.hang("one", "hypervisor.migrate.halfway")
 
 
 def test_every_method_has_an_operation() -> None:

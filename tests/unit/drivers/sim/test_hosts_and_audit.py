@@ -120,9 +120,10 @@ def test_commands_and_tunnels_are_refused(world: SimWorld) -> None:
     with pytest.raises(CommandError):
         transport.run(["uname", "-r"])
     assert transport.run(["uname", "-r"], check=False).status == 127
-    for refused in (lambda: transport.forward_socket("/run/sock"), lambda: transport.forward_tcp("localhost", 5900)):
-        with pytest.raises(CommandError):
-            refused()
+    with pytest.raises(CommandError):
+        transport.forward_socket("/run/sock")
+    with pytest.raises(CommandError):
+        transport.forward_tcp("localhost", 5900)
     assert transport.alive()
     world.hosts.set_reachable("one", False)
     assert not transport.alive()

@@ -1,0 +1,48 @@
+"""Lists through a socket that imports nothing but `socket` and `json`, or through whatever engine there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nebula.engine.api.tables import Listing, Query
+from nebula.rpc.plain import call
+
+if TYPE_CHECKING:
+    from nebula.engine.api.verbs import Engine
+
+
+class RemoteLists:
+    """The owner's lists."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @classmethod
+    def connect(cls, path: Path) -> RemoteLists | None:
+        """None if nobody answers there."""
+        return cls(path) if path.exists() else None
+
+    def list(self, noun: str, query: Query) -> Listing:
+        """See Lister.list."""
+        columns, rows, as_of = call(self._path, f"{noun}.list", {"query": list(query)})
+        return Listing(tuple(columns), rows, as_of)
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+class EngineLists:
+    """Any engine's lists."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def list(self, noun: str, query: Query) -> Listing:
+        """See Lister.list."""
+        found: Listing = getattr(self._engine, f"{noun}s").list(query)
+        return found
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._engine.close()

@@ -1,0 +1,58 @@
+"""An owner that is killed after the work and before the answer: the next one is asked, and nothing is done twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from nebula.engine.api.values import Call, Query
+from nebula.engine.local.engine import own
+from nebula.rpc.client import RemoteEngine, try_connect
+from nebula.rpc.link import Waits
+from nebula.rpc.server import Server
+
+OWNER = """
+import os, pathlib, signal, sys
+from nebula.engine.local.engine import own
+from nebula.rpc.server import Server
+
+engine = own(pathlib.Path(sys.argv[1]), "daemon")
+create = engine.vms.create
+engine.vms.create = lambda **given: (create(**given), os.kill(os.getpid(), signal.SIGKILL))
+Server(engine, pathlib.Path(sys.argv[2]), replace=True).start()
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@contextmanager
+def owner(home: Path, place: Path) -> Iterator[subprocess.Popen[str]]:
+    argv = [sys.executable, "-c", OWNER, str(home), str(place)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_answer_comes_from_the_next_owner(place: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    client = RemoteEngine(place, waits=Waits(handover=30.0))
+    with owner(home, place) as process, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.vms.create, {"NAME": "web"}, Call(), True)
+        assert process.wait(30) == -signal.SIGKILL
+        assert try_connect(place, 0.1) is None
+        local = own(home, "daemon")
+        assert local is not None
+        with Server(local, place, replace=True):
+            accepted = answer.result(30)
+            assert client.vms.list(Query(columns=("id", "name"))).rows == [[accepted.id, "web"]]
+        client.close()
+        local.close()
