@@ -13,7 +13,20 @@ from nebula.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
     from nebula.cli.connect import Lister
+    from nebula.engine.api.tables import Listing, Query
     from nebula.engine.api.verbs import Engine
+
+
+class Lister(Protocol):
+    """Whoever can list, with next to nothing imported: the owner through its socket, or the file."""
+
+    def list(self, noun: str, query: Query) -> Listing:
+        """Rows of a noun."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
 
 
 class Connect(Protocol):
@@ -21,6 +34,10 @@ class Connect(Protocol):
 
     def reader(self, options: GlobalOptions) -> Engine:
         """For commands that only read."""
+        ...
+
+    def lister(self, options: GlobalOptions) -> tuple[Lister, bool]:
+        """For lists, the hottest commands; and whether an engine runs."""
         ...
 
     def changer(self, options: GlobalOptions) -> AbstractContextManager[Engine]:
@@ -36,7 +53,6 @@ class Connect(Protocol):
     def serve(self, options: GlobalOptions) -> int:
         """Be the daemon; returns the exit status."""
         ...
-
 
     def finish_jobs(self, home: str) -> int:
         """Be the runner that a command left behind; ends when no job is runnable."""

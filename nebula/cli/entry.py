@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     connect = cast("Connect", _Lazy())
     if words[:1] == ["__complete"]:
-        from nebula.cli.completion.candidates import run_completion  # noqa: PLC0415 - the fast path of TAB
+        from nebula.cli.completion.candidates import run_completion
 
         return run_completion(words[1:], connect)
     if words[:1] == ["__runner"] and len(words) == 2:
@@ -61,7 +61,7 @@ def parse(words: Sequence[str]) -> Invocation | int:
     line = fastparse.parse(words)
     if line is not None:
         return line
-    from nebula.cli import typerfront  # noqa: PLC0415 - its import takes as long as all the rest
+    from nebula.cli import typerfront
 
     return typerfront.parse(words)
 
@@ -73,7 +73,7 @@ def handler(line: Invocation) -> Handler:
 
 
 def _failed(context: Context, problem: Exception) -> int:
-    from nebula.cli import report  # noqa: PLC0415 - only when something failed
+    from nebula.cli import report
 
     if isinstance(problem, BrokenPipeError):
         return report.broken_pipe()
@@ -83,7 +83,7 @@ def _failed(context: Context, problem: Exception) -> int:
 
 
 def _context(options: GlobalOptions, connect: Connect) -> Context:
-    from nebula.cli.context import Context  # noqa: PLC0415 - help needs none
+    from nebula.cli.context import Context
 
     return Context(options, connect)
 

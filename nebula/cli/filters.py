@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nebula.engine.api.columns import SOURCES, Column, Source
+from nebula.engine.api.tables import Query
 from nebula.errors import UsageError
 
 if TYPE_CHECKING:
     from nebula.cli.invocation import Invocation
-    from nebula.engine.api.values import Query
 
 _CONDITION = re.compile(r"([A-Za-z_]\w*)(!=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
 _MACHINE = frozenset({"json", "jsonl", "yaml", "csv"})
@@ -21,12 +21,10 @@ _LONGEST = 1000
 
 def query(line: Invocation) -> Query:
     """The query that a list command asks for; UsageError for columns and conditions that make no sense."""
-    from nebula.engine.api.values import Query as Built  # noqa: PLC0415 - the parsers' tests need no msgspec
-
     noun = line.command.noun
     sort = tuple(name for name in line.text("sort").split(",") if name)
     known(noun, [name.removeprefix("-") for name in sort])
-    return Built(
+    return Query(
         columns=tuple(column.name for column in wanted(noun, line.text("columns"), line.text("format"))),
         filters=tuple(condition(noun, word) for word in line.texts("filters")),
         sort=sort,

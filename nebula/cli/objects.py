@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from nebula.cli.nouns import part
+from nebula.engine.api.tables import Query
 from nebula.errors import ConflictError, NebulaError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ def resolve_one(engine: Engine, noun: str, word: str) -> Target:
 
 def everything(engine: Engine, noun: str) -> list[Target]:
     """All objects of the noun."""
-    from nebula.engine.api.values import Query  # noqa: PLC0415 - keeps this module light for its tests
-
     listing = part(engine, noun).list(Query(columns=("id", "name")))
     return [Target(str(row[0]), str(row[1])) for row in listing.rows]
 
@@ -73,7 +72,7 @@ def match(noun: str, word: str, known: Sequence[Target]) -> Iterator[Target]:
 
 def not_found(noun: str, word: str, known: Sequence[Target]) -> NotFoundError:
     """The error, with the names that come nearest."""
-    import difflib  # noqa: PLC0415 - only when something is missing
+    import difflib
 
     near = difflib.get_close_matches(word, sorted({target.name for target in known}), n=3, cutoff=0.6)
     hint = f"did you mean {', '.join(near)}?" if near else f"nebula {noun} list"

@@ -50,9 +50,9 @@ class Bars:
     """rich's progress bars on stderr, one a job."""
 
     def __init__(self, context: Context) -> None:
-        from rich.console import Console  # noqa: PLC0415 - 43 ms that only a terminal's waiting pays
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-        from rich.table import Column  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         console = Console(file=context.err, no_color=not context.colours(context.err))
         text = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))

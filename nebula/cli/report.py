@@ -22,7 +22,7 @@ def error(context: Context, problem: NebulaError, *, of: str = "") -> int:
 def unexpected(context: Context, problem: BaseException) -> int:
     """Print a fault of the program itself; returns 1."""
     if context.options.debug:
-        import traceback  # noqa: PLC0415 - only for --debug
+        import traceback
 
         traceback.print_exception(problem, file=context.err)
     text = f"{type(problem).__name__}: {problem}"

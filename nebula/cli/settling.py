@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nebula.cli.changes import job_error
 from nebula.cli.waiting import Waiter
+from nebula.engine.api.tables import Query
 from nebula.engine.lifecycle.states import place_name
 from nebula.errors import CapacityError, ConflictError, NebulaError
 
@@ -54,8 +55,6 @@ def _moments(engine: Engine, vm: int) -> Iterator[_Now]:
 
 
 def _look(engine: Engine, vm: int) -> _Now:
-    from nebula.engine.api.values import Query  # noqa: PLC0415 - keeps this module light
-
     query = Query(columns=("state", "job", "host", "reason"), filters=(("id", "=", str(vm)),), done=True)
     state, job, host, reason = engine.vms.list(query).rows[0]
     return _Now(place_name(*divmod(int(state), 1000)), int(job or 0), str(host or ""), str(reason or ""))

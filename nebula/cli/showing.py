@@ -47,7 +47,7 @@ def _vm(context: Context, engine: Engine, target: Target, *, refresh: bool) -> D
 
 def describe(context: Context, line: Invocation) -> int:
     """Say in sentences how VMs are."""
-    from nebula.cli.output.sentences import sentences  # noqa: PLC0415 - only `describe` talks
+    from nebula.cli.output.sentences import sentences
 
     return _print_all(context, line, lambda engine, target: engine.vms.describe(target.ref), sentences)
 

@@ -13,7 +13,7 @@ from nebula.cli.output.values import local_time
 if TYPE_CHECKING:
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
-    from nebula.engine.api.values import Query
+    from nebula.engine.api.tables import Query
     from nebula.engine.api.verbs import Engine
 
 _REDRAW = 2.0
@@ -83,6 +83,4 @@ class _Changes:
 def _with_id(query: Query, noun: str) -> Query:
     if "id" in query.columns:
         return query
-    from msgspec.structs import replace  # noqa: PLC0415 - few need it
-
-    return replace(query, columns=("id", *(column.name for column in known(noun, query.columns))))
+    return query._replace(columns=("id", *(column.name for column in known(noun, query.columns))))

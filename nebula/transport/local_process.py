@@ -23,7 +23,7 @@ _GRACE = 8.0
 class Pump:
     """One process from its start to its end. `blocks` is its stdin, which stays open afterwards until the process ended.
 
-    `timeout` is for the whole, `stall` for the time in which neither side takes or gives a byte; seconds.
+    `timeout` is for the whole, `stall` for the time in which it takes no byte of a stdin that is not at its end; seconds.
     """
 
     def __init__(
@@ -95,13 +95,13 @@ class Pump:
 
     def _patience(self, deadline: float | None) -> float | None:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        limits = [seconds for seconds in (left, self._stall) if seconds is not None]
+        limits = [seconds for seconds in (left, self._stall if self._waiting else None) if seconds is not None]
         return min(limits) if limits else None
 
     def _check_time(self, deadline: float | None, moved: bool) -> None:
         if deadline is not None and time.monotonic() >= deadline:
             raise TimedOutError(f"{self._title} on host {self._name} took longer than {self._timeout:g} s")
-        if self._stall is not None and not moved:
+        if self._stall is not None and self._waiting and not moved:
             raise TimedOutError(f"{self._title} on host {self._name} moved no byte for {self._stall:g} s")
 
     def _take(self, key: selectors.SelectorKey, selector: selectors.BaseSelector) -> bool:

@@ -154,5 +154,5 @@ class _Call(Generic[T]):
 
     def _result(self) -> T:
         if self._task is None or self._task.cancelled():
-            raise InterruptedByUser("the tunnels were closed", cause="the engine is stopping")
+            raise InterruptedByUser("the tunnels were closed", cause="somebody closed them while this waited")
         return self._task.result()

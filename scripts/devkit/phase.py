@@ -86,6 +86,15 @@ def _wait(process: subprocess.Popen[str], seconds: float) -> int:
                 os.killpg(process.pid, number)
         return process.wait(GRACE_SECONDS)
     except KeyboardInterrupt:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(GRACE_SECONDS)
+        _end(process)
         raise
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Interrupt, then kill what does not end."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(GRACE_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ NEEDED = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the parts; 0 if every phase passed."""
     arguments, extra = _parser().parse_known_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a caller's time limit ends phases as Ctrl-C does
     parts = PARTS if "all" in arguments.parts else tuple(part for part in PARTS if part in arguments.parts)
     try:
         packages.require(sorted({name for part in parts for name in NEEDED[part]}), install=arguments.install)
@@ -33,7 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LabError, EnvironmentFailure) as error:
         print(f"test: {error}", file=sys.stderr)
         return 1
-    outcomes = [run(phase, _environment(bin_directory), ROOT) for phase in phases(parts, bin_directory, extra)]
+    outcomes: list[Outcome] = []
+    try:
+        for phase in phases(parts, bin_directory, extra):
+            outcomes.append(run(phase, _environment(bin_directory), ROOT))  # noqa: PERF401 - kept when interrupted
+    except KeyboardInterrupt:
+        report(outcomes)
+        print("test: interrupted", file=sys.stderr)
+        return 130
     return report(outcomes)
 
 

@@ -48,7 +48,7 @@ def quickstart(arguments: argparse.Namespace, state: Path, environment: Mapping[
     if os.geteuid() != 0:
         raise QuickstartError("this installs packages and makes a network: it needs root", hint="sudo scripts/quickstart")
     packages.require([*packages.BUILD, *packages.RUN], install=True)
-    if arguments.rebuild or not Path(NEBULA).exists():
+    if arguments.build or not Path(NEBULA).exists():
         show([sys.executable, str(ROOT / "scripts" / "build")])
     libvirtd.ensure(state)
     show([NEBULA, "host", "add", HOST], environment)
@@ -152,8 +152,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--memory", default="", metavar="SIZE", help="the VM's memory (128M, or 1G for the catalogue's)")
     parser.add_argument(
-        "--home", default=str(ROOT / ".quickstart"), metavar="DIR", help="where all of it is kept (.quickstart)"
+        "--home",
+        default="/var/lib/nebula-quickstart",
+        metavar="DIR",
+        help="where all of it is kept (/var/lib/nebula-quickstart)",
     )
-    parser.add_argument("--rebuild", action="store_true", help="build dist/nebula again")
+    parser.add_argument("--no-build", dest="build", action="store_false", help="take dist/nebula as it is")
     parser.add_argument("--clean", action="store_true", help="take all of it away")
     return parser

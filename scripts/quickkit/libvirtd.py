@@ -1,4 +1,4 @@
-"""This machine's libvirtd: the one that runs, or one of our own where there is no systemd; only our own is ended."""
+"""The machine's libvirtd: the one that runs, or one of our own where there is no systemd; only our own is ended."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nebula.cli import table
 from nebula.cli.command import GLOBALS, Argument, Command, Option, options_of
 from nebula.cli.options import GlobalOptions
+from nebula.engine.api.tables import Query
 from nebula.errors import NebulaError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _argument(command: Command, index: int) -> Argument | None:
 
 
 def _filters(noun: str) -> Iterable[Candidate]:
-    from nebula.engine.api.columns import SOURCES  # noqa: PLC0415 - only for lists
+    from nebula.engine.api.columns import SOURCES
 
     return [Candidate(f"{column.name}=") for column in SOURCES[noun].columns] if noun in SOURCES else []
 
@@ -117,7 +118,7 @@ def _values(choices: Sequence[str], complete: str, place: Place, connect: Connec
     if complete in {"", "file", "directory"}:
         return []
     if complete == "state":
-        from nebula.engine.lifecycle.states import LcmState, VmState  # noqa: PLC0415 - only for states
+        from nebula.engine.lifecycle.states import LcmState, VmState
 
         return [Candidate(state.name) for state in (*VmState, *LcmState) if state.name not in {"ACTIVE", "INIT", "LCM_INIT"}]
     engine = connect.reader(GlobalOptions(home=place.home, quiet=True))
@@ -128,8 +129,7 @@ def _values(choices: Sequence[str], complete: str, place: Place, connect: Connec
 
 
 def _live(engine: Engine, noun: str, command: Command | None) -> list[Candidate]:
-    from nebula.cli.nouns import part  # noqa: PLC0415 - only for live names
-    from nebula.engine.api.values import Query  # noqa: PLC0415
+    from nebula.cli.nouns import part
 
     if noun == "catalogue":
         return list(dict.fromkeys(Candidate(entry.name, entry.description) for entry in engine.images.catalogue()))
@@ -143,9 +143,8 @@ def _live(engine: Engine, noun: str, command: Command | None) -> list[Candidate]
 
 def _vms(engine: Engine, verbs: Sequence[str]) -> list[Candidate]:
     """VMs for which one of the verbs is allowed now (all for none), with their state."""
-    from nebula.engine.api.values import Query  # noqa: PLC0415 - only for live names
-    from nebula.engine.lifecycle.states import place_name  # noqa: PLC0415
-    from nebula.engine.lifecycle.table import sources_of  # noqa: PLC0415
+    from nebula.engine.lifecycle.states import place_name
+    from nebula.engine.lifecycle.table import sources_of
 
     allowed = {place.state * 1000 + place.lcm for verb in verbs for place in sources_of(verb)}
     rows = engine.vms.list(Query(columns=("name", "state"), sort=("name",))).rows

@@ -51,21 +51,21 @@ def records(table: Table) -> list[dict[str, Any]]:
 
 def json_line(value: Any) -> str:
     """JSON on one line."""
-    import json  # noqa: PLC0415 - not needed for tables
+    import json
 
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def json_text(value: Any) -> str:
     """JSON for reading."""
-    import json  # noqa: PLC0415 - not needed for tables
+    import json
 
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 def yaml_text(value: Any) -> str:
     """YAML."""
-    import yaml  # noqa: PLC0415 - not needed for tables
+    import yaml
 
     text: str = yaml.dump(
         value, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=120
@@ -87,8 +87,8 @@ def _yaml(table: Table) -> Iterator[str]:
 
 
 def _csv(table: Table) -> Iterator[str]:
-    import csv  # noqa: PLC0415 - not needed for tables
-    import io  # noqa: PLC0415
+    import csv
+    import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -46,7 +46,7 @@ def machine(show: str, value: Any) -> Any:
 
 def local_time(seconds: float) -> str:
     """A moment in this machine's own time zone."""
-    import time  # noqa: PLC0415 - few outputs need it
+    import time
 
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 

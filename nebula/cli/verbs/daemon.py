@@ -37,7 +37,7 @@ def uninstall(context: Context, line: Invocation) -> int:  # noqa: ARG001 - ever
 
 def stop(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
     """Ask whoever owns the engine to let go."""
-    from nebula.engine.api.values import Call  # noqa: PLC0415 - only this verb calls
+    from nebula.engine.api.values import Call
 
     with context.reader() as engine:
         status = engine.system.status()

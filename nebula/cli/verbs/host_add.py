@@ -60,7 +60,7 @@ def _pinned(context: Context, line: Invocation, engine: Engine, spec: dict[str, 
     """The line of the host key that was agreed on; with --ask-password our own key is brought there by it."""
     offer = chosen(context, line, engine.hosts.scan(spec["address"], _port(line)))
     if line.flag("ask_password") and not line.flag("dry_run"):
-        import getpass  # noqa: PLC0415 - few add hosts
+        import getpass
 
         user = line.text("user") or "root"
         password = getpass.getpass(f"password of {user} on {spec['address']}: ", stream=context.err)

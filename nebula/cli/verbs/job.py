@@ -29,7 +29,7 @@ def job_id(word: str) -> int:
 
 def show(context: Context, line: Invocation) -> int:
     """Show a job."""
-    import msgspec  # noqa: PLC0415 - the engine's values bring it anyway
+    import msgspec
 
     with context.reader() as engine:
         view = engine.jobs.show(job_id(line.text("job")))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def status(context: Context, line: Invocation) -> int:
     """How the engine is."""
-    import msgspec  # noqa: PLC0415 - the engine's values bring it anyway
+    import msgspec
 
     with context.reader() as engine:
         found = engine.system.status()

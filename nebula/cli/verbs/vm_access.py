@@ -24,7 +24,7 @@ _VNC_BASE = 5900
 
 def console(context: Context, line: Invocation) -> int:
     """Attach this terminal to the serial console."""
-    from nebula.cli.console import attach  # noqa: PLC0415 - termios is not everywhere
+    from nebula.cli.console import attach
 
     with context.reader() as engine:
         target = resolve_one(engine, "vm", line.text("ref"))

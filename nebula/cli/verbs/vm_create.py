@@ -48,6 +48,6 @@ def names(line: Invocation, template: dict[str, Any]) -> list[str]:
 def _file(line: Invocation) -> dict[str, Any] | None:
     if not line.text("file"):
         return None
-    from nebula.cli.yamlfile import load  # noqa: PLC0415 - only for files
+    from nebula.cli.yamlfile import load
 
     return load(line.text("file"))

@@ -10,6 +10,7 @@ from nebula.cli.output.formats import Field, Table
 from nebula.cli.output.text import printable
 from nebula.cli.output.values import local_time
 from nebula.cli.verbs.common import print_rows
+from nebula.engine.api.tables import Query
 from nebula.engine.lifecycle.states import VmState, place_name, place_named
 from nebula.errors import ConflictError, TimedOutError, UsageError
 from nebula.units import format_duration, parse_duration
@@ -94,8 +95,6 @@ def _states(engine: Engine, target: Target) -> Iterator[str]:
 
 def state_of(engine: Engine, target: Target) -> str:
     """The name of the VM's state; DONE for one that is gone."""
-    from nebula.engine.api.values import Query  # noqa: PLC0415 - keeps this module light
-
     listing = engine.vms.list(Query(columns=("state",), filters=(("id", "=", target.ref),), done=True))
     return place_name(*divmod(int(listing.rows[0][0]), 1000)) if listing.rows else VmState.DONE.name
 

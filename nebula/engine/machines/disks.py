@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from string import ascii_lowercase
 from typing import Any
 
 import msgspec
@@ -179,7 +180,9 @@ def _target(item: Mapping[str, Any], prefix: str, taken: set[str]) -> tuple[str,
 
 def free_target(prefix: str, taken: set[str]) -> str:
     """The first free name with that prefix: vda to vdz, then vdaa."""
-    letters: str = "abcdefghijklmnopqrstuvwxyz"
-    names = [*letters, *(first + second for first in letters for second in letters)]
-    free: str = next(prefix + name for name in names if prefix + name not in taken)
-    return free
+    return next(name for name in _names(prefix) if name not in taken)
+
+
+def _names(prefix: str) -> Iterator[str]:
+    yield from (prefix + letter for letter in ascii_lowercase)
+    yield from (prefix + first + second for first in ascii_lowercase for second in ascii_lowercase)

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from nebula.engine.api.values import Accepted, Call, Detail, Event, Finding, Listing, Query
+from nebula.engine.api.tables import Listing, Query
+from nebula.engine.api.values import Accepted, Call, Detail, Event, Finding
 from nebula.engine.api.verbs import Engine
 from nebula.errors import CommandError, NebulaError, all_errors
 from nebula.rpc.plain import HELLO

@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 import pytest
 
-from nebula.engine.api.values import Accepted, Call, Listing, Query
+from nebula.engine.api.tables import Listing, Query
+from nebula.engine.api.values import Accepted, Call
 from nebula.errors import (
     DeniedError,
     NebulaError,

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nebula.engine.api.tables import Query
 from nebula.errors import VersionError
 from nebula.rpc import limits, plain
 from nebula.rpc.server import Server
@@ -83,7 +84,8 @@ def test_nothing_but_the_facades_verbs_can_be_called(server: Server, method: str
         ("vm.create", {"template": {}}),
         ("vm.create", {"template": [], "call": {}}),
         ("vm.recover", {"ref": "1", "operation": "explode", "call": {}}),
-        ("vm.list", {"query": {"limit": "7"}}),
+        ("vm.list", {"query": [[], [], [], "7"]}),
+        ("vm.list", {"query": {}}),
         ("event.list", {"after": 1.5}),
     ],
 )
@@ -173,8 +175,9 @@ def test_a_fault_is_logged_and_says_nothing_of_itself(server: Server, caplog: py
 
 
 def test_plain_calls_need_nothing_but_json(server: Server) -> None:
-    listing = plain.call(server.path, "vm.list", {"query": {"columns": ["id"], "limit": 2}})
-    assert listing["rows"] == [[0, None, 1.5, "ü"], [1, None, 1.5, "ü"]]
+    query = Query(columns=("id", "name"), limit=2)
+    columns, rows, as_of = plain.call(server.path, "vm.list", {"query": list(query)})
+    assert (columns, rows, as_of) == (["id", "name"], [[0, None, 1.5, "ü"], [1, None, 1.5, "ü"]], 0.0)
 
 
 def test_the_hot_path_imports_little(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from nebula.engine.api.values import Call, Query
+from nebula.engine.api.tables import Query
+from nebula.engine.api.values import Call
 from nebula.engine.local.engine import own
 from nebula.rpc.client import RemoteEngine, try_connect
 from nebula.rpc.link import Waits

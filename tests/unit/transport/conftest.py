@@ -40,7 +40,7 @@ LogLevel ERROR
 
 
 class Sshd:
-    """The server and what one needs to reach it. `restart` ends all its connections."""
+    """The server and what one needs to reach it."""
 
     def __init__(self, base: Path) -> None:
         self.base, self.address, self.port = base, "127.0.0.1", _free_port()
@@ -121,6 +121,7 @@ def _answers(port: int) -> bool:
 
 @pytest.fixture(scope="session")
 def sshd() -> Iterator[Sshd]:
+    own_directory = not Path("/run/sshd").exists()
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="nebula-sshd-", dir="/tmp"))
     base.chmod(0o755)
@@ -129,6 +130,8 @@ def sshd() -> Iterator[Sshd]:
     yield server
     server.stop()
     shutil.rmtree(base)
+    if own_directory:
+        Path("/run/sshd").rmdir()
 
 
 @pytest.fixture(scope="session")

@@ -108,12 +108,16 @@ def test_dead_port_fails_at_once_until_its_pause_is_over(connect: Connect) -> No
 
 def test_lost_connection_fails_what_runs_and_comes_back(connect: Connect, sshd: Sshd) -> None:
     transport = connect()
-    killer = threading.Timer(1.0, sshd.drop_connections)
-    killer.start()
-    with pytest.raises(UnreachableError):
-        transport.run(["sleep", "1000"], timeout=60)
-    killer.join()
-    assert transport.run(["echo", "back"]).text == "back\n"
+    pids: list[bytes] = []
+
+    def drop(pid: bytes) -> None:
+        pids.append(pid)
+        sshd.drop_connections()
+
+    with pytest.raises(UnreachableError, match="does not answer"):
+        transport.run(["sh", "-c", "echo $$; exec sleep 1000"], timeout=60, on_line=drop)
+    gone = ["sh", "-c", 'for i in $(seq 100); do [ -e "/proc/$1" ] || exit 0; sleep 0.1; done; exit 1', "sh", pids[0].decode()]
+    assert transport.run(gone).status == 0, "a command outlived its connection"
 
 
 def test_monitoring_has_a_session_when_all_others_are_taken(connect: Connect) -> None:

@@ -42,7 +42,7 @@ def test_files_of_root(allowed: SshTransport, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="Permission denied"):
         allowed.write_file(path, b"secret")
     allowed.write_file(path, b"secret", root=True)
-    assert os.stat(path).st_uid == 0
+    assert Path(path).stat().st_uid == 0
     with pytest.raises(CommandError, match="Permission denied"):
         allowed.read_file(path)
     assert allowed.read_file(path, root=True) == b"secret"

@@ -118,7 +118,7 @@ class LibvirtHypervisor:
         self, request: MigrationRequest, *, progress: Progress | None, cancel: CancelToken | None
     ) -> None:
         """See Hypervisor.migrate."""
-        Migration(self._handle, request, looks=self._looks, works=self._works).run(progress, cancel)
+        Migration(self._handle, request, self._looks).run(progress, cancel)
 
     def migration_progress(self, uuid: str) -> MigrationProgress | None:
         """See Hypervisor.migration_progress."""

@@ -1,0 +1,63 @@
+"""What is missing on a host, or here, for domains to run there."""
+
+from __future__ import annotations
+
+from nebula.drivers.base import HostHandle
+from nebula.drivers.hypervisor.libvirt import facts
+from nebula.drivers.hypervisor.libvirt.connection import Link, load_library
+from nebula.drivers.hypervisor.libvirt.probe import probe_virt
+from nebula.errors import DeniedError, MissingLibraryError, NebulaError, UnreachableError
+from nebula.model.host import Finding, HostFacts
+
+OLDEST = (7, 1)
+"""libvirt's first version that knows everything we ask for (CPU mode `maximum`)."""
+INSTALL = "apt install libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils"
+
+
+class Preflight:
+    """Looks at one host; later looks are left out where an earlier one makes them pointless."""
+
+    def __init__(self, handle: HostHandle, link: Link) -> None:
+        self._handle, self._link = handle, link
+
+    def findings(self) -> list[Finding]:
+        """All findings. Raises UnreachableError, DeniedError or HostKeyError if the host itself cannot be reached."""
+        missing = _library()
+        if missing.level == "error":
+            return [missing]
+        self._handle.transport.run(["true"])
+        try:
+            known = self._link.call("asking for its facts", facts.read)
+        except (UnreachableError, DeniedError) as error:
+            return [missing, self._no_daemon(error)]
+        return [missing, self._daemon(known), *self._guests(known)]
+
+    def _no_daemon(self, error: NebulaError) -> Finding:
+        if isinstance(error, DeniedError):
+            fix = f"usermod -aG libvirt {self._handle.user}"
+        else:
+            fix = f"{INSTALL} && systemctl enable --now libvirtd.socket"
+        return Finding(check="libvirt", level="error", text=f"libvirtd does not answer: {error}", fix=fix)
+
+    def _daemon(self, known: HostFacts) -> Finding:
+        version = tuple(int(part) for part in known.libvirt_version.split(".")[:2])
+        if version < OLDEST:
+            wanted = ".".join(str(part) for part in OLDEST)
+            text = f"libvirt {known.libvirt_version} is older than {wanted}"
+            return Finding(check="libvirt", level="warning", text=text, fix="apt install --only-upgrade libvirt-daemon-system")
+        return Finding(check="libvirt", level="ok", text=f"libvirt {known.libvirt_version}")
+
+    def _guests(self, known: HostFacts) -> list[Finding]:
+        if not known.emulator or not known.virt_types:
+            text = f"no QEMU for {known.arch} guests"
+            return [Finding(check="emulator", level="error", text=text, fix="apt install qemu-system-x86 qemu-utils")]
+        emulator = Finding(check="emulator", level="ok", text=f"QEMU {known.hypervisor_version}, {known.emulator}")
+        return [emulator, probe_virt(self._handle, known.emulator, known.virt_types, known.arch).finding]
+
+
+def _library() -> Finding:
+    try:
+        lib = load_library()
+    except MissingLibraryError as error:
+        return Finding(check="library", level="error", text=str(error), fix=error.hint)
+    return Finding(check="library", level="ok", text=f"libvirt's client library {facts.version(lib.getVersion())} is here")

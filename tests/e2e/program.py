@@ -1,0 +1,90 @@
+"""The program as a person runs it: a process, its output, its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.lab.handle import eventually
+
+SECONDS = 240
+"""How long a command may take."""
+
+
+class Program:
+    """`nebula` for one home; at most one daemon."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._daemon: subprocess.Popen[str] | None = None
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run it, whatever its exit status."""
+        return subprocess.run(
+            [sys.executable, "-m", "nebula", *argv],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            input="",
+        )
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        """Start it and go on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "nebula", *argv],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The home, and nothing that colours."""
+        return {**os.environ, "NEBULA_HOME": str(self.home), "NO_COLOR": "1"}
+
+    def out(self, *argv: str) -> str:
+        """Its stdout; fails the test with its stderr if it fails."""
+        done = self.run(*argv)
+        assert done.returncode == 0, f"nebula {' '.join(argv)}: {done.stderr}"
+        return done.stdout.strip()
+
+    def json(self, *argv: str) -> Any:
+        """Its stdout as JSON."""
+        return json.loads(self.out(*argv))
+
+    def vm(self, name: str) -> dict[str, Any]:
+        """What is shown of a VM, its host asked."""
+        return dict(self.json("vm", "show", name, "-f", "json"))
+
+    def state(self, name: str) -> str:
+        """A VM's state as the list has it."""
+        rows = self.json("vm", "list", f"name={name}", "-c", "state", "-f", "json")
+        return str(rows[0]["state"]) if rows else "gone"
+
+    def start_daemon(self) -> None:
+        """Run the engine until `stop_daemon` or `kill_daemon`."""
+        self._daemon = self.start("--daemon")
+        eventually(lambda: "daemon" in self.run("status").stdout, "the daemon's socket", seconds=20)
+
+    def stop_daemon(self) -> None:
+        """End it cleanly, if it runs."""
+        self._end(signal.SIGTERM)
+
+    def kill_daemon(self) -> None:
+        """End it by SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._daemon is not None:
+            self._daemon.send_signal(number)
+            self._daemon.communicate(timeout=60)
+            self._daemon = None
