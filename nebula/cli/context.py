@@ -13,20 +13,7 @@ from nebula.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
     from nebula.cli.connect import Lister
-    from nebula.engine.api.tables import Listing, Query
     from nebula.engine.api.verbs import Engine
-
-
-class Lister(Protocol):
-    """Whoever can list, with next to nothing imported: the owner through its socket, or the file."""
-
-    def list(self, noun: str, query: Query) -> Listing:
-        """Rows of a noun."""
-        ...
-
-    def close(self) -> None:
-        """Let go."""
-        ...
 
 
 class Connect(Protocol):
@@ -34,10 +21,6 @@ class Connect(Protocol):
 
     def reader(self, options: GlobalOptions) -> Engine:
         """For commands that only read."""
-        ...
-
-    def lister(self, options: GlobalOptions) -> tuple[Lister, bool]:
-        """For lists, the hottest commands; and whether an engine runs."""
         ...
 
     def changer(self, options: GlobalOptions) -> AbstractContextManager[Engine]:

@@ -9,7 +9,7 @@ from nebula.errors import UsageError
 
 
 def decode(column: Column, value: str) -> Any:
-    """ "RUNNING" is 3003, "2G" is 2048 MiB, "1.5" CPUs are 150; UsageError for what the column cannot hold."""
+    """The stored value: "RUNNING" is 3003, "2G" is 2048 MiB, "1.5" CPUs are 150; UsageError for what the column cannot hold."""
     if column.show == "state":
         return _state(value)
     if column.show in {"host_state", "image_state"}:

@@ -98,7 +98,8 @@ class DomainState(enum.StrEnum):
 
 class DomainReality(msgspec.Struct, frozen=True, kw_only=True):
     """A domain as a host has it. `reason` is libvirt's reason in words with underscores (`booted`, `user`, `crashed`,
-    `io_error`, `destroyed`, `migrated`, `saved`, `failed`, `unknown` …)."""
+    `io_error`, `destroyed`, `migrated`, `saved`, `failed`, `unknown` …).
+    """
 
     uuid: str
     name: str
@@ -133,7 +134,8 @@ class DomainStats(msgspec.Struct, frozen=True, kw_only=True):
 
 class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Pushed by a host: a domain changed. `kind`: started, stopped, suspended, resumed, defined, undefined, crashed,
-    shutdown, io_error; `reason` as in DomainReality; `detail` for an I/O error: the disk's path and libvirt's words."""
+    shutdown, io_error; `reason` as in DomainReality; `detail` for an I/O error: the disk's path and libvirt's words.
+    """
 
     host: str
     uuid: str

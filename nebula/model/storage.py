@@ -22,7 +22,8 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 class DiskSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A VM's disk as a driver makes it. `kind`: clone (own writable copy of an image), persistent (the image itself),
-    cdrom (the image, read-only), volatile (fresh, empty). `size` in bytes: for a clone 0 means the image's."""
+    cdrom (the image, read-only), volatile (fresh, empty). `size` in bytes: for a clone 0 means the image's.
+    """
 
     vm_id: int
     disk_id: int

@@ -149,7 +149,16 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "H
 
 def _install_mysql(made: Server) -> None:
     data = made.folder / "data"
-    _run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", "--auth-root-authentication-method=normal"], made)
+    _run(
+        [
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={data}",
+            "--skip-test-db",
+            "--auth-root-authentication-method=normal",
+        ],
+        made,
+    )
     first = made.folder / "init.sql"
     user = "nebula@'127.0.0.1'"
     first.write_text(f"CREATE USER {user} IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO {user};\n")
@@ -162,7 +171,7 @@ def _mysql_command(made: Server) -> list[str]:
     return [
         "mariadbd", "--no-defaults", f"--datadir={made.folder / 'data'}", f"--port={made.port}", "--bind-address=127.0.0.1",
         f"--socket={made.folder / 'socket'}", f"--pid-file={made.folder / 'mysql.pid'}", "--skip-name-resolve",
-        "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M", "--performance-schema=OFF", *once,
+        "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M", "--performance-schema=OFF", "--debug-no-sync", *once,
     ]  # fmt: skip
 
 
@@ -189,7 +198,7 @@ def _install_postgres(made: Server) -> None:
 def _postgres_command(made: Server) -> list[str]:
     return [
         _bin("postgres"), "-D", str(made.folder / "data"), "-p", str(made.port), "-h", "127.0.0.1", "-k", str(made.folder),
-        "-c", "shared_buffers=16MB", "-c", "max_connections=60",
+        "-c", "shared_buffers=16MB", "-c", "max_connections=60", "-c", "fsync=off",
     ]  # fmt: skip
 
 

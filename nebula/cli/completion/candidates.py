@@ -16,8 +16,9 @@ from nebula.engine.api.tables import Query
 from nebula.errors import NebulaError
 
 if TYPE_CHECKING:
+    from nebula.cli.connect import Lister
     from nebula.cli.context import Connect
-    from nebula.engine.api.verbs import Engine
+    from nebula.engine.api.tables import Listing
 
 MOST = 500
 """Candidates printed at once."""
@@ -121,36 +122,41 @@ def _values(choices: Sequence[str], complete: str, place: Place, connect: Connec
         from nebula.engine.lifecycle.states import LcmState, VmState
 
         return [Candidate(state.name) for state in (*VmState, *LcmState) if state.name not in {"ACTIVE", "INIT", "LCM_INIT"}]
-    engine = connect.reader(GlobalOptions(home=place.home, quiet=True))
+    options = GlobalOptions(home=place.home, quiet=True)
+    if complete == "catalogue":
+        return _catalogue(connect, options)
+    lister, _ = connect.lister(options)
     try:
-        return _live(engine, complete, place.command)
+        return _live(lister, complete, place.command)
+    finally:
+        lister.close()
+
+
+def _catalogue(connect: Connect, options: GlobalOptions) -> list[Candidate]:
+    engine = connect.reader(options)
+    try:
+        return list(dict.fromkeys(Candidate(entry.name, entry.description) for entry in engine.images.catalogue()))
     finally:
         engine.close()
 
 
-def _live(engine: Engine, noun: str, command: Command | None) -> list[Candidate]:
-    from nebula.cli.nouns import part
-
-    if noun == "catalogue":
-        return list(dict.fromkeys(Candidate(entry.name, entry.description) for entry in engine.images.catalogue()))
+def _live(lister: Lister, noun: str, command: Command | None) -> list[Candidate]:
     if noun == "job":
-        rows = engine.jobs.list(Query(columns=("id", "kind", "state"), sort=("-id",), limit=100)).rows
+        rows = lister.list("job", Query(columns=("id", "kind", "state"), sort=("-id",), limit=100)).rows
         return [Candidate(str(row[0]), f"{row[1]} {row[2]}") for row in rows]
     if noun == "vm":
-        return _vms(engine, command.verbs if command else ())
-    return [Candidate(str(row[0])) for row in part(engine, noun).list(Query(columns=("name",), sort=("name",))).rows]
+        return _vms(lister.list("vm", Query(columns=("name", "state"), sort=("name",))), command.verbs if command else ())
+    return [Candidate(str(row[0])) for row in lister.list(noun, Query(columns=("name",), sort=("name",))).rows]
 
 
-def _vms(engine: Engine, verbs: Sequence[str]) -> list[Candidate]:
+def _vms(listing: Listing, verbs: Sequence[str]) -> list[Candidate]:
     """VMs for which one of the verbs is allowed now (all for none), with their state."""
     from nebula.engine.lifecycle.states import place_name
     from nebula.engine.lifecycle.table import sources_of
 
     allowed = {place.state * 1000 + place.lcm for verb in verbs for place in sources_of(verb)}
-    rows = engine.vms.list(Query(columns=("name", "state"), sort=("name",))).rows
-    return [
-        Candidate(str(name), place_name(*divmod(int(state), 1000))) for name, state in rows if not verbs or state in allowed
-    ]
+    shown = [row for row in listing.rows if not verbs or row[1] in allowed]
+    return [Candidate(str(name), place_name(*divmod(int(state), 1000))) for name, state in shown]
 
 
 def _waits_for_value(word: str, command: Command | None) -> Option | None:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 class Query(NamedTuple):
     """What to list. `filters`: (column, operator, value), operators = != < > <= >= ~ (regular expression) and
     = with * as a pattern; all must hold. `sort`: columns, a leading "-" for falling. `limit` 0: all. `done`: VMs in DONE
-    too."""
+    too.
+    """
 
     columns: tuple[str, ...] = ()
     filters: tuple[tuple[str, str, str], ...] = ()

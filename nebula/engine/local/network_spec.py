@@ -63,7 +63,7 @@ def _routes_here() -> list[ipaddress.IPv4Network]:
     """Networks that this machine is in, so that a chosen one does not hide them."""
     import psutil
 
-    found = []
+    found: list[ipaddress.IPv4Network] = []
     for addresses in psutil.net_if_addrs().values():
         found.extend(
             ipaddress.IPv4Network(f"{item.address}/{item.netmask}", strict=False)

@@ -54,7 +54,8 @@ class LocalNetworks(Noun):
         row = resolve(queries, NetworkRow, ref)
         rows = queries.rows(
             'SELECT "lease"."ip", "lease"."ip6", "lease"."mac", "lease"."vm_id", "vm"."name", "lease"."nic_id" FROM "lease" '
-            'LEFT JOIN "vm" ON "vm"."id"="lease"."vm_id" WHERE "lease"."network_id"=? ORDER BY "lease"."range_id", "lease"."position"',
+            'LEFT JOIN "vm" ON "vm"."id"="lease"."vm_id" WHERE "lease"."network_id"=? '
+            'ORDER BY "lease"."range_id", "lease"."position"',
             (row.id,),
         )
         found = [[ip, ip6, mac, _holder(vm_id, name, nic)] for ip, ip6, mac, vm_id, name, nic in rows]

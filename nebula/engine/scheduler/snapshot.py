@@ -27,7 +27,8 @@ def usage(queries: Queries) -> dict[int, tuple[int, int, int]]:
     found: dict[int, tuple[int, int, int]] = {}
     for column in ("host_id", "target_host"):
         rows = queries.rows(
-            f'SELECT "{column}", SUM("cpu"), SUM("memory"), COUNT(*) FROM "vm" WHERE "state"<>6 AND "{column}">0 GROUP BY "{column}"'
+            f'SELECT "{column}", SUM("cpu"), SUM("memory"), COUNT(*) FROM "vm" '
+            f'WHERE "state"<>6 AND "{column}">0 GROUP BY "{column}"'
         )
         for host_id, cpu, memory, vms in rows:
             before = found.get(host_id, (0, 0, 0))

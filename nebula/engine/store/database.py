@@ -153,7 +153,7 @@ def peewee_database(location: Location) -> Any:
 
     if location.dialect.kind == "sqlite":
         return peewee.SqliteDatabase(location.path, pragmas={"journal_mode": "wal", "foreign_keys": 1})
-    arguments: dict[str, Any] = {"host": location.host, "port": location.port, "user": location.user, "password": location.password}
+    arguments: dict[str, Any] = {name: getattr(location, name) for name in ("host", "port", "user", "password")}
     if location.dialect.kind == "mysql":
         return peewee.MySQLDatabase(location.database, **arguments)
     return peewee.PostgresqlDatabase(location.database, **arguments)

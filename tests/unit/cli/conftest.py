@@ -13,6 +13,7 @@ import pytest
 from nebula.cli import entry
 from nebula.cli.context import Context
 from nebula.cli.options import GlobalOptions
+from nebula.cli.remote_lists import EngineLists
 from nebula.engine.local.engine import LocalEngine, own
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class InProcess:
     def reader(self, _: GlobalOptions) -> Engine:
         """The engine."""
         return self.engine
+
+    def lister(self, _: GlobalOptions) -> tuple[EngineLists, bool]:
+        """The engine's lists."""
+        return EngineLists(self.engine), True
 
     def changer(self, _: GlobalOptions) -> AbstractContextManager[Engine]:
         """The engine."""

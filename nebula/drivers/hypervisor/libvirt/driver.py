@@ -46,7 +46,8 @@ class LibvirtHypervisor:
 
     def facts(self) -> HostFacts:
         """See Hypervisor.facts."""
-        return self._looks.call("asking for its facts", facts.read)
+        machine = facts.look(self._handle.transport)
+        return self._looks.call("asking for its facts", lambda session: facts.read(session, machine))
 
     def preflight(self) -> list[Finding]:
         """See Hypervisor.preflight."""

@@ -39,4 +39,4 @@ def translate(lib: Any, error: Any, what: str, host: str, *, alive: bool) -> Neb
 
 
 def _class_of(lib: Any, code: int) -> type[NebulaError]:
-    return next((cls for name, cls in _BY_NAME.items() if getattr(lib, name) == code), NebulaError)
+    return next((cls for name, cls in _BY_NAME.items() if getattr(lib, name, None) == code), NebulaError)

@@ -25,9 +25,9 @@ class Preflight:
         missing = _library()
         if missing.level == "error":
             return [missing]
-        self._handle.transport.run(["true"])
+        machine = facts.look(self._handle.transport)
         try:
-            known = self._link.call("asking for its facts", facts.read)
+            known = self._link.call("asking for its facts", lambda session: facts.read(session, machine))
         except (UnreachableError, DeniedError) as error:
             return [missing, self._no_daemon(error)]
         return [missing, self._daemon(known), *self._guests(known)]

@@ -1,0 +1,402 @@
+"""What the store promises on every database, as tests: subclass `StoreContract` and give it the fixture `location`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import wait
+from typing import Any
+
+import pytest
+
+from nebula.clock import SystemClock
+from nebula.engine.api.values import Query
+from nebula.engine.filters import decode
+from nebula.engine.listing import run
+from nebula.engine.store import schema
+from nebula.engine.store.database import Location
+from nebula.engine.store.rows import ALL, ClusterRow, EventRow, HostRow, JobLogRow, MetaRow, VmRow
+from nebula.engine.store.store import Store
+from nebula.engine.store.transaction import Transaction
+from nebula.engine.store.writer import DryRun
+from nebula.errors import ConflictError, NebulaError, NotFoundError, OwnerError, StaleError, VersionError
+
+LARGE = 1 << 20
+TEXTS = (
+    "",
+    "plain",
+    "Grüße 🚀 日本",
+    "100% of %s and %d",
+    'it\'s "quoted" `here`',
+    "back\\slash \\n",
+    "a\nb\tc",
+    "x" * 255,
+    "?",
+    "''--",
+)
+
+
+def text_of(size: int) -> str:
+    """A long value that is not all the same."""
+    return ("0123456789abcdef🚀" * (size // 17 + 1))[:size]
+
+
+def cluster(name: str, **more: Any) -> ClusterRow:
+    return ClusterRow(name=name, **more)
+
+
+def add(store: Store, name: str, **more: Any) -> ClusterRow:
+    return store.write(lambda tx: tx.insert(cluster(name, **more)))
+
+
+def names(store: Store) -> list[str]:
+    return [row.name for row in store.read().select(ClusterRow, '1=1 ORDER BY "id"')]
+
+
+class Gate:
+    """Keeps the writer busy with one write, so that those behind it wait together."""
+
+    def __init__(self, store: Store) -> None:
+        self._begun, self._go = threading.Event(), threading.Event()
+        self._future = store.submit(self._hold)
+        assert self._begun.wait(10)
+
+    def _hold(self, _: Transaction) -> None:
+        self._begun.set()
+        assert self._go.wait(10)
+
+    def open(self) -> None:
+        self._go.set()
+        self._future.result(10)
+
+
+class StoreContract:
+    @pytest.fixture
+    def store(self, location: Location) -> Iterator[Store]:
+        schema.prepare(location, put_aside=lambda: pytest.fail("a new database is not put aside"))
+        made = Store(location, SystemClock())
+        yield made
+        made.close()
+
+    # --- tables
+
+    def test_all_tables_are_there_and_empty(self, store: Store) -> None:
+        for kind in ALL:
+            assert store.read().count(kind) == (2 if kind is MetaRow else 0)
+
+    def test_prepare_again_changes_nothing(self, store: Store, location: Location) -> None:
+        add(store, "kept")
+        schema.prepare(location, put_aside=lambda: pytest.fail("nothing to put aside"))
+        assert names(store) == ["kept"]
+
+    def test_a_newer_database_is_refused(self, store: Store, location: Location) -> None:
+        store.write(lambda tx: tx.execute('UPDATE "meta" SET "value"=? WHERE "name"=?', ("99", "schema")))
+        with pytest.raises(VersionError, match=r"99\.0"):
+            schema.prepare(location, put_aside=lambda: pytest.fail("a newer database is not touched"))
+
+    def test_an_older_database_is_put_aside_and_brought_up_in_order(
+        self, store: Store, location: Location, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add(store, "old")
+        done: list[str] = []
+
+        def widen(queries: Any) -> None:
+            assert done == ["aside"]
+            queries.execute('ALTER TABLE "cluster" ADD COLUMN "shoe" INTEGER DEFAULT 7')
+            done.append("schema")
+
+        def patch(queries: Any) -> None:
+            queries.execute('UPDATE "cluster" SET "shoe"="shoe"+1')
+            done.append("patch")
+
+        monkeypatch.setattr(schema, "SCHEMA", (("widen", widen),))
+        monkeypatch.setattr(schema, "PATCHES", (("patch", patch),))
+        schema.prepare(location, put_aside=lambda: done.append("aside"))
+        schema.prepare(location, put_aside=lambda: pytest.fail("each change runs once"))
+        assert done == ["aside", "schema", "patch"]
+        assert store.read().rows('SELECT "name", "shoe" FROM "cluster"') == [("old", 8)]
+
+    def test_a_change_that_fails_is_tried_again_the_next_time(
+        self, store: Store, location: Location, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[int] = []
+
+        def flaky(queries: Any) -> None:
+            calls.append(1)
+            if len(calls) == 1:
+                raise RuntimeError("power failed")
+
+        monkeypatch.setattr(schema, "PATCHES", (("flaky", flaky), ("second", lambda _: calls.append(2))))
+        with pytest.raises(RuntimeError):
+            schema.prepare(location, put_aside=lambda: None)
+        schema.prepare(location, put_aside=lambda: None)
+        assert calls == [1, 1, 2]
+
+    # --- rows
+
+    def test_insert_gives_growing_ids_that_are_never_used_again(self, store: Store) -> None:
+        first, second = add(store, "a"), add(store, "b")
+        assert second.id > first.id > 0
+        store.write(lambda tx: tx.delete(second))
+        assert add(store, "c").id > second.id
+
+    def test_get_names_what_is_missing(self, store: Store) -> None:
+        with pytest.raises(NotFoundError, match="no cluster with id 4711"):
+            store.read().get(ClusterRow, 4711)
+
+    @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+    def test_texts_come_back_as_they_were(self, store: Store, text: str) -> None:
+        row = add(store, f"n{text}"[:255], baseline=text, body={"value": text, text: [text, None, True, 1.5]})
+        found = store.read().get(ClusterRow, row.id)
+        assert found == row
+        assert [item.id for item in store.read().select(ClusterRow, '"name"=?', (row.name,))] == [row.id]
+
+    def test_large_values_come_back_whole(self, store: Store) -> None:
+        large = text_of(LARGE)
+        row = add(store, "large", baseline=large, body={"large": large})
+        found = store.read().get(ClusterRow, row.id)
+        assert found.baseline == large
+        assert found.body["large"] == large
+
+    @pytest.mark.parametrize("number", [0, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)])
+    def test_whole_numbers_of_64_bits(self, store: Store, number: int) -> None:
+        made = store.write(lambda tx: tx.insert(VmRow(name="v", uuid="u", owner="", state=1, disk=number, body={"n": number})))
+        found = store.read().get(VmRow, made.id)
+        assert (found.disk, found.body["n"]) == (number, number)
+
+    def test_times_keep_their_microseconds(self, store: Store) -> None:
+        store.write(lambda tx: tx.insert(JobLogRow(job_id=1, at=1_700_000_000.123456, level="info", text="")))
+        assert store.read().select(JobLogRow)[0].at == 1_700_000_000.123456
+
+    def test_names_that_differ_in_case_or_accents_are_different(self, store: Store) -> None:
+        for name in ("web", "Web", "wéb", "ｗｅｂ"):
+            add(store, name)
+        assert len(store.read().select(ClusterRow, '"name"=?', ("web",))) == 1
+
+    def test_swap_writes_once_a_generation(self, store: Store) -> None:
+        row = add(store, "a")
+        stale = store.read().get(ClusterRow, row.id)
+        store.write(lambda tx: tx.swap(row, name="b"))
+        with pytest.raises(StaleError):
+            store.write(lambda tx: tx.swap(stale, name="c"))
+        assert names(store) == ["b"]
+        assert store.read().get(ClusterRow, row.id).generation == row.generation == 1
+
+    def test_swap_with_the_same_values_is_no_conflict(self, store: Store) -> None:
+        row = add(store, "a")
+        store.write(lambda tx: tx.swap(row, name="a"))
+        assert row.generation == 1
+
+    def test_a_taken_name_is_a_conflict(self, store: Store) -> None:
+        add(store, "a")
+        with pytest.raises(ConflictError):
+            add(store, "a")
+        assert names(store) == ["a"]
+
+    def test_sums_are_whole_numbers(self, store: Store) -> None:
+        store.write(lambda tx: [tx.insert(VmRow(name="v", uuid=f"u{n}", owner="", state=1, memory=n)) for n in range(3)])
+        found = store.read().rows('SELECT SUM("memory"), COUNT(*), MAX("id") FROM "vm"')[0]
+        assert [type(value) for value in found] == [int, int, int]
+
+    # --- batches
+
+    def test_those_waiting_together_share_few_commits(self, store: Store) -> None:
+        add(store, "first")
+        gate = Gate(store)
+        before = store.commits
+        futures = [store.submit(lambda tx, n=n: tx.insert(cluster(f"n{n}")).id) for n in range(200)]
+        gate.open()
+        assert len({future.result(10) for future in futures}) == 200
+        assert store.commits - before <= 3
+
+    def test_a_failing_write_leaves_its_neighbours_alone(self, store: Store) -> None:
+        add(store, "taken")
+
+        def half(tx: Transaction) -> None:
+            tx.insert(cluster("half"))
+            tx.event("x", "cluster", 0)
+            tx.after_commit(lambda: pytest.fail("it was rolled back"))
+            raise ConflictError("no")
+
+        def broken(tx: Transaction) -> None:
+            tx.insert(cluster("broken"))
+            raise ZeroDivisionError
+
+        gate = Gate(store)
+        works = [
+            lambda tx: tx.insert(cluster("before")),
+            half,
+            lambda tx: tx.insert(cluster("taken")),
+            broken,
+            lambda tx: tx.insert(cluster("after")),
+        ]
+        futures = [store.submit(work) for work in works]
+        gate.open()
+        wait(futures, 10)
+        failures = [type(future.exception()) for future in futures]
+        assert failures == [type(None), ConflictError, ConflictError, ZeroDivisionError, type(None)]
+        assert names(store) == ["taken", "before", "after"]
+        assert store.read().count(EventRow) == 0
+
+    def test_a_dry_run_answers_and_leaves_nothing(self, store: Store) -> None:
+        def work(tx: Transaction) -> None:
+            tx.insert(cluster("dry"))
+            tx.event("x", "cluster", 0)
+            raise DryRun(tx.count(ClusterRow))
+
+        assert store.write(work) == 1
+        assert names(store) == []
+        assert store.read().count(EventRow) == 0
+
+    def test_an_answer_comes_after_the_commit(self, store: Store) -> None:
+        seen: list[int] = []
+        for number in range(20):
+            store.submit(lambda tx, n=number: tx.insert(cluster(f"n{n}"))).add_done_callback(
+                lambda _: seen.append(Store(store.location, SystemClock()).read().count(ClusterRow))
+            )
+        store.write(lambda tx: None)
+        assert len(seen) == 20
+        assert all(count > number for number, count in enumerate(seen))
+
+    def test_events_are_told_in_order_and_only_when_durable(self, store: Store) -> None:
+        told: list[tuple[int, int]] = []
+        stop = store.listen(
+            lambda events: told.extend(
+                (event.id, Store(store.location, SystemClock()).read().count(EventRow)) for event in events
+            )
+        )
+        for number in range(5):
+            store.write(lambda tx, n=number: tx.event("x", "cluster", n, number=n))
+        stop()
+        store.write(lambda tx: tx.event("x", "cluster", 9))
+        ids = [event_id for event_id, _ in told]
+        assert ids == sorted(ids)
+        assert [count for _, count in told] == [1, 2, 3, 4, 5]
+        assert [row.body["number"] for row in store.read().select(EventRow, '"object_id"<9 ORDER BY "id"')] == [0, 1, 2, 3, 4]
+
+    def test_a_failing_listener_does_not_end_the_writer(self, store: Store) -> None:
+        def fail(_: list[EventRow]) -> None:
+            raise RuntimeError("a listener's own fault")
+
+        store.listen(fail)
+        store.write(lambda tx: tx.event("x", "cluster", 1))
+        store.submit(lambda tx: tx.after_commit(lambda: 1 // 0)).result(10)
+        assert store.submit(lambda tx: 5).result(10) == 5
+
+    # --- owners
+
+    def test_an_owner_that_lost_the_database_can_change_nothing(self, store: Store, location: Location) -> None:
+        store.write(lambda tx: tx.insert(MetaRow(name="epoch", value="1")))
+        store.own(1)
+        add(store, "mine")
+        other = Store(location, SystemClock())
+        try:
+            other.write(lambda tx: tx.execute('UPDATE "meta" SET "value"=? WHERE "name"=?', ("2", "epoch")))
+            other.own(2)
+            with pytest.raises(OwnerError):
+                add(store, "lost")
+            add(other, "theirs")
+        finally:
+            other.close()
+        assert names(store) == ["mine", "theirs"]
+
+    # --- readers
+
+    def test_a_snapshot_sees_one_moment(self, store: Store) -> None:
+        add(store, "a")
+        with store.snapshot() as queries:
+            assert queries.count(ClusterRow) == 1
+            add(store, "b")
+            assert queries.count(ClusterRow) == 1
+        assert store.read().count(ClusterRow) == 2
+
+    def test_readers_beside_the_writer_see_whole_transactions(self, store: Store) -> None:
+        ended, wrong = threading.Event(), []
+
+        def look() -> None:
+            while not ended.is_set():
+                count = store.read().count(ClusterRow)
+                if count % 2:
+                    wrong.append(count)
+
+        readers = [threading.Thread(target=look) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        for number in range(40):
+            store.write(lambda tx, n=number: [tx.insert(cluster(f"{side}{n}")) for side in "ab"])
+        ended.set()
+        for reader in readers:
+            reader.join(10)
+        assert wrong == []
+        assert store.read().count(ClusterRow) == 80
+
+    @pytest.mark.parametrize(
+        ("pattern", "found"),
+        [
+            ("100%*", {"100% sure"}),
+            ("a_*", {"a_b"}),
+            ("*!*", {"wow!"}),
+            ("*\\*", {"back\\slash"}),
+            ("A*", set()),
+            ("*", {"100% sure", "1000", "a_b", "axb", "wow!", "back\\slash"}),
+        ],
+    )
+    def test_patterns_take_their_signs_as_they_are(self, store: Store, pattern: str, found: set[str]) -> None:
+        for name in ("100% sure", "1000", "a_b", "axb", "wow!", "back\\slash"):
+            add(store, name)
+        for operator, expected in (("=", found), ("!=", set(names(store)) - found)):
+            listing = run(store.read(), "cluster", Query(columns=("name",), filters=(("name", operator, pattern),)), decode)
+            assert {name for (name,) in listing.rows} == expected
+
+    def test_every_column_of_every_list_can_be_read_sorted_and_paged(self, store: Store) -> None:
+        from nebula.engine.api.columns import SOURCES
+
+        store.write(lambda tx: _fill(tx))
+        for noun, source in SOURCES.items():
+            every = tuple(column.name for column in source.columns)
+            for name in every:
+                query = Query(columns=every, sort=(f"-{name}",), limit=1, offset=0)
+                rows = run(store.read(), noun, query, decode).rows
+                assert all(type(value) in {int, float, str, type(None)} for row in rows for value in row), (noun, rows)
+
+    # --- the end
+
+    def test_close_finishes_what_is_queued_and_refuses_what_comes(self, store: Store, location: Location) -> None:
+        gate = Gate(store)
+        futures = [store.submit(lambda tx, n=n: tx.insert(cluster(f"n{n}"))) for n in range(20)]
+        closer = threading.Thread(target=store.close)
+        closer.start()
+        gate.open()
+        closer.join(10)
+        assert [future.exception(10) for future in futures] == [None] * 20
+        with pytest.raises(OwnerError):
+            store.write(lambda tx: None)
+        store.close()
+        assert Store(location, SystemClock()).read().count(ClusterRow) == 20
+
+    def test_writes_that_race_with_close_are_answered(self, store: Store) -> None:
+        answers: list[bool] = []
+
+        def hammer() -> None:
+            while True:
+                error = store.submit(lambda tx: 1).exception(10)
+                answers.append(error is None)
+                if error is not None:
+                    assert isinstance(error, NebulaError)
+                    return
+
+        threads = [threading.Thread(target=hammer) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        store.close()
+        for thread in threads:
+            thread.join(15)
+            assert not thread.is_alive()
+        assert answers.count(False) == 4
+
+
+def _fill(tx: Transaction) -> None:
+    row = tx.insert(cluster("c"))
+    host = tx.insert(HostRow(name="h", cluster_id=row.id, state=2))
+    for number in range(2):
+        tx.insert(VmRow(name="v", uuid=f"u{number}", owner="", state=3, lcm_state=3, host_id=host.id, memory=5))
