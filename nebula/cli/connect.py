@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nebula import timeouts
 from nebula.cli.options import GlobalOptions
-from nebula.engine.home import SYSTEM_HOME, choose, owner
+from nebula.engine.home import choose, owner
 
 if TYPE_CHECKING:
     from nebula.engine.api.tables import Listing, Query
@@ -66,12 +66,11 @@ def lister(options: GlobalOptions) -> tuple[Lister, bool]:
     home = home_of(options)
     running = bool(owner(home))
     if running:
-        from nebula.cli.remote_lists import RemoteLists
-        from nebula.rpc.paths import socket_path
+        path = _socket(home)
+        if path is not None:
+            from nebula.cli.remote_lists import RemoteLists
 
-        remote = RemoteLists.connect(socket_path(home, home == SYSTEM_HOME))
-        if remote is not None:
-            return remote, True
+            return RemoteLists(path, home / "nebula.db"), True
     path = home / "nebula.db"
     if path.exists() and not database_url():
         from nebula.engine.quick import FileLists
@@ -95,7 +94,7 @@ def changer(options: GlobalOptions) -> Iterator[Engine]:
             with _serving(mine, options):
                 yield mine
             return
-        remote = _client(home, timeouts.SOCKET_ANSWER)
+        remote = _client(home, timeouts.SOCKET_ANSWER, take_over=True)
         if remote is not None:
             try:
                 yield remote
@@ -159,11 +158,19 @@ def start_runner(home: Path) -> None:
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
 
 
-def _client(home: Path, timeout: float) -> Engine | None:
+def _client(home: Path, timeout: float, *, take_over: bool = False) -> Engine | None:
+    path = _socket(home)
+    if path is None:
+        return None
     from nebula.rpc.client import try_connect
-    from nebula.rpc.paths import socket_path
 
-    return try_connect(socket_path(home, home == SYSTEM_HOME), timeout)
+    return try_connect(path, timeout, take_over=(lambda: start_runner(home)) if take_over else None)
+
+
+def _socket(home: Path) -> Path | None:
+    """Where the home's owner says that it listens."""
+    told = owner(home).get("socket")
+    return Path(str(told)) if told else None
 
 
 def _silent_owner(home: Path) -> Exception:

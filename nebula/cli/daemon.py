@@ -63,6 +63,7 @@ def make_server(engine: LocalEngine) -> Server:
         replace=True,
     )
     server.start()
+    engine.served_at(server.path)
     return server
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nebula.engine.api.tables import Listing, Query
+from nebula.errors import UnreachableError
 from nebula.rpc.plain import call
 
 if TYPE_CHECKING:
@@ -13,20 +15,29 @@ if TYPE_CHECKING:
 
 
 class RemoteLists:
-    """The owner's lists."""
+    """The owner's lists; the file's, where the owner does not answer and the file is ours to read."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @classmethod
-    def connect(cls, path: Path) -> RemoteLists | None:
-        """None if nobody answers there."""
-        return cls(path) if path.exists() else None
+    def __init__(self, path: Path, file: Path) -> None:
+        self._path, self._file = path, file
 
     def list(self, noun: str, query: Query) -> Listing:
         """See Lister.list."""
-        columns, rows, as_of = call(self._path, f"{noun}.list", {"query": list(query)})
+        try:
+            columns, rows, as_of = call(self._path, f"{noun}.list", {"query": list(query)})
+        except UnreachableError:
+            if not os.access(self._file, os.R_OK):
+                raise
+            return self._from_file(noun, query)
         return Listing(tuple(columns), rows, as_of)
+
+    def _from_file(self, noun: str, query: Query) -> Listing:
+        from nebula.engine.quick import FileLists
+
+        lists = FileLists(self._file)
+        try:
+            return lists.list(noun, query)
+        finally:
+            lists.close()
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -83,10 +83,16 @@ def _invoke(link: Link, verb: Method, *given: Any, **named: Any) -> Any:
     return open_graphics(link, verb, params) if verb.result is Tunnel else follow(link, verb, params)
 
 
-def try_connect(path: Path, timeout: float = timeouts.SOCKET_ANSWER, *, waits: Waits = _WAITS) -> RemoteEngine | None:
+def try_connect(
+    path: Path,
+    timeout: float = timeouts.SOCKET_ANSWER,
+    *,
+    waits: Waits = _WAITS,
+    take_over: Callable[[], None] | None = None,
+) -> RemoteEngine | None:
     """The engine that serves `path`; None when nobody listens there or says hello within `timeout` seconds.
 
-    VersionError when who listens speaks another protocol; DeniedError and CapacityError when it refuses us.
+    `take_over`: see Link. VersionError when who listens speaks another protocol; DeniedError and CapacityError when it refuses us.
     """
     try:
         wire = plain.connect(path, timeout)
@@ -94,6 +100,6 @@ def try_connect(path: Path, timeout: float = timeouts.SOCKET_ANSWER, *, waits: W
         raise plain.unreachable(path, problem) from problem
     except OSError:
         return None
-    link = Link(path, waits)
+    link = Link(path, waits, take_over=take_over)
     link.adopt(wire)
     return RemoteEngine(path, link=link)

@@ -37,11 +37,22 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Link:
-    """Requests from any thread. `new_key` makes idempotency keys."""
+    """Requests from any thread. `new_key` makes idempotency keys.
 
-    def __init__(self, path: Path, waits: Waits, new_key: Callable[[], str] = _key) -> None:
+    `take_over` sees to it that somebody owns the home again when the owner was lost; without it a reading verb is asked
+    twice and no more.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        waits: Waits,
+        new_key: Callable[[], str] = _key,
+        take_over: Callable[[], None] | None = None,
+    ) -> None:
         self.path, self.waits = path, waits
         self._new_key = new_key
+        self._take_over = take_over
         self._lock = threading.Lock()
         self._idle: list[Wire] = []
 
@@ -52,7 +63,7 @@ class Link:
         if method.changes and not params.call.key:  # type: ignore[attr-defined]
             params = with_call(params, key=self._new_key())
         line = _encode(method, params)
-        if method.changes and method.wire not in ONCE:
+        if method.wire not in ONCE and (method.changes or self._take_over is not None):
             return decode(self.patiently(lambda: self._exchange(line)), method.result)
         return decode(self._twice(method, line), method.result)
 
@@ -68,12 +79,16 @@ class Link:
     def patiently(self, work: Callable[[], msgspec.Raw]) -> msgspec.Raw:
         """Until an owner has answered, or the time for a handover is over."""
         until, pause = time.monotonic() + self.waits.handover, _FIRST_PAUSE
+        asked = False
         while True:
             try:
                 return work()
             except (OSError, OwnerError) as problem:
                 if isinstance(problem, PermissionError) or time.monotonic() + pause > until:
                     raise self.lost(problem) from problem
+                if self._take_over is not None and not asked:
+                    asked = True
+                    self._take_over()
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 

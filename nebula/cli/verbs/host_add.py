@@ -78,12 +78,16 @@ def chosen(context: Context, line: Invocation, offers: Sequence[HostKeyOffer]) -
         found = [offer for offer in offers if _bare(offer.fingerprint) == _bare(wanted)]
         if not found:
             shown = ", ".join(offer.fingerprint for offer in offers)
-            raise HostKeyError(f"{address} has no key {wanted}", cause=f"it shows {shown}", hint=f"nebula host scan {address}")
+            raise HostKeyError(
+                f"{address} has no key {wanted}",
+                cause=f"it shows {shown}",
+                hint=f"nebula host scan {address}{_typed_port(line)}",
+            )
         return found[0]
     if line.flag("accept_new_key"):
         context.say(f"{address}: pinned {best.type} {best.fingerprint}, which nobody compared")
         return best
-    _ask(context, address, best, f"nebula host add {line.text('name')} --address {address}")
+    _ask(context, address, best, f"nebula host add {line.text('name')} --address {address}{_typed_port(line)}")
     return best
 
 
@@ -108,6 +112,11 @@ def _sorted(offers: Sequence[HostKeyOffer]) -> list[HostKeyOffer]:
 
 def _bare(fingerprint: str) -> str:
     return fingerprint.removeprefix("SHA256:").rstrip("=")
+
+
+def _typed_port(line: Invocation) -> str:
+    """The port as it has to be typed again; nothing for sshd's own."""
+    return f" --port {_port(line)}" if _port(line) != 22 else ""
 
 
 def _port(line: Invocation) -> int:

@@ -44,7 +44,8 @@ class Noun:
         """Run `work` in one transaction; the same key gets the same answer; a dry run is rolled back."""
 
         def whole(tx: Transaction) -> Accepted:
-            known = tx.first(RequestRow, '"name"=?', (call.key,)) if call.key else None
+            key = f"{call.actor}/{self.noun}/{call.key}"[:255]
+            known = tx.first(RequestRow, '"name"=?', (key,)) if call.key else None
             if known is not None:
                 return msgspec.convert(known.answer, Accepted)
             accepted = work(tx)
@@ -52,7 +53,7 @@ class Noun:
                 would = accepted.would or tuple(f"{event.kind} {event.object_kind} {event.object_id}" for event in tx.events)
                 raise DryRun(msgspec.structs.replace(accepted, would=would, job_id=0))
             if call.key:
-                tx.insert(RequestRow(name=call.key, at=tx.now, answer=msgspec.to_builtins(accepted)))
+                tx.insert(RequestRow(name=key, at=tx.now, answer=msgspec.to_builtins(accepted)))
             return accepted
 
         accepted: Accepted = self._store.write(whole)

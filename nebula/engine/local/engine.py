@@ -63,6 +63,11 @@ class LocalEngine:
         """What the parts share."""
         return self._services
 
+    def served_at(self, socket: Path) -> None:
+        """Tell whoever looks at the home where its owner listens."""
+        if self._ownership is not None:
+            self._ownership.tell(socket=str(socket))
+
     def work(self) -> None:
         """Take up jobs that were left, watch the hosts, place VMs."""
         self._working = True

@@ -41,7 +41,7 @@ def main(archive: str, build: str, roots: Sequence[str]) -> int:
             return 0
         except (UnusableError, OSError) as error:
             refused.append(f"  {root}: {error}")
-    print("nebula: no directory can hold its unpacked copy (45 MB, not mounted noexec):", *refused, sep="\n", file=sys.stderr)
+    print("nebula: no directory can hold its unpacked copy (60 MB, not mounted noexec):", *refused, sep="\n", file=sys.stderr)
     print("try: NEBULA_CACHE=/some/directory nebula", file=sys.stderr)
     return 1
 

@@ -52,6 +52,9 @@ def test_another_key_or_nobody_to_ask_is_an_error_with_the_fingerprint() -> None
     with pytest.raises(UsageError, match="compare") as asked:
         choose()
     assert asked.value.hint == "nebula host add a1 --address 10.0.0.11 --fingerprint SHA256:eeee"
+    with pytest.raises(UsageError) as other:
+        choose("--port", "2222")
+    assert other.value.hint == "nebula host add a1 --address 10.0.0.11 --port 2222 --fingerprint SHA256:eeee"
     with pytest.raises(UnreachableError):
         choose(offers=())
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import cast
 
 import pytest
 import yaml
 
-from nebula.cli import table
+from nebula.cli import entry, table
+from nebula.cli.context import Connect, Context
+from nebula.cli.options import GlobalOptions
+from nebula.engine.api.tables import Listing, Query
 
 from .conftest import Cli
 
@@ -90,6 +94,35 @@ def test_what_makes_no_sense_is_a_usage_error_with_a_hint(cli: Cli, words: list[
 
 def test_an_unknown_column_is_answered_with_those_there_are(cli: Cli) -> None:
     assert "columns: id, name, state" in cli("vm", "list", "-c", "nmae").err
+
+
+class Measured:
+    """A list whose host data was measured at `as_of`, and whether an engine runs."""
+
+    def __init__(self, as_of: float, *, running: bool) -> None:
+        self._as_of, self._running = as_of, running
+
+    def lister(self, _: GlobalOptions) -> tuple[Measured, bool]:
+        """This."""
+        return self, self._running
+
+    def list(self, _: str, query: Query) -> Listing:
+        """One row."""
+        return Listing(query.columns, [[1]], self._as_of)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("as_of", "running", "said"), [(940.0, False, "1m"), (941.0, False, ""), (100.0, True, ""), (0.0, False, "")]
+)
+def test_old_host_data_is_announced_when_no_engine_runs(as_of: float, running: bool, said: str) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    way = cast("Connect", Measured(as_of, running=running))
+    status = entry.run(["vm", "list", "-c", "id"], lambda options: Context(options, way, out=out, err=err, now=lambda: 1000.0))
+    assert (status, out.getvalue()) == (0, "ID\n 1\n")
+    assert err.getvalue() == (f"host data is {said} old: no engine runs (nebula --daemon keeps it fresh)\n" if said else "")
 
 
 LISTED = [noun.name for noun in table.NOUNS if table.find(noun.name, "list")]

@@ -1,0 +1,1 @@
+"""The dashboard: a front like the command line, over the same façade."""
