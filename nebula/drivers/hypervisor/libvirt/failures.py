@@ -20,7 +20,6 @@ _BY_NAME: dict[str, type[NebulaError]] = {
     "VIR_ERR_AUTH_UNAVAILABLE": DeniedError,
     "VIR_ERR_ACCESS_DENIED": DeniedError,
     "VIR_ERR_OPERATION_TIMEOUT": TimedOutError,
-    "VIR_ERR_AGENT_COMMAND_TIMEOUT": TimedOutError,
 }
 _HINTS: dict[type[NebulaError], str] = {
     UnreachableError: "nebula host check {host}",

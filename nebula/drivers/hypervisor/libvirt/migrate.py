@@ -55,10 +55,10 @@ class Migration:
             watch.until(lambda: watch.look() is None)
         self._outcome.settle(failure, watch.interruption())
 
-    def _perform(self, route: Route, watch: _Watch) -> NebulaError | None:
+    def _perform(self, route: Route, watch: _Watch) -> Exception | None:
         """Libvirt's call; how it failed, or None."""
         link = Link(self._handle, "migration")
-        failures: list[NebulaError] = []
+        failures: list[Exception] = []
 
         def work() -> None:
             try:
@@ -68,7 +68,7 @@ class Migration:
                     timeout=timeouts.MIGRATION + timeouts.LIBVIRT_CALL,
                     again=False,
                 )
-            except NebulaError as error:
+            except Exception as error:  # noqa: BLE001 - raised by the other thread, after both hosts were asked
                 failures.append(error)
 
         thread = threading.Thread(target=work, name="migration", daemon=True)

@@ -50,7 +50,7 @@ class Outcome:
             self._remove(self._there)
             self._forget(self._there, self._request.target.name)
 
-    def settle(self, failure: NebulaError | None, interruption: NebulaError | None) -> None:
+    def settle(self, failure: Exception | None, interruption: NebulaError | None) -> None:
         """Return if the guest has moved; otherwise see that it runs here and only here, and raise why."""
         here = self._look(self._here)
         there = self._look_there(failure)
@@ -73,7 +73,7 @@ class Outcome:
     def _look(self, link: Link) -> DomainReality | None:
         return link.call("looking for a migrating domain", lambda session: domains.lookup(session, self._request.uuid))
 
-    def _look_there(self, failure: NebulaError | None) -> DomainReality | None:
+    def _look_there(self, failure: Exception | None) -> DomainReality | None:
         try:
             return self._look(self._there)
         except UnreachableError as error:
