@@ -70,15 +70,19 @@ def lister(options: GlobalOptions) -> tuple[Lister, bool]:
         if path is not None:
             from nebula.cli.remote_lists import RemoteLists
 
-            return RemoteLists(path, home / "nebula.db"), True
+            return RemoteLists(path, lambda: _file_lists(home)), True
     path = home / "nebula.db"
     if path.exists() and not database_url():
-        from nebula.engine.quick import FileLists
-
-        return FileLists(path), running
+        return _file_lists(home), running
     from nebula.cli.remote_lists import EngineLists
 
     return EngineLists(reader(options)), running
+
+
+def _file_lists(home: Path) -> Lister:
+    from nebula.engine.quick import FileLists
+
+    return FileLists(home / "nebula.db")
 
 
 @contextmanager
@@ -120,6 +124,24 @@ def finish_jobs(home: str) -> int:
     return run(Path(home), "runner", url=database_url(), until_idle=True)
 
 
+def restore(options: GlobalOptions, path: str) -> str:
+    """Put a copy in the database's place, as the home's owner; OwnerError while an engine runs."""
+    from nebula.engine.home import Ownership, prepare, refuse_second
+    from nebula.engine.store.backup import restore as put_back
+    from nebula.engine.store.database import parse_url
+
+    home = home_of(options)
+    prepare(home)
+    ownership = Ownership(home)
+    if not ownership.take("restore"):
+        raise refuse_second(home)
+    try:
+        aside = put_back(parse_url(database_url(), home), Path(path))
+    finally:
+        ownership.release()
+    return str(aside) if aside else ""
+
+
 def database_url() -> str:
     """NEBULA_DATABASE: another database than the home's own file. In the environment, so that no process list shows it."""
     return os.environ.get("NEBULA_DATABASE", "")
@@ -151,11 +173,18 @@ def start_runner(home: Path) -> None:
     """A process of its own that ends the jobs of the home."""
     import subprocess
 
-    command = [sys.executable, "-m", "nebula", RUNNER, str(home)]
-    if program := os.environ.get("NEBULA_PROGRAM"):
-        command = [program, RUNNER, str(home)]
+    package = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join(path for path in (package, os.environ.get("PYTHONPATH", "")) if path)
     with (home / "runner.log").open("ab") as log:
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+        subprocess.Popen(
+            [sys.executable, "-m", "nebula", RUNNER, str(home)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": paths},
+        )
 
 
 def _client(home: Path, timeout: float, *, take_over: bool = False) -> Engine | None:

@@ -37,6 +37,10 @@ class Connect(Protocol):
         """Be the daemon; returns the exit status."""
         ...
 
+    def restore(self, options: GlobalOptions, path: str) -> str:
+        """Put a copy of the database in its place; where the one that was there is now, "" if there was none."""
+        ...
+
     def finish_jobs(self, home: str) -> int:
         """Be the runner that a command left behind; ends when no job is runnable."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,33 +11,27 @@ from nebula.errors import UnreachableError
 from nebula.rpc.plain import call
 
 if TYPE_CHECKING:
+    from nebula.cli.connect import Lister
     from nebula.engine.api.verbs import Engine
 
 
 class RemoteLists:
-    """The owner's lists; the file's, where the owner does not answer and the file is ours to read."""
+    """The owner's lists; where it does not answer, those of `fallback`, which raises if it has none either."""
 
-    def __init__(self, path: Path, file: Path) -> None:
-        self._path, self._file = path, file
+    def __init__(self, path: Path, fallback: Callable[[], Lister]) -> None:
+        self._path, self._fallback = path, fallback
 
     def list(self, noun: str, query: Query) -> Listing:
         """See Lister.list."""
         try:
             columns, rows, as_of = call(self._path, f"{noun}.list", {"query": list(query)})
         except UnreachableError:
-            if not os.access(self._file, os.R_OK):
-                raise
-            return self._from_file(noun, query)
+            other = self._fallback()
+            try:
+                return other.list(noun, query)
+            finally:
+                other.close()
         return Listing(tuple(columns), rows, as_of)
-
-    def _from_file(self, noun: str, query: Query) -> Listing:
-        from nebula.engine.quick import FileLists
-
-        lists = FileLists(self._file)
-        try:
-            return lists.list(noun, query)
-        finally:
-            lists.close()
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -52,6 +52,11 @@ def describe(context: Context, line: Invocation) -> int:
     return _print_all(context, line, lambda engine, target: engine.vms.describe(target.ref), sentences)
 
 
+def describe_host(context: Context, line: Invocation) -> int:
+    """How hosts are, what is on them, what to type next."""
+    return _print_all(context, line, lambda engine, target: engine.hosts.describe(target.ref), _plain)
+
+
 def _print_all(context: Context, line: Invocation, fetch: Callable[[Engine, Target], Detail], render: Render) -> int:
     with context.reader() as engine:
         targets, missing = resolve(engine, line.command.noun, line.texts("refs"))

@@ -49,17 +49,13 @@ def _finding(host: HostRow, check: str, level: str, text: str, fix: str = "") ->
 
 
 def _here() -> list[Finding]:
+    from nebula.drivers.hypervisor.libvirt.connection import load_library
+
     try:
-        import libvirt
-    except ImportError as error:
-        return [
-            Finding(
-                where="this machine", check="libvirt library", level="error",
-                text=f"libvirt's client library cannot be loaded: {error}; hosts can be listed but not driven",
-                fix="apt-get install libvirt0",
-            )
-        ]  # fmt: skip
-    version = libvirt.getVersion()
+        version = int(load_library().getVersion())
+    except MissingLibraryError as error:
+        text = f"{error}; hosts can be listed but not driven"
+        return [Finding(where="this machine", check="libvirt library", level="error", text=text, fix=error.hint)]
     text = f"libvirt client {version // 1000000}.{version // 1000 % 1000}.{version % 1000}"
     return [Finding(where="this machine", check="libvirt library", level="ok", text=text)]
 
@@ -87,6 +83,8 @@ def _datastores(services: Services, host: HostRow) -> list[Finding]:
     for row in services.store.read().select(
         DatastoreRow, '"state"=0 AND "cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,)
     ):
+        if (row.driver == "sim") != (host.driver == "sim"):
+            continue
         try:
             seen = services.pool.datastore(row).check(services.pool.handle(host))
         except NebulaError as error:

@@ -27,7 +27,7 @@ def assert_left_nothing(lab: LabHandle, vm_id: int) -> None:
     """No domain, no file, no tap of the VM on any host."""
     for host in ("h1", "h2"):
         assert f"one-{vm_id}" not in lab.exec(host, "virsh", "list", "--all", "--name")
-        found = lab.exec(host, "find", "/var/lib/nebula/datastores", "/srv/nebula-shared", "-path", f"*/vms/{vm_id}*")
+        found = lab.exec(host, "find", "/var/lib/nebula", "/srv/nebula-shared", "-path", f"*/vms/{vm_id}*")
         assert found == "", found
         assert f"one-{vm_id}-" not in lab.exec(host, "ip", "-br", "link")
 

@@ -13,5 +13,12 @@ COMMANDS = (
         "verbs.system:backup",
         (Argument("path", "A file that does not exist yet.", complete="file"),),
     ),
+    Command(
+        "restore",
+        "Put a copy in the database's place; the present one is put aside. No engine may run.",
+        "nebula db restore /root/nebula-monday.db",
+        "verbs.system:restore",
+        (Argument("path", "A file that db backup made.", complete="file"),),
+    ),
     Command("check", "Look whether the database is sound.", "nebula db check", "verbs.system:db_check", (), (PLAIN_FORMAT,)),
 )

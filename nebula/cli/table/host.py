@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import SET, check, listing, refs, remove, rename, show
+from nebula.cli.table.common import SET, SHOW_FORMAT, check, listing, refs, remove, rename, show
 
 _CLUSTER = Option("--cluster", "Its cluster.", metavar="CLUSTER", complete="cluster")
 _USER = Option("--user", "Whom to log in as (default root).", metavar="USER")
@@ -22,6 +22,14 @@ def _verb(name: str, text: str) -> Command:
 COMMANDS = (
     listing("host", "nebula host list cluster=lab --sort -memory_used"),
     show("host", Option("--refresh", "Ask the host now.", "flag")),
+    Command(
+        "describe",
+        "Say how hosts are and why, what is on them, and what may be typed now.",
+        "nebula host describe a1",
+        "showing:describe_host",
+        (refs("host"),),
+        (SHOW_FORMAT,),
+    ),
     Command(
         "add",
         "Add a host. Without --address: this machine.",

@@ -61,6 +61,15 @@ def backup(context: Context, line: Invocation) -> int:
     return 0
 
 
+def restore(context: Context, line: Invocation) -> int:
+    """Put a copy in the database's place; prints where the one that was there is now."""
+    aside = context.connect.restore(context.options, _absolute(line.text("path")))
+    context.say("the database is the copy now; hosts are asked what is true when the next engine starts")
+    if aside:
+        context.write(aside)
+    return 0
+
+
 def db_check(context: Context, line: Invocation) -> int:
     """Whether the database is sound."""
     with context.reader() as engine:

@@ -11,6 +11,7 @@ from nebula.engine.api.values import Accepted, Call, Detail, Finding, HostKeyOff
 from nebula.engine.capacity import reserved_amount, usable
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.local.base import Noun, free_name, resolve
+from nebula.engine.local.host_views import describe
 from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, UsageError
@@ -36,6 +37,11 @@ class LocalHosts(Noun):
             sample_host(self._services, row)
             row = self._store.read().get(HostRow, row.id)
         return Detail(kind="host", id=row.id, name=row.name, body=self._body(row))
+
+    def describe(self, ref: str) -> Detail:
+        """See Hosts.describe."""
+        queries = self._store.read()
+        return describe(queries, resolve(queries, HostRow, ref))
 
     def scan(self, address: str, port: int = 22) -> list[HostKeyOffer]:
         """See Hosts.scan."""

@@ -69,7 +69,10 @@ def problems(location: Location) -> list[str]:
     """What is wrong with the file; empty: nothing."""
     if location.dialect.kind != "sqlite":
         return []
-    connection = open_sqlite(location.path, readonly=True)
+    try:
+        connection = open_sqlite(location.path, readonly=True)
+    except NebulaError as error:
+        return [str(error)]
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
         keys = [f"foreign key: {row}" for row in connection.execute("PRAGMA foreign_key_check")]

@@ -5,14 +5,15 @@ SQLite needs no peewee to be read, so that a listing does not pay for its import
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from nebula.errors import MissingLibraryError, NebulaError, UsageError
+from nebula.errors import MissingLibraryError, NebulaError, UnreachableError, UsageError
 
 Kind = Literal["sqlite", "mysql", "postgres"]
 
@@ -91,15 +92,25 @@ def parse_url(url: str, home: Path) -> Location:
     )
 
 
+_PRAGMAS = ("foreign_keys=ON", "cache_size=-16000", "case_sensitive_like=ON")
+"""The last as in the other databases: a pattern finds what a name is, not what it sounds like."""
+_WRITING = ("journal_mode=WAL", "synchronous=FULL")
+
+
 def open_sqlite(path: str, *, readonly: bool = False) -> sqlite3.Connection:
-    """A connection in autocommit mode with WAL, full synchronisation and foreign keys; usable from any one thread."""
-    target = f"file:{path}?mode={'ro' if readonly else 'rwc'}"
-    connection = sqlite3.connect(target, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0)
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA cache_size=-16000")
-    if not readonly:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+    """A connection in autocommit mode with WAL, full synchronisation and foreign keys; usable from any one thread.
+
+    Raises NebulaError for a file that cannot be opened or is no database.
+    """
+    target = f"file:{quote(path)}?mode={'ro' if readonly else 'rwc'}"
+    try:
+        if not readonly:  # made private at once; the log files beside it take the same mode
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(target, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0)
+        for pragma in _PRAGMAS if readonly else (*_PRAGMAS, *_WRITING):
+            connection.execute(f"PRAGMA {pragma}")
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise as_error(error, path) from error
     return connection
 
 
@@ -116,12 +127,22 @@ def connect(location: Location, *, readonly: bool = False) -> Connection:
             cause=str(error),
             hint="pip install 'nebula[mysql,postgres]'",
         ) from error
+    except Exception as error:
+        if not from_database(error):
+            raise
+        raise UnreachableError(
+            f"the engine's database at {where(location)} cannot be opened", cause=str(error).strip(), hint="look at its server"
+        ) from error
 
 
 def _connect_mysql(location: Location) -> Connection:
+    """Sums come as whole numbers, as they do from the other databases: no column of ours has a fraction in decimals."""
     import pymysql
+    from pymysql.constants import FIELD_TYPE
+    from pymysql.converters import conversions
 
     return pymysql.connect(
+        conv={**conversions, FIELD_TYPE.DECIMAL: int, FIELD_TYPE.NEWDECIMAL: int},
         host=location.host,
         port=location.port,
         user=location.user,
@@ -134,9 +155,11 @@ def _connect_mysql(location: Location) -> Connection:
 
 
 def _connect_postgres(location: Location) -> Connection:
+    """Sums come as whole numbers here too."""
     import psycopg
+    from psycopg.types.numeric import IntLoader
 
-    return psycopg.connect(
+    connection = psycopg.connect(
         host=location.host,
         port=location.port,
         user=location.user,
@@ -145,6 +168,8 @@ def _connect_postgres(location: Location) -> Connection:
         autocommit=True,
         connect_timeout=10,
     )
+    connection.adapters.register_loader("numeric", IntLoader)
+    return connection
 
 
 def peewee_database(location: Location) -> Any:
@@ -157,6 +182,23 @@ def peewee_database(location: Location) -> Any:
     if location.dialect.kind == "mysql":
         return peewee.MySQLDatabase(location.database, **arguments)
     return peewee.PostgresqlDatabase(location.database, **arguments)
+
+
+def where(location: Location) -> str:
+    """The database's place, for messages."""
+    return location.path or f"{location.host} port {location.port} ({location.database})"
+
+
+def from_database(error: BaseException) -> bool:
+    """Whether one of the databases' libraries raised it."""
+    return type(error).__module__.partition(".")[0] in {"sqlite3", "pymysql", "psycopg"}
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether a server dropped the connection: opening another one may help."""
+    return type(error).__name__ in {"OperationalError", "InterfaceError", "AdminShutdown"} and (
+        type(error).__module__.partition(".")[0] in {"pymysql", "psycopg"}
+    )
 
 
 def as_error(error: Exception, where: str) -> NebulaError:

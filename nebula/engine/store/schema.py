@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
-from nebula.engine.store.database import Location, connect, peewee_database
-from nebula.engine.store.rows import ALL
-from nebula.engine.store.rows.base import Row
+from nebula.engine.store.database import Dialect, Location, connect, peewee_database
+from nebula.engine.store.rows import ALL, EventRow
+from nebula.engine.store.rows.base import Row, Versioned
 from nebula.engine.store.transaction import Queries
 from nebula.errors import VersionError
 
@@ -23,6 +23,10 @@ PATCHES: tuple[tuple[str, Change], ...] = ()
 """(name, change) of contents; append only."""
 
 
+_MYSQL_TABLE = ("ENGINE=InnoDB", "ROW_FORMAT=DYNAMIC", "CHARACTER SET utf8mb4", "COLLATE utf8mb4_bin")
+"""Names that differ in case or accents are different names, whatever the server's default says."""
+
+
 def wanted() -> tuple[int, int]:
     """(schema version, patch version) that this program speaks; the first tables are version 1."""
     return 1 + len(SCHEMA), len(PATCHES)
@@ -31,21 +35,34 @@ def wanted() -> tuple[int, int]:
 def make_models(location: Location) -> tuple[Any, list[Any]]:
     """(peewee database, a peewee model a row type)."""
     database = peewee_database(location)
-    return database, [_model(database, kind) for kind in ALL]
+    return database, [_model(database, kind, location.dialect) for kind in ALL]
 
 
-def _model(database: Any, kind: type[Row]) -> Any:
+def _model(database: Any, kind: type[Row], dialect: Dialect) -> Any:
     import peewee
 
     hints = get_type_hints(kind)
-    fields: dict[str, Any] = {"id": peewee.AutoField() if kind._table != "event" else peewee.BigAutoField()}
+    fields: dict[str, Any] = {"id": _id_field(kind, dialect)}
     for name in kind.__struct_fields__:
         if name != "id":
             fields[name] = _field(hints[name], name in kind._long)
-    meta = type(
-        "Meta", (), {"database": database, "table_name": kind._table, "indexes": kind._indexes, "legacy_table_names": False}
-    )
-    return type(kind.__name__.removesuffix("Row"), (peewee.Model,), {**fields, "Meta": meta})
+    meta = {"database": database, "table_name": kind._table, "indexes": kind._indexes, "legacy_table_names": False}
+    if dialect.kind == "mysql":
+        meta["table_settings"] = _MYSQL_TABLE
+    return type(kind.__name__.removesuffix("Row"), (peewee.Model,), {**fields, "Meta": type("Meta", (), meta)})
+
+
+def _id_field(kind: type[Row], dialect: Dialect) -> Any:
+    """What people name by an id keeps it for ever: SQLite alone would give the last one's to the next."""
+    import peewee
+
+    class LastingId(peewee.AutoField):
+        def __ddl__(self, context: Any) -> Any:
+            return peewee.NodeList((super().__ddl__(context), peewee.SQL("AUTOINCREMENT")))
+
+    if kind is EventRow:
+        return peewee.BigAutoField()
+    return LastingId() if dialect.kind == "sqlite" and issubclass(kind, Versioned) else peewee.AutoField()
 
 
 def _field(hint: Any, long: bool) -> Any:

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nebula.clock import Clock
-from nebula.engine.store.database import Location, connect
+from nebula.engine.store.database import Location, as_error, connect, connection_lost, from_database, where
 from nebula.engine.store.rows import EventRow
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.engine.store.writer import Writer
 
 T = TypeVar("T")
+
+
+class Reader(Queries):
+    """A thread's reader. It opens its connection anew when a server dropped it; errors are those of the tree."""
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(connect(location, readonly=True), location.dialect)
+        self._location = location
+        self.in_snapshot = False
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """See Queries.execute."""
+        try:
+            return super().execute(sql, parameters)
+        except Exception as error:
+            if self.in_snapshot or not connection_lost(error):
+                raise (as_error(error, where(self._location)) if from_database(error) else error) from error
+        super().__init__(connect(self._location, readonly=True), self._location.dialect)
+        return super().execute(sql, parameters)
 
 
 class Store:
@@ -46,21 +65,25 @@ class Store:
 
     def read(self) -> Queries:
         """The thread's own reader; each statement sees the newest commit."""
-        found: Queries | None = getattr(self._local, "queries", None)
+        return self._reader()
+
+    def _reader(self) -> Reader:
+        found: Reader | None = getattr(self._local, "reader", None)
         if found is None:
-            found = Queries(connect(self.location, readonly=True), self.location.dialect)
-            self._local.queries = found
+            found = self._local.reader = Reader(self.location)
         return found
 
     @contextmanager
     def snapshot(self) -> Iterator[Queries]:
         """A reader whose statements all see the same moment."""
-        queries = self.read()
+        queries = self._reader()
         isolation = " ISOLATION LEVEL REPEATABLE READ" if self.location.dialect.kind == "postgres" else ""
         queries.execute(f"BEGIN{isolation}")
+        queries.in_snapshot = True
         try:
             yield queries
         finally:
+            queries.in_snapshot = False
             queries.execute("COMMIT")
 
     def listen(self, callback: Callable[[list[EventRow]], None]) -> Callable[[], None]:

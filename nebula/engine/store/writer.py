@@ -7,6 +7,7 @@ a paused owner which lost its lock can change nothing.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -14,14 +15,15 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from nebula.clock import Clock
-from nebula.engine.store.database import Connection, Location, as_error, connect
+from nebula.engine.store.database import Connection, Location, as_error, connect, from_database, where
 from nebula.engine.store.rows import EventRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import NebulaError, OwnerError
+from nebula.errors import OwnerError
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Any]
 _BATCH = 512
+_log = logging.getLogger(__name__)
 
 
 class DryRun(Exception):
@@ -36,7 +38,7 @@ class Writer:
     """Owns the only writing connection.
 
     `epoch` 0 skips the check (a store that nobody else can own). `on_events` gets the events of each commit, in order.
-    `commits` counts commits, for tests that guard the number of fsyncs.
+    `commits` counts commits that wrote something, for tests that guard the number of fsyncs.
     """
 
     def __init__(self, location: Location, clock: Clock, on_events: Callable[[list[EventRow]], None]) -> None:
@@ -49,18 +51,20 @@ class Writer:
         self._thread = threading.Thread(target=self._loop, name="nebula-writer", daemon=True)
         self._starting = threading.Lock()
         self._closed = False
+        self._changes = 0
         self.epoch = 0
         self.commits = 0
 
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
         """Queue a write; its future resolves when it is durable."""
         future: Future[T] = Future()
-        if self._closed:
-            future.set_exception(OwnerError("the engine has stopped", hint="try again"))
-            return future
-        if not self._thread.is_alive():
-            self._start()
-        self._queue.put((work, future))
+        with self._starting:
+            if self._closed:
+                future.set_exception(OwnerError("the engine has stopped", hint="try again"))
+                return future
+            if not self._thread.is_alive():
+                self._start()
+            self._queue.put((work, future))
         return future
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -73,18 +77,16 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
-        if self._thread.is_alive():
             self._queue.put(None)
+        if self._thread.is_alive():
             self._thread.join()
-            if self._connection is not None:
-                self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _start(self) -> None:
         """With the first write: who only reads opens no writing connection."""
-        with self._starting:
-            if not self._thread.is_alive() and not self._closed:
-                self._open()
-                self._thread.start()
+        self._open()
+        self._thread.start()
 
     def _open(self) -> Connection:
         if self._connection is None:
@@ -119,19 +121,29 @@ class Writer:
             outcomes, transaction = self._commit(batch)
         except Exception as error:
             self._rollback()
-            failure = error if isinstance(error, NebulaError) else as_error(error, self._location.path or "its server")
+            failure = self._in_words(error)
             for _, future in batch:
                 future.set_exception(failure)
             return
-        if transaction.events:
-            self._on_events(transaction.events)
-        for callback in transaction.after:
-            callback()
+        self._tell(transaction)
         for future, answer, failed in outcomes:
             if failed is not None:
                 future.set_exception(failed)
             else:
                 future.set_result(answer)
+
+    def _tell(self, transaction: Transaction) -> None:
+        """A listener's fault is its own: it must not end the writer, and nobody's answer waits for ever."""
+        if transaction.events:
+            self._guarded(lambda: self._on_events(transaction.events))
+        for callback in transaction.after:
+            self._guarded(callback)
+
+    def _guarded(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:
+            _log.exception("what follows a commit met a fault")
 
     def _commit(
         self, batch: list[tuple[Work, Future[Any]]]
@@ -141,31 +153,37 @@ class Writer:
         self._check_epoch(transaction)
         outcomes = [(future, *self._one(transaction, work)) for work, future in batch]
         transaction.execute("COMMIT")
-        self.commits += 1
+        self.commits += self._wrote()
         return outcomes, transaction
+
+    def _wrote(self) -> bool:
+        """Whether rows changed since the last commit: SQLite does not touch the disk for one that changes nothing."""
+        changes = getattr(self._connection, "total_changes", self._changes + 1)
+        changes, self._changes = self._changes != changes, changes
+        return changes
 
     def _one(self, transaction: Transaction, work: Work) -> tuple[Any, BaseException | None]:
         events, after = len(transaction.events), len(transaction.after)
         transaction.execute("SAVEPOINT one")
         try:
             answer = work(transaction)
-        except DryRun as dry:
-            self._undo(transaction, events, after)
-            return dry.answer, None
-        except NebulaError as error:
-            self._undo(transaction, events, after)
-            return None, error
         except Exception as error:
-            self._undo(transaction, events, after)
-            return None, as_error(error, self._location.path) if _from_database(error) else error
+            self._undo(transaction, events, after, error)
+            return (error.answer, None) if isinstance(error, DryRun) else (None, self._in_words(error))
         transaction.execute("RELEASE SAVEPOINT one")
         return answer, None
 
-    def _undo(self, transaction: Transaction, events: int, after: int) -> None:
-        transaction.execute("ROLLBACK TO SAVEPOINT one")
-        transaction.execute("RELEASE SAVEPOINT one")
+    def _undo(self, transaction: Transaction, events: int, after: int, error: Exception) -> None:
+        try:
+            transaction.execute("ROLLBACK TO SAVEPOINT one")
+            transaction.execute("RELEASE SAVEPOINT one")
+        except Exception:
+            raise error from None  # the database itself rolled everything back: its disk is full, or it is gone
         del transaction.events[events:]
         del transaction.after[after:]
+
+    def _in_words(self, error: Exception) -> Exception:
+        return as_error(error, where(self._location)) if from_database(error) else error
 
     def _check_epoch(self, transaction: Transaction) -> None:
         if not self.epoch:
@@ -178,12 +196,14 @@ class Writer:
             )
 
     def _rollback(self) -> None:
+        """End what is open; a connection that cannot even do that is given up, and the next batch opens another one."""
+        connection = self._connection
+        if connection is None:
+            return
         try:
-            self._open().cursor().execute("ROLLBACK")
-        except Exception:
-            self._open().close()
+            connection.cursor().execute("ROLLBACK")
+        except Exception as error:
+            if "no transaction" in str(error):
+                return
             self._connection = None
-
-
-def _from_database(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in {"sqlite3", "pymysql", "psycopg"}
+            self._guarded(connection.close)

@@ -23,6 +23,7 @@ import msgspec
 
 from nebula.drivers.base import HostHandle, MigrationRequest
 from nebula.errors import CommandError, ConflictError, UsageError
+from nebula.transport.scripts import sh
 
 FIRST_PORT = 61_000
 """Above what kernels give to outgoing connections, and above libvirt's own range for migrations."""
@@ -30,6 +31,15 @@ PORT_PAIRS = 2_000
 ATTEMPTS = 4
 IDLE_SECONDS = 60
 LOOPBACK = "127.0.0.1"
+_DETACHED = r"""
+log=$(mktemp) || exit 1
+trap 'rm -f -- "$log"' EXIT
+"$@" </dev/null >/dev/null 2>"$log" && exit 0
+status=$?
+cat "$log" >&2
+exit "$status"
+"""
+"""A command that goes to the background must not keep its caller's stdout and stderr open."""
 
 FLAGS = (
     "VIR_MIGRATE_LIVE",
@@ -119,7 +129,7 @@ def open_ports(source: HostHandle, request: MigrationRequest) -> int:
     for attempt in range(ATTEMPTS):
         port = FIRST_PORT + 2 * ((start + attempt) % PORT_PAIRS)
         try:
-            source.transport.run(forward_argv(source.root, request.target, port), root=True)
+            source.transport.run(sh(_DETACHED, *forward_argv(source.root, request.target, port)), root=True)
         except CommandError as error:
             if "already in use" not in error.stderr and "cannot listen" not in error.stderr:
                 raise _refused(source, request.target, error) from error
