@@ -90,7 +90,7 @@ class Server:
     def _answers(self) -> bool:
         try:
             self.sql("SELECT 1")
-        except Exception:  # noqa: BLE001 - whatever a server says that is not ready yet
+        except Exception:
             return False
         return True
 
@@ -188,8 +188,8 @@ def _install_postgres(made: Server) -> None:
         shutil.chown(secret, made.account)
     _run(
         [
-            _bin("initdb"), f"--pgdata={made.folder / 'data'}", "--username=nebula", f"--pwfile={secret}", "--auth=scram-sha-256",
-            "--encoding=UTF8", "--no-sync",
+            _bin("initdb"), f"--pgdata={made.folder / 'data'}", "--username=nebula", f"--pwfile={secret}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync",
         ],
         made,
     )  # fmt: skip

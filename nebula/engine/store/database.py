@@ -77,7 +77,11 @@ def parse_url(url: str, home: Path) -> Location:
         return Location(dialect=SQLITE, path=str(home / "nebula.db"))
     parts = urlsplit(url)
     dialect = {"mysql": MYSQL, "mariadb": MYSQL, "postgres": POSTGRES, "postgresql": POSTGRES}.get(parts.scheme)
-    if dialect is None or not parts.path.strip("/"):
+    try:
+        port = parts.port or {"mysql": 3306, "postgres": 5432}.get(dialect.kind if dialect else "", 0)
+    except ValueError:
+        port = 0
+    if dialect is None or not port or not parts.path.strip("/"):
         raise UsageError(
             f"the database URL {parts.scheme}://{parts.hostname or ''}… is not understood",
             hint="write it as postgresql://USER:PASSWORD@HOST/DATABASE or mysql://USER:PASSWORD@HOST/DATABASE",
@@ -85,7 +89,7 @@ def parse_url(url: str, home: Path) -> Location:
     return Location(
         dialect=dialect,
         host=parts.hostname or "127.0.0.1",
-        port=parts.port or {"mysql": 3306, "postgres": 5432}[dialect.kind],
+        port=port,
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
         database=parts.path.strip("/"),

@@ -57,8 +57,8 @@ def _id_field(kind: type[Row], dialect: Dialect) -> Any:
     import peewee
 
     class LastingId(peewee.AutoField):
-        def __ddl__(self, context: Any) -> Any:
-            return peewee.NodeList((super().__ddl__(context), peewee.SQL("AUTOINCREMENT")))
+        def ddl(self, ctx: Any) -> Any:
+            return peewee.NodeList((super().ddl(ctx), peewee.SQL("AUTOINCREMENT")))
 
     if kind is EventRow:
         return peewee.BigAutoField()
@@ -97,7 +97,7 @@ def prepare(location: Location, *, put_aside: Callable[[], object]) -> None:
         have = versions(queries)
         if have is None:
             _create(location)
-            _write_versions(queries, *wanted(), fresh=True)
+            _write_versions(queries, *wanted())
             return
         check(have)
         if have != wanted():
@@ -108,14 +108,16 @@ def prepare(location: Location, *, put_aside: Callable[[], object]) -> None:
 
 
 def versions(queries: Queries) -> tuple[int, int] | None:
-    """(schema, patch) of a database; None if it has no tables yet."""
+    """(schema, patch) of a database; None if its tables are not (all) made yet."""
     try:
         rows = dict(queries.rows('SELECT "name", "value" FROM "meta" WHERE "name" IN (?, ?)', ("schema", "patch")))
     except Exception as error:
         if "meta" in str(error):
             return None
         raise
-    return int(rows.get("schema", 0)), int(rows.get("patch", 0))
+    if "schema" not in rows:
+        return None  # whoever made the tables died before they were all there
+    return int(rows["schema"]), int(rows.get("patch", 0))
 
 
 def check(have: tuple[int, int]) -> None:
@@ -146,16 +148,24 @@ def _accept_long_text(database: Any, sql_type: str) -> None:
 
 
 def _upgrade(queries: Queries, have: tuple[int, int]) -> None:
-    for _, change in SCHEMA[max(0, have[0] - 1) :]:
-        change(queries)
-    for _, change in PATCHES[have[1] :]:
-        change(queries)
-    _write_versions(queries, *wanted(), fresh=False)
+    for number, (_, change) in enumerate(SCHEMA[have[0] - 1 :], have[0] + 1):
+        _apply(queries, change, "schema", number)
+    for number, (_, change) in enumerate(PATCHES[have[1] :], have[1] + 1):
+        _apply(queries, change, "patch", number)
 
 
-def _write_versions(queries: Queries, schema: int, patch: int, *, fresh: bool) -> None:
+def _apply(queries: Queries, change: Change, name: str, number: int) -> None:
+    """One change and the note of it together, so that none runs twice (MariaDB alone commits a table's change at once)."""
+    queries.execute("BEGIN")
+    try:
+        change(queries)
+        queries.execute('UPDATE "meta" SET "value"=? WHERE "name"=?', (str(number), name))
+    except BaseException:
+        queries.execute("ROLLBACK")
+        raise
+    queries.execute("COMMIT")
+
+
+def _write_versions(queries: Queries, schema: int, patch: int) -> None:
     for name, value in (("schema", schema), ("patch", patch)):
-        if fresh:
-            queries.execute('INSERT INTO "meta" ("name", "value") VALUES (?, ?)', (name, str(value)))
-        else:
-            queries.execute('UPDATE "meta" SET "value"=? WHERE "name"=?', (str(value), name))
+        queries.execute('INSERT INTO "meta" ("name", "value") VALUES (?, ?)', (name, str(value)))
