@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from .errors import QuickstartError
 from .steps import wait_for
 
 SOCKETS = (Path("/run/libvirt/virtqemud-sock"), Path("/run/libvirt/libvirt-sock"))
+KVM = Path("/dev/kvm")
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 
@@ -43,6 +45,22 @@ def stop_own(state: Path) -> None:
     record.unlink()
 
 
+def give_kvm_to_its_group(device: Path) -> None:
+    """What udev does on a machine that has it: root:kvm 0660.
+
+    Without it libvirtd's own user cannot open the device although libvirtd can, and libvirtd looks at QEMU's abilities
+    anew, for half a minute, before each domain that it starts.
+    """
+    if not device.exists() or device.stat().st_uid != 0 or device.stat().st_gid != 0:
+        return
+    try:
+        group = grp.getgrnam("kvm").gr_gid
+    except KeyError:
+        return
+    os.chown(device, 0, group)
+    device.chmod(0o660)
+
+
 def _systemd() -> None:
     for unit in ("virtqemud.socket", "libvirtd.socket"):
         if (
@@ -55,6 +73,7 @@ def _systemd() -> None:
 
 def _start_own(state: Path) -> None:
     state.mkdir(parents=True, exist_ok=True)
+    give_kvm_to_its_group(KVM)
     started = []
     for name in ("virtlogd", "libvirtd"):
         program = shutil.which(name, path="/usr/sbin:/usr/bin")

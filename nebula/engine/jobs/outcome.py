@@ -49,8 +49,8 @@ def parked(tx: Transaction, job: JobRow, *, state: str, step: int, not_before: f
 
 
 def turned(tx: Transaction, job: JobRow, step: int, error: dict[str, Any]) -> None:
-    """From now on backwards."""
-    tx.swap(job, direction="undo", step=step, error=error, attempt=0)
+    """From now on backwards; whoever cancels from now on ends the undo."""
+    tx.swap(job, direction="undo", step=step, error=error, attempt=0, cancel=0)
     tx.event("job.undo", "job", job.id, kind=job.kind, error=error)
 
 

@@ -129,7 +129,7 @@ class Runner:
                 token = self._tokens[job_id]
             job = self._services.store.read().get(JobRow, job_id)
             if job.state not in ENDED and not self._stopping.is_set():
-                if job.cancel and job.direction == "forward":
+                if job.cancel:
                     token.set("cancelled")
                 context = JobContext(job, self._services, token, self._keyed, self._verbs)
                 execution = Execution(context, operation(job.kind), self._stopping, lambda: self._renew(job_id))

@@ -33,6 +33,7 @@ class Creation:
     def create(self, template: Template, *, hold: bool) -> VmRow:
         """The stored row, with its event."""
         vcpus = whole(template, "VCPU", 1, 1, MAX_VCPUS)
+        whole(template.get("GRAPHICS", {}), "PORT", -1, -1, 65535)
         disks, images = plan(template.get("DISK", []), self._image, lambda: self._home_of_disks(template))
         vm = self._tx.insert(
             VmRow(

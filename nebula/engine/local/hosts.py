@@ -201,6 +201,8 @@ class LocalHosts(Noun):
                 fields["port"] = _port(value)
             elif name in {"host_keys", "attributes"}:
                 body[name] = value
+            elif name in {"address", "user"}:
+                fields[name] = check_name(name, str(value)) if value or name == "user" else ""
             else:
                 fields[name] = str(value)
         if "reserved_cpu" in fields:

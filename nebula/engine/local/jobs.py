@@ -35,7 +35,7 @@ class LocalJobs(Noun):
             job = tx.get(JobRow, job_id)
             if job.state in ENDED:
                 raise ConflictError(f"job {job.id} is {job.state} already", hint=f"nebula job show {job.id}")
-            tx.swap(job, cancel=1)
+            tx.change(job, cancel=1)  # not by generation: the running job writes its own row
             tx.event("job.cancel", "job", job.id, actor=call.actor)
             tx.after_commit(lambda: self._runner.cancel(job.id, f"cancelled by {call.actor or 'a person'}"))
             return Accepted(kind="job", id=job.id, name=job.kind, job_id=job.id)

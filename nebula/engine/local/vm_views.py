@@ -16,7 +16,7 @@ from nebula.engine.store.rows import EventRow, HistoryRow, HostRow, JobLogRow, J
 from nebula.engine.store.transaction import Queries
 from nebula.model.domain import DomainReality
 
-_SECRET = ("PASSWORD", "PASSWD", "CRYPTED_PASSWORD", "TOKEN", "SECRET", "PRIVATE_KEY")
+_SECRET = ("PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY")
 
 
 def hide(value: Any, key: str = "") -> Any:

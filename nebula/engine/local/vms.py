@@ -244,7 +244,7 @@ class LocalVms(Noun):
 
     def _cancel_job(self, tx: Transaction, vm: VmRow, call: Call) -> Accepted:
         job = tx.get(JobRow, vm.job_id)
-        tx.swap(job, cancel=1)
+        tx.change(job, cancel=1)
         tx.event("job.cancel", "job", job.id, actor=call.actor)
         tx.after_commit(lambda: self._runner.cancel(job.id, f"cancelled by {call.actor or 'a person'}"))
         return Accepted(kind="vm", id=vm.id, name=vm.name, job_id=job.id)

@@ -129,7 +129,7 @@ def _from_image(number: int, item: Mapping[str, Any], image: ImageRow, taken: se
     return Disk(
         disk_id=number,
         kind=kind,
-        format=image.format if kind != "clone" else str(item.get("FORMAT", image.format)),
+        format=image.format if kind != "clone" else _format(number, item, image.format),
         size=size,
         datastore_id=image.datastore_id,
         target=target,
@@ -143,12 +143,10 @@ def _from_image(number: int, item: Mapping[str, Any], image: ImageRow, taken: se
 
 
 def _volatile(number: int, item: Mapping[str, Any], datastore_id: int, taken: set[str]) -> Disk:
-    if "SIZE" not in item:
+    if item.get("SIZE") in (None, ""):
         raise UsageError(f"disk {number} has neither IMAGE nor SIZE", hint="--disk size=10G, or --image NAME")
     filesystem = "swap" if str(item.get("TYPE", "fs")).lower() == "swap" else str(item.get("FS", "")).lower()
-    form = str(item.get("FORMAT", "raw" if filesystem else "qcow2")).lower()
-    if form not in {"raw", "qcow2"}:
-        raise UsageError(f"disk {number}: FORMAT must be raw or qcow2", cause=f"got {form[:40]!r}")
+    form = _format(number, item, "raw" if filesystem else "qcow2")
     if filesystem not in {"", "swap", "ext2", "ext3", "ext4", "xfs"}:
         raise UsageError(f"disk {number}: FS must be ext2, ext3, ext4 or xfs", cause=f"got {filesystem[:40]!r}")
     target, bus = _target(item, "vd", taken)
@@ -157,6 +155,13 @@ def _volatile(number: int, item: Mapping[str, Any], datastore_id: int, taken: se
         disk_id=number, kind="volatile", format=form, size=size, datastore_id=datastore_id, target=target, bus=bus,
         filesystem=filesystem, **_tuning(item),
     )  # fmt: skip
+
+
+def _format(number: int, item: Mapping[str, Any], default: str) -> str:
+    form = str(item.get("FORMAT", default)).lower()
+    if form not in {"raw", "qcow2"}:
+        raise UsageError(f"disk {number}: FORMAT must be raw or qcow2", cause=f"got {form[:40]!r}")
+    return form
 
 
 def _tuning(item: Mapping[str, Any]) -> dict[str, Any]:

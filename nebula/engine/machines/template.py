@@ -16,7 +16,7 @@ MAX_TEXT = 256 * 1024
 MAX_VCPUS = 4096
 MAX_MEMORY_MIB = 64 * 1024 * 1024
 _LISTS = frozenset({"DISK", "NIC", "NIC_ALIAS", "SCHED_ACTION", "PCI", "INPUT"})
-_VECTORS = frozenset({"CONTEXT", "GRAPHICS", "OS", "FEATURES", "CPU_MODEL", "RAW", "TOPOLOGY", "TPM", "VIDEO"})
+_VECTORS = frozenset({"NIC_DEFAULT", "CONTEXT", "GRAPHICS", "OS", "FEATURES", "CPU_MODEL", "RAW", "TOPOLOGY", "TPM", "VIDEO"})
 
 Template = dict[str, Any]
 
@@ -60,6 +60,8 @@ def _bounded(value: Any, depth: int, count: list[int]) -> None:
         raise UsageError("the template is too deep or too large", cause=f"at most {MAX_DEPTH} levels, {MAX_ITEMS} values")
     if isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):
         raise UsageError("a value in the template is too long or holds a NUL", cause=f"at most {MAX_TEXT} characters")
+    if isinstance(value, (int, float)) and not abs(value) < 1 << 63:
+        raise UsageError("a number in the template is too large", cause=f"got {str(value)[:40]}", hint="quote the value")
     if isinstance(value, Mapping):
         for key, item in value.items():
             _bounded(key, depth + 1, count)

@@ -194,8 +194,8 @@ def where(location: Location) -> str:
 
 
 def from_database(error: BaseException) -> bool:
-    """Whether one of the databases' libraries raised it."""
-    return type(error).__module__.partition(".")[0] in {"sqlite3", "pymysql", "psycopg"}
+    """Whether one of the databases' libraries raised it, or refused a value that cannot be stored."""
+    return isinstance(error, (UnicodeEncodeError, OverflowError)) or type(error).__module__.partition(".")[0] in {"sqlite3", "pymysql", "psycopg"}
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -214,6 +214,8 @@ def as_error(error: Exception, where: str) -> NebulaError:
         return CapacityError(
             f"the engine's database at {where} could not be written", cause=text, hint="free space there: df -h"
         )
+    if isinstance(error, (UnicodeEncodeError, OverflowError)) or "out of range" in text.lower():
+        return UsageError("a value cannot be stored", cause=text, hint="numbers of 64 bits and text in UTF-8 can")
     if "UNIQUE" in text or "Duplicate entry" in text or "duplicate key" in text:
         return ConflictError("something of that name or address exists already", cause=text, hint="choose another one")
     return NebulaError(f"the engine's database at {where} answered with an error", cause=text, hint="nebula db check")

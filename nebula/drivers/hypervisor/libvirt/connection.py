@@ -39,7 +39,7 @@ Work = Callable[[Session], T]
 
 
 def load_library() -> Any:
-    """libvirt's Python binding; MissingLibraryError with what to install."""
+    """Libvirt's Python binding; MissingLibraryError with what to install."""
     try:
         import libvirt
     except ImportError as error:
@@ -53,7 +53,7 @@ def load_library() -> Any:
 
 
 def _silent(_context: object, _error: object) -> None:
-    """libvirt would write every error to stderr by itself; we raise it instead."""
+    """Libvirt would write every error to stderr by itself; we raise it instead."""
 
 
 class Link:

@@ -126,7 +126,11 @@ def graphics(given: DomainGraphics) -> make.GraphicsElement:
     if given.type == "vnc" and len(given.password) > VNC_PASSWORD:
         raise UsageError(f"a VNC password has at most {VNC_PASSWORD} characters", hint="give GRAPHICS/PASSWD a shorter one")
     return make.GraphicsElement(
-        type=given.type, listen=given.listen, port=given.port if given.port > 0 else -1, password=given.password, keymap=given.keymap
+        type=given.type,
+        listen=given.listen,
+        port=given.port if given.port > 0 else -1,
+        password=given.password,
+        keymap=given.keymap,
     )
 
 

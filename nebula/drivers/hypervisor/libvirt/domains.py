@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from nebula.drivers.hypervisor.libvirt.connection import Session
@@ -13,7 +14,7 @@ from nebula.model.domain import DomainReality, DomainSpec
 
 
 def find(session: Session, uuid: str) -> Any | None:
-    """libvirt's domain of that UUID, or None."""
+    """Libvirt's domain of that UUID, or None."""
     try:
         return session.conn.lookupByUUIDString(uuid)
     except session.lib.libvirtError as error:
@@ -23,7 +24,7 @@ def find(session: Session, uuid: str) -> Any | None:
 
 
 def require(session: Session, uuid: str, host: str) -> Any:
-    """libvirt's domain of that UUID; NotFoundError if there is none."""
+    """Libvirt's domain of that UUID; NotFoundError if there is none."""
     domain = find(session, uuid)
     if domain is None:
         raise NotFoundError(f"host {host} has no domain {uuid}", hint=f"nebula host show {host}")
@@ -32,10 +33,11 @@ def require(session: Session, uuid: str, host: str) -> Any:
 
 def lookup(session: Session, uuid: str) -> DomainReality | None:
     """The domain as it is now; None if it is not there, or vanished while we looked."""
-    domain = find(session, uuid)
-    with vanished(session):
-        return None if domain is None else reality(session, domain)
-    return None
+    domain, found = find(session, uuid), None
+    if domain is not None:
+        with vanished(session):
+            found = reality(session, domain)
+    return found
 
 
 class Census:
@@ -72,14 +74,10 @@ class Census:
 def reality(session: Session, domain: Any) -> DomainReality:
     """One domain as it is now."""
     state, reason, *_ = domain.state()
-    return _reality(
-        session, domain, (state, reason), persistent=bool(domain.isPersistent()), vm_id=_vm_id(session, domain)
-    )
+    return _reality(session, domain, (state, reason), persistent=bool(domain.isPersistent()), vm_id=_vm_id(session, domain))
 
 
-def _reality(
-    session: Session, domain: Any, numbers: tuple[int, int], *, persistent: bool, vm_id: int | None
-) -> DomainReality:
+def _reality(session: Session, domain: Any, numbers: tuple[int, int], *, persistent: bool, vm_id: int | None) -> DomainReality:
     state, reason = state_of(*numbers)
     return DomainReality(
         uuid=domain.UUIDString(),
@@ -108,7 +106,7 @@ def _vm_id(session: Session, domain: Any) -> int | None:
 
 
 @contextlib.contextmanager
-def vanished(session: Session) -> Any:
+def vanished(session: Session) -> Iterator[None]:
     """A domain that is gone by the time it is asked is no failure."""
     try:
         yield
@@ -125,7 +123,7 @@ def start(session: Session, spec: DomainSpec, xml: str, host: str) -> None:
         return
     _refuse_name_taken(session, spec, host)
     if domain is not None and domain.name() != spec.name:
-        domain.undefineFlags(_undefine_flags(session.lib) & ~session.lib.VIR_DOMAIN_UNDEFINE_NVRAM | session.lib.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+        domain.undefineFlags(_undefine_flags(session.lib, keep_nvram=True))
     domain = session.conn.defineXML(xml)
     try:
         domain.create()
@@ -191,10 +189,11 @@ def undefine(session: Session, uuid: str, host: str) -> None:
         domain.undefineFlags(_undefine_flags(session.lib))
 
 
-def _undefine_flags(lib: Any) -> int:
+def _undefine_flags(lib: Any, *, keep_nvram: bool = False) -> int:
+    nvram = lib.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_nvram else lib.VIR_DOMAIN_UNDEFINE_NVRAM
     return int(
         lib.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | lib.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | lib.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-        | lib.VIR_DOMAIN_UNDEFINE_NVRAM
+        | nvram
     )

@@ -16,13 +16,12 @@ from nebula.drivers.hypervisor.libvirt.events import EventSubscription
 from nebula.drivers.hypervisor.libvirt.migrate import Migration
 from nebula.drivers.hypervisor.libvirt.migration_job import abort, progress_of
 from nebula.drivers.hypervisor.libvirt.preflight import Preflight
+from nebula.drivers.hypervisor.libvirt.reality import state_of
 from nebula.errors import ConflictError
 from nebula.model.domain import DomainEvent, DomainReality, DomainSpec, DomainState, DomainStats
 from nebula.model.host import Finding, HostFacts
 
-CAPABILITIES = HypervisorCapabilities(
-    live_migration=True, storage_migration=True, events=True, console=True, graphics=True
-)
+CAPABILITIES = HypervisorCapabilities(live_migration=True, storage_migration=True, events=True, console=True, graphics=True)
 
 
 class LibvirtHypervisor:
@@ -115,9 +114,7 @@ class LibvirtHypervisor:
 
         self._with_domain("letting a domain go on", uuid, work)
 
-    def migrate(
-        self, request: MigrationRequest, *, progress: Progress | None, cancel: CancelToken | None
-    ) -> None:
+    def migrate(self, request: MigrationRequest, *, progress: Progress | None, cancel: CancelToken | None) -> None:
         """See Hypervisor.migrate."""
         Migration(self._handle, request, self._looks).run(progress, cancel)
 
@@ -163,4 +160,4 @@ class LibvirtHypervisor:
 
     @staticmethod
     def _is_paused(domain: Any) -> bool:
-        return domains.state_of(*domain.state()[:2])[0] is DomainState.PAUSED
+        return state_of(*domain.state()[:2])[0] is DomainState.PAUSED

@@ -36,13 +36,9 @@ class EventSubscription:
         if known is not None:
             self._push(DomainEvent(host=self._host, uuid=domain.UUIDString(), kind=known[0], reason=known[1]))
 
-    def _io_error(
-        self, _conn: Any, domain: Any, path: str, _alias: str, _action: int, reason: str, _opaque: object
-    ) -> None:
+    def _io_error(self, _conn: Any, domain: Any, path: str, _alias: str, _action: int, reason: str, _opaque: object) -> None:
         words = f"{path}: {reason}" if reason else str(path)
-        self._push(
-            DomainEvent(host=self._host, uuid=domain.UUIDString(), kind="io_error", reason="io_error", detail=words)
-        )
+        self._push(DomainEvent(host=self._host, uuid=domain.UUIDString(), kind="io_error", reason="io_error", detail=words))
 
     def _push(self, event: DomainEvent) -> None:
         if not self._closed:

@@ -10,6 +10,7 @@ from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.model.host import HostFacts
 from nebula.transport.base import Transport
 
+
 class Machine(NamedTuple):
     """What a host's kernel says of it; 0 and empty where it says nothing."""
 

@@ -31,7 +31,8 @@ _HINTS: dict[type[NebulaError], str] = {
 
 def translate(lib: Any, error: Any, what: str, host: str, *, alive: bool) -> NebulaError:
     """A libvirtError as one of our errors. `what` is the call in words; a connection that is not `alive` any more makes
-    it an UnreachableError whatever libvirt called it."""
+    it an UnreachableError whatever libvirt called it.
+    """
     cls = UnreachableError if not alive else _class_of(lib, error.get_error_code())
     words = str(error.get_error_message() or error)
     return cls(f"{what} failed on host {host}", cause=words, hint=_HINTS.get(cls, "").format(host=host))

@@ -56,7 +56,7 @@ class Migration:
         self._outcome.settle(failure, watch.interruption())
 
     def _perform(self, route: Route, watch: _Watch) -> Exception | None:
-        """Libvirt's call; how it failed, or None."""
+        """The call; how it failed, or None."""
         link = Link(self._handle, "migration")
         failures: list[Exception] = []
 
@@ -68,7 +68,7 @@ class Migration:
                     timeout=timeouts.MIGRATION + timeouts.LIBVIRT_CALL,
                     again=False,
                 )
-            except Exception as error:  # noqa: BLE001 - raised by the other thread, after both hosts were asked
+            except Exception as error:  # raised by the caller's thread, after both hosts were asked
                 failures.append(error)
 
         thread = threading.Thread(target=work, name="migration", daemon=True)

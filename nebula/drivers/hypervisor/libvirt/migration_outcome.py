@@ -26,7 +26,8 @@ class Outcome:
 
     def arrived(self) -> bool:
         """Whether the guest is at the target already; then the source has forgotten it. NotFoundError: it is nowhere.
-        ConflictError: it is off here."""
+        ConflictError: it is off here.
+        """
         here = self._look(self._here)
         if lives(here):
             return False

@@ -167,5 +167,3 @@ def forward_argv(root: str, target: HostHandle, port: int) -> list[str]:
         *(word for pair in pairs for word in ("-L", pair)),
         *("--", target.address, "sleep", str(IDLE_SECONDS)),
     ]
-
-

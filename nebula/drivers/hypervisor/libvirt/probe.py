@@ -38,7 +38,8 @@ def probe_virt(handle: HostHandle, emulator: str, virt_types: tuple[str, ...], a
     kernel = _kernel(handle)
     if not kernel or not emulator or arch != ARCH:
         missing = "/boot has no kernel that could be booted for a test" if not kernel else f"there is no test for {arch}"
-        return _usable("note", f"advertised by libvirt, not proven by a boot: {missing}")
+        fix = f"if you know that KVM works there: nebula host update {handle.name} --virt kvm"
+        return _emulated(f"KVM is advertised, but no boot could prove it: {missing}", fix)
     return _booted(handle, emulator, kernel)
 
 

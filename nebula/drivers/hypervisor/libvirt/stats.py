@@ -26,7 +26,7 @@ def collect(session: Session) -> list[DomainStats]:
 
 
 def of_record(uuid: str, record: Mapping[str, Any]) -> DomainStats:
-    """libvirt's record of one domain."""
+    """Libvirt's record of one domain."""
     state, reason = state_of(record.get("state.state", 0), record.get("state.reason", 0))
     return DomainStats(
         uuid=uuid,

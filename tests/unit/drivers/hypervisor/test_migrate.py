@@ -1,0 +1,163 @@
+"""Migrations of a guest that counts: disks copied, cancelled halfway, and engines that are killed halfway."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from nebula.cancel import CancelToken
+from nebula.drivers.base import MigrationRequest
+from nebula.errors import ConflictError, InterruptedByUser, NebulaError
+from nebula.model.domain import DomainDisk, DomainSpec, DomainState
+from tests.contract.hypervisor import wait_for
+from tests.unit.drivers.hypervisor.conftest import LibvirtHosts, bare_spec, heartbeat
+
+pytestmark = pytest.mark.lab
+REPOSITORY = Path(__file__).parents[4]
+UUID = bare_spec(8).uuid
+HERE, THERE = "/var/lib/nebula/here.qcow2", "/var/lib/nebula/there.qcow2"
+SHARED = "/srv/nebula-shared/guest.qcow2"
+BALLAST = 96
+"""MiB of data behind the guest's own, so that copying takes a while."""
+
+
+@pytest.fixture
+def guest(hosts: LibvirtHosts, guest_image: Path) -> Iterator[DomainSpec]:
+    """A guest on the first host, on a disk that the second one does not see; the second has room for it elsewhere."""
+    shutil.copyfile(guest_image, hosts.lab.shared / "guest.qcow2")
+    first, second = (handle.transport for handle in hosts.handles)
+    first.run(["cp", SHARED, HERE])
+    first.run(["qemu-img", "resize", "-q", HERE, "256M"])
+    first.run(["qemu-io", "-f", "qcow2", "-c", f"write -P 7 128M {BALLAST}M", HERE])
+    second.run(["qemu-img", "create", "-q", "-f", "qcow2", THERE, "256M"])
+    disk = DomainDisk(disk_id=0, path=HERE, target="vda", boot_order=1)
+    spec = msgspec.structs.replace(bare_spec(8, memory_mib=112), disks=(disk,))
+    hosts.drivers[0].start(spec)
+    heartbeat(hosts.drivers[0], UUID)
+    yield spec
+    hosts.clear()
+    first.run(["rm", "-f", HERE])
+    second.run(["rm", "-f", THERE])
+    (hosts.lab.shared / "guest.qcow2").unlink()
+
+
+def request(hosts: LibvirtHosts, **more: object) -> MigrationRequest:
+    values = {"copy_targets": ("vda",), "disk_paths": (("vda", THERE),), "tunnel": "plain"} | more
+    return MigrationRequest(uuid=UUID, target=hosts.handles[1], **values)  # type: ignore[arg-type]
+
+
+def only_at(hosts: LibvirtHosts, number: int) -> None:
+    found = [driver.lookup(UUID) for driver in hosts.drivers]
+    there = found[number]
+    assert found[1 - number] is None
+    assert there is not None
+    assert (there.state, there.persistent, there.incoming) == (DomainState.RUNNING, True, False)
+
+
+@pytest.mark.parametrize("tunnel", ["plain", "ssh"])
+def test_a_disk_goes_along_and_the_guest_counts_on(hosts: LibvirtHosts, guest: DomainSpec, tunnel: str) -> None:
+    before = heartbeat(hosts.drivers[0], UUID)
+    seen: list[tuple[int, int]] = []
+    hosts.drivers[0].migrate(
+        request(hosts, tunnel=tunnel, bandwidth_mib=50), progress=lambda *pair: seen.append(pair), cancel=None
+    )
+    only_at(hosts, 1)
+    assert heartbeat(hosts.drivers[1], UUID, after=before) > before
+    check = ["qemu-io", "-U", "-r", "-f", "qcow2", "-c", f"read -P 7 128M {BALLAST}M", THERE]
+    assert "failed" not in hosts.handles[1].transport.run(check).text
+    assert all(0 <= done <= total for done, total in seen)
+
+
+def test_cancelled_halfway_it_stays(hosts: LibvirtHosts, guest: DomainSpec) -> None:
+    token = CancelToken()
+    failures: list[NebulaError] = []
+
+    def migrate() -> None:
+        try:
+            hosts.drivers[0].migrate(request(hosts, bandwidth_mib=5), progress=None, cancel=token)
+        except NebulaError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=migrate)
+    thread.start()
+    wait_for(lambda: _copied(hosts) > 1 << 20, "the copy to begin")
+    token.set("cancelled by alice")
+    thread.join(timeout=60)
+    assert isinstance(failures[0], InterruptedByUser)
+    only_at(hosts, 0)
+    assert heartbeat(hosts.drivers[0], UUID)
+
+
+def _copied(hosts: LibvirtHosts) -> int:
+    found = hosts.drivers[0].migration_progress(UUID)
+    return found.done if found else 0
+
+
+@pytest.mark.parametrize("tunnel", ["plain", "ssh"])
+def test_it_outlives_the_engine_and_is_followed_by_the_next(hosts: LibvirtHosts, guest: DomainSpec, tunnel: str) -> None:
+    before = heartbeat(hosts.drivers[0], UUID)
+    with subprocess.Popen(_engine(hosts, tunnel), cwd=REPOSITORY) as engine:
+        wait_for(lambda: _copied(hosts) > 1 << 20, "the copy to begin")
+        engine.kill()
+    assert hosts.drivers[0].migration_progress(UUID) is not None
+    arriving = hosts.drivers[1].lookup(UUID)
+    assert arriving is not None
+    assert arriving.incoming
+    with pytest.raises(ConflictError):
+        hosts.drivers[1].start(guest)
+    hosts.drivers[0].migrate(request(hosts, tunnel=tunnel), progress=None, cancel=None)
+    only_at(hosts, 1)
+    assert heartbeat(hosts.drivers[1], UUID, after=before) > before
+
+
+def _engine(hosts: LibvirtHosts, tunnel: str) -> list[str]:
+    """A program of its own that migrates slowly."""
+    words = [hosts.handles[0].address, hosts.handles[1].address, UUID, THERE, tunnel]
+    keys = [str(hosts.lab.host(name)["host_key"]) for name in ("h1", "h2")]
+    program = "tests.unit.drivers.hypervisor.migrating"
+    return [sys.executable, "-m", program, str(hosts.lab.root / "key"), *words, *keys]
+
+
+def test_a_target_that_refuses_leaves_the_guest_alone(hosts: LibvirtHosts, guest: DomainSpec) -> None:
+    with pytest.raises(NebulaError) as caught:
+        hosts.drivers[0].migrate(request(hosts, tunnel="tls"), progress=None, cancel=None)
+    assert "/etc/pki" in caught.value.cause
+    only_at(hosts, 0)
+    with pytest.raises(ConflictError):
+        hosts.drivers[0].migrate(request(hosts, copy_targets=(), disk_paths=()), progress=None, cancel=None)
+    only_at(hosts, 0)
+
+
+def test_what_an_earlier_attempt_left_there_is_taken_away(hosts: LibvirtHosts, guest: DomainSpec) -> None:
+    stale = msgspec.structs.replace(bare_spec(8), memory_mib=64)
+    hosts.drivers[1].start(stale)
+    with pytest.raises(ConflictError):
+        hosts.drivers[0].migrate(request(hosts), progress=None, cancel=None)
+    hosts.drivers[1].destroy(UUID)
+    hosts.drivers[0].migrate(request(hosts), progress=None, cancel=None)
+    only_at(hosts, 1)
+
+
+def test_a_panic_is_a_crash(hosts: LibvirtHosts, guest: DomainSpec) -> None:
+    console = hosts.drivers[0].console(UUID)
+    console.write(b"\rcrash\r")
+    wait_for(lambda: _state(hosts) is DomainState.SHUTOFF, "the crash")
+    found = hosts.drivers[0].lookup(UUID)
+    assert found is not None
+    assert found.reason == "crashed"
+    with pytest.raises(EOFError):
+        while True:
+            console.read(1)
+    console.close()
+
+
+def _state(hosts: LibvirtHosts) -> DomainState | None:
+    found = hosts.drivers[0].lookup(UUID)
+    return found.state if found else None
