@@ -81,7 +81,7 @@ class _Run:
         accepted: list[Accepted] = []
         for item in work:
             try:
-                accepted.append(act(self._engine, item.ref, Call(key=self._context.new_key(), dry_run=self._dry)))
+                accepted.append(act(self._engine, item.ref, self._context.call(dry_run=self._dry)))
             except NebulaError as error:
                 self._tally.failed(item.name, error)
         if self._dry:

@@ -13,6 +13,7 @@ from nebula.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
     from nebula.cli.connect import Lister
+    from nebula.engine.api.values import Call
     from nebula.engine.api.verbs import Engine
 
 
@@ -84,8 +85,24 @@ class Context:
         """A line of data."""
         print(text, file=self.out)
 
+    def call(self, *, dry_run: bool = False) -> Call:
+        """How a changing verb is called: in whose name, under which key. An engine behind a socket asks the kernel who
+        it is instead.
+        """
+        import pwd
+
+        from nebula.engine.api.values import Call
+
+        uid = os.geteuid()
+        try:
+            name = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            name = str(uid)
+        return Call(actor=name, key=self.new_key(), dry_run=dry_run)
+
     def say(self, text: str) -> None:
-        """A line of talk, on stderr; nothing with --quiet."""
+        """A line of talk, on stderr, after the data that was written before it; nothing with --quiet."""
+        self.out.flush()
         if not self.options.quiet:
             print(text, file=self.err, flush=True)
 

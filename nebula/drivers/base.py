@@ -128,7 +128,8 @@ class Hypervisor(Protocol):
 
     def start(self, spec: DomainSpec) -> None:
         """Define the domain (persistent, no autostart) and start it. Running already: nothing. Defined and off:
-        defined anew and started. Paused as the remains of an incoming migration: ConflictError."""
+        defined anew and started. Paused as the remains of an incoming migration: ConflictError.
+        """
         ...
 
     def lookup(self, uuid: str) -> DomainReality | None:
@@ -170,7 +171,8 @@ class Hypervisor(Protocol):
     def migrate(self, request: MigrationRequest, *, progress: Progress | None, cancel: CancelToken | None) -> None:
         """Live-migrate, peer to peer; returns when the guest runs at the target and is gone here. On failure the guest
         runs on here and nothing is left at the target. A migration of the same domain that is under way already (an
-        engine died) is followed, not started twice."""
+        engine died) is followed, not started twice.
+        """
         ...
 
     def migration_progress(self, uuid: str) -> MigrationProgress | None:
@@ -242,7 +244,8 @@ class Datastore(Protocol):
 
     def probe(self, host: HostHandle, path: str, claimed: str = "") -> ImageProbe:
         """Look at an untrusted file: size and format, under limits of time and memory; ImageError if it lies about its
-        format, refers to other files (backing, data file), is encrypted, or is not an image."""
+        format, refers to other files (backing, data file), is encrypted, or is not an image.
+        """
         ...
 
     def take_in(
@@ -277,7 +280,8 @@ class Datastore(Protocol):
         cancel: CancelToken | None,
     ) -> None:
         """Bring the image to `target`, host to host, holes kept. There already: nothing. `job` names the work
-        (job id and step) for the host-side lock of the long command."""
+        (job id and step) for the host-side lock of the long command.
+        """
         ...
 
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
@@ -317,12 +321,14 @@ class Datastore(Protocol):
         cancel: CancelToken | None,
     ) -> None:
         """Bring a stopped VM's disks and context to `target`, host to host; the source keeps its files. Images must
-        have been brought before. Shared storage: nothing."""
+        have been brought before. Shared storage: nothing.
+        """
         ...
 
     def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
         """Delete the VM's directory on this host; a persistent disk's image stays unless `keep_persistent` is False
-        (the VM moved to another host and this host's copy is the stale one). Not there: nothing."""
+        (the VM moved to another host and this host's copy is the stale one). Not there: nothing.
+        """
         ...
 
     def vm_ids(self, host: HostHandle) -> list[int]:

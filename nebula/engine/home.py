@@ -24,7 +24,10 @@ def choose(given: str, environ: Mapping[str, str], *, uid: int, system: Path = S
     """
     named = given or environ.get("NEBULA_HOME", "")
     if named:
-        return Path(named).absolute()
+        home = Path(named).absolute()
+        if home.exists() and not home.is_dir():
+            raise ConflictError(f"the home {home} is no directory", hint="nebula --home DIRECTORY …")
+        return home
     if uid == 0:
         _refuse_ambiguous(environ, system)
         return system
@@ -53,9 +56,13 @@ def _refuse_ambiguous(environ: Mapping[str, str], system: Path) -> None:
 
 
 def prepare(home: Path) -> None:
-    """Make the directory (0700) and refuse one on a network file system, or that is not ours."""
+    """Make the directory (0700; the system's 0711, as QEMU passes through it to its disks) and refuse one on a network
+    file system, or that is not ours.
+    """
+    if home.exists() and not home.is_dir():
+        raise ConflictError(f"the home {home} is no directory", hint="nebula --home DIRECTORY …")
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.mkdir(mode=0o711 if home == SYSTEM_HOME else 0o700, parents=True, exist_ok=True)
     except PermissionError as error:
         raise DeniedError(f"the home {home} cannot be made", cause=str(error), hint="nebula --home DIRECTORY …") from error
     except OSError as error:

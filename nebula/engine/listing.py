@@ -23,15 +23,16 @@ class Reads(Protocol):
         ...
 
 
-def run(
-    reads: Reads, noun: str, query: Query, decode: Decode
-) -> Listing:
+def run(reads: Reads, noun: str, query: Query, decode: Decode) -> Listing:
     """The list. `decode` turns a typed filter value into the stored one ("RUNNING" -> 3003, "2G" -> 2048);
     raises UsageError for a column that there is not.
     """
     source = SOURCES[noun]
     chosen = columns(source, query.columns)
     late = [item for item in query.filters if item[1] == "~"]
+    for column in columns(source, [item[0] for item in late]) if late else ():
+        if column.show != "text":
+            raise UsageError(f"column {column.name} holds no text to match", hint=f"{column.name}=VALUE")
     extra = [column for column in columns(source, [item[0] for item in late]) if column not in chosen] if late else []
     sql, parameters = statement(source, query, [*chosen, *extra], decode, paged=not late)
     rows = [list(row) for row in reads.rows(sql, parameters)]
@@ -56,9 +57,7 @@ def columns(source: Source, names: Sequence[str]) -> list[Column]:
     return [table[name] for name in names]
 
 
-def statement(
-    source: Source, query: Query, chosen: Sequence[Column], decode: Decode, *, paged: bool
-) -> tuple[str, list[Any]]:
+def statement(source: Source, query: Query, chosen: Sequence[Column], decode: Decode, *, paged: bool) -> tuple[str, list[Any]]:
     """The SQL and its parameters."""
     conditions = [source.hidden] if source.hidden and not query.done else []
     parameters: list[Any] = []

@@ -81,8 +81,8 @@ def _from_url(
     cancel: CancelToken | None,
     backoff: float,
 ) -> Fetched:
-    from nebula.images.download import Download  # noqa: PLC0415 - httpx costs a tenth of a second
-    from nebula.images.web import new_client, shown  # noqa: PLC0415
+    from nebula.images.download import Download
+    from nebula.images.web import new_client, shown
 
     packed = target.with_name(f"{target.name}.fetched")
     download = Download(url, packed, limit=limit, progress=progress, cancel=cancel, backoff=backoff)
@@ -106,7 +106,7 @@ def _from_url(
 def _listed(checksum_url: str, source: str, cancel: CancelToken | None) -> Checksum | None:
     if not checksum_url:
         return None
-    from nebula.images.web import read_small, shown  # noqa: PLC0415 - httpx costs a tenth of a second
+    from nebula.images.web import read_small, shown
 
     name = shown(source).rpartition("/")[2] if "://" in source else Path(source).name
     return find_checksum(read_small(checksum_url, _SUMS_LIMIT, cancel), name, shown(checksum_url))

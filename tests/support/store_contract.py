@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,10 +15,10 @@ from nebula.engine.api.values import Query
 from nebula.engine.filters import decode
 from nebula.engine.listing import run
 from nebula.engine.store import schema
-from nebula.engine.store.database import Location
+from nebula.engine.store.database import Location, connect
 from nebula.engine.store.rows import ALL, ClusterRow, EventRow, HostRow, JobLogRow, LeaseRow, MetaRow, VmRow
 from nebula.engine.store.store import Store
-from nebula.engine.store.transaction import Transaction
+from nebula.engine.store.transaction import Queries, Transaction
 from nebula.engine.store.writer import DryRun
 from nebula.errors import ConflictError, NebulaError, NotFoundError, OwnerError, StaleError, VersionError
 
@@ -34,6 +35,16 @@ TEXTS = (
     "?",
     "''--",
 )
+
+
+PATTERNS = {
+    "100%*": {"100% sure"},
+    "a_*": {"a_b"},
+    "*!*": {"wow!"},
+    "*\\*": {"back\\slash"},
+    "A*": set(),
+    "*": {"100% sure", "1000", "a_b", "axb", "wow!", "back\\slash"},
+}
 
 
 def text_of(size: int) -> str:
@@ -117,7 +128,9 @@ class StoreContract:
         assert store.read().rows('SELECT "name", "shoe" FROM "cluster"') == [("old", 8)]
 
     def test_tables_whose_maker_died_are_completed(self, store: Store, location: Location) -> None:
-        store.write(lambda tx: [tx.execute('DELETE FROM "meta"'), tx.execute('DROP TABLE "lease"')])
+        queries = Queries(connect(location), location.dialect)
+        queries.execute('DELETE FROM "meta"')
+        queries.execute('DROP TABLE "lease"')
         schema.prepare(location, put_aside=lambda: pytest.fail("nothing to put aside"))
         assert store.read().count(LeaseRow) == 0
         assert store.read().count(MetaRow) == 2
@@ -156,12 +169,11 @@ class StoreContract:
         with pytest.raises(NotFoundError, match="no cluster with id 4711"):
             store.read().get(ClusterRow, 4711)
 
-    @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-    def test_texts_come_back_as_they_were(self, store: Store, text: str) -> None:
-        row = add(store, f"n{text}"[:255], baseline=text, body={"value": text, text: [text, None, True, 1.5]})
-        found = store.read().get(ClusterRow, row.id)
-        assert found == row
-        assert [item.id for item in store.read().select(ClusterRow, '"name"=?', (row.name,))] == [row.id]
+    def test_texts_come_back_as_they_were(self, store: Store) -> None:
+        for text in TEXTS:
+            row = add(store, f"n{text}"[:255], baseline=text, body={"value": text, text: [text, None, True, 1.5]})
+            assert store.read().get(ClusterRow, row.id) == row
+            assert [item.id for item in store.read().select(ClusterRow, '"name"=?', (row.name,))] == [row.id]
 
     def test_large_values_come_back_whole(self, store: Store) -> None:
         large = text_of(LARGE)
@@ -170,11 +182,11 @@ class StoreContract:
         assert found.baseline == large
         assert found.body["large"] == large
 
-    @pytest.mark.parametrize("number", [0, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)])
-    def test_whole_numbers_of_64_bits(self, store: Store, number: int) -> None:
-        made = store.write(lambda tx: tx.insert(VmRow(name="v", uuid="u", owner="", state=1, disk=number, body={"n": number})))
-        found = store.read().get(VmRow, made.id)
-        assert (found.disk, found.body["n"]) == (number, number)
+    def test_whole_numbers_of_64_bits(self, store: Store) -> None:
+        for number in (0, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)):
+            new = VmRow(name="v", uuid=str(number), owner="", state=1, disk=number, body={"n": number})
+            found = store.read().get(VmRow, store.write(partial(_insert, new)).id)
+            assert (found.disk, found.body["n"]) == (number, number)
 
     def test_times_keep_their_microseconds(self, store: Store) -> None:
         store.write(lambda tx: tx.insert(JobLogRow(job_id=1, at=1_700_000_000.123456, level="info", text="")))
@@ -216,7 +228,7 @@ class StoreContract:
         add(store, "first")
         gate = Gate(store)
         before = store.commits
-        futures = [store.submit(lambda tx, n=n: tx.insert(cluster(f"n{n}")).id) for n in range(200)]
+        futures = [store.submit(partial(_add_number, n)) for n in range(200)]
         gate.open()
         assert len({future.result(10) for future in futures}) == 200
         assert store.commits - before <= 3
@@ -263,7 +275,7 @@ class StoreContract:
     def test_an_answer_comes_after_the_commit(self, store: Store) -> None:
         seen: list[int] = []
         for number in range(20):
-            store.submit(lambda tx, n=number: tx.insert(cluster(f"n{n}"))).add_done_callback(
+            store.submit(partial(_add_number, number)).add_done_callback(
                 lambda _: seen.append(Store(store.location, SystemClock()).read().count(ClusterRow))
             )
         store.write(lambda tx: None)
@@ -278,7 +290,7 @@ class StoreContract:
             )
         )
         for number in range(5):
-            store.write(lambda tx, n=number: tx.event("x", "cluster", n, number=n))
+            store.write(partial(_tell_number, number))
         stop()
         store.write(lambda tx: tx.event("x", "cluster", 9))
         ids = [event_id for event_id, _ in told]
@@ -292,7 +304,7 @@ class StoreContract:
 
         store.listen(fail)
         store.write(lambda tx: tx.event("x", "cluster", 1))
-        store.submit(lambda tx: tx.after_commit(lambda: 1 // 0)).result(10)
+        store.submit(lambda tx: tx.after_commit(_fail)).result(10)
         assert store.submit(lambda tx: 5).result(10) == 5
 
     # --- owners
@@ -335,30 +347,20 @@ class StoreContract:
         for reader in readers:
             reader.start()
         for number in range(40):
-            store.write(lambda tx, n=number: [tx.insert(cluster(f"{side}{n}")) for side in "ab"])
+            store.write(partial(_add_pair, number))
         ended.set()
         for reader in readers:
             reader.join(10)
         assert wrong == []
         assert store.read().count(ClusterRow) == 80
 
-    @pytest.mark.parametrize(
-        ("pattern", "found"),
-        [
-            ("100%*", {"100% sure"}),
-            ("a_*", {"a_b"}),
-            ("*!*", {"wow!"}),
-            ("*\\*", {"back\\slash"}),
-            ("A*", set()),
-            ("*", {"100% sure", "1000", "a_b", "axb", "wow!", "back\\slash"}),
-        ],
-    )
-    def test_patterns_take_their_signs_as_they_are(self, store: Store, pattern: str, found: set[str]) -> None:
-        for name in ("100% sure", "1000", "a_b", "axb", "wow!", "back\\slash"):
+    def test_patterns_take_their_signs_as_they_are(self, store: Store) -> None:
+        for name in PATTERNS["*"]:
             add(store, name)
-        for operator, expected in (("=", found), ("!=", set(names(store)) - found)):
-            listing = run(store.read(), "cluster", Query(columns=("name",), filters=(("name", operator, pattern),)), decode)
-            assert {name for (name,) in listing.rows} == expected
+        for pattern, found in PATTERNS.items():
+            for operator, expected in (("=", found), ("!=", PATTERNS["*"] - found)):
+                listing = run(store.read(), "cluster", Query(columns=("name",), filters=(("name", operator, pattern),)), decode)
+                assert {name for (name,) in listing.rows} == expected, (operator, pattern)
 
     def test_every_column_of_every_list_can_be_read_sorted_and_paged(self, store: Store) -> None:
         from nebula.engine.api.columns import SOURCES
@@ -375,7 +377,7 @@ class StoreContract:
 
     def test_close_finishes_what_is_queued_and_refuses_what_comes(self, store: Store, location: Location) -> None:
         gate = Gate(store)
-        futures = [store.submit(lambda tx, n=n: tx.insert(cluster(f"n{n}"))) for n in range(20)]
+        futures = [store.submit(partial(_add_number, n)) for n in range(20)]
         closer = threading.Thread(target=store.close)
         closer.start()
         gate.open()
@@ -405,6 +407,27 @@ class StoreContract:
             thread.join(15)
             assert not thread.is_alive()
         assert answers.count(False) == 4
+
+
+def _insert(row: VmRow, tx: Transaction) -> VmRow:
+    return tx.insert(row)
+
+
+def _add_number(number: int, tx: Transaction) -> int:
+    return tx.insert(cluster(f"n{number}")).id
+
+
+def _add_pair(number: int, tx: Transaction) -> None:
+    for side in "ab":
+        tx.insert(cluster(f"{side}{number}"))
+
+
+def _tell_number(number: int, tx: Transaction) -> None:
+    tx.event("x", "cluster", number, number=number)
+
+
+def _fail() -> None:
+    raise RuntimeError("what follows a commit failed")
 
 
 def _fill(tx: Transaction) -> None:

@@ -62,7 +62,11 @@ COMMANDS = (
         "nebula host update a1 --reserved-memory 2G",
         "verbs.host:update",
         (refs("host"),),
-        (Option("--address", "Name or IP address.", metavar="ADDRESS"), _USER, _PORT, _VIRT, _CLUSTER, *_RESERVED, SET),
+        (
+            Option("--address", "Name or IP address.", metavar="ADDRESS"),
+            Option("--fingerprint", "Pin the key with this fingerprint, which it shows now.", metavar="SHA256:…"),
+            *(_USER, _PORT, _VIRT, _CLUSTER, *_RESERVED, SET),
+        ),
         changes=True,
     ),
     remove("host", "Forget hosts without VMs.", Option("--force", "Also hosts with VMs: they are gone for good.", "flag")),

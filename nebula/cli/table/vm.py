@@ -75,7 +75,7 @@ COMMANDS = (
         "nebula vm update web --set AUTOSTART=YES",
         "verbs.vm:update",
         (refs("vm"),),
-        (SET, Option("--autostart", "Start it when the engine starts.", metavar="YES|NO", choices=("yes", "no"))),
+        (SET, Option("--autostart", "Start it again after its host lost power.", metavar="YES|NO", choices=("yes", "no"))),
         changes=True,
     ),
     Command("log", "Print a VM's log.", "nebula vm log web -f", "verbs.vm_reads:log", (ref("vm"),), (_FOLLOW,)),

@@ -32,7 +32,7 @@ CREATE = Command(
         Option("--hold", "Do not place it yet.", "flag"),
         Option("--host", "Place it on this host.", metavar="HOST", complete="host"),
         Option("--requirements", "A condition that its host must meet (SCHED_REQUIREMENTS).", metavar="EXPR"),
-        Option("--autostart", "Start it when the engine starts.", "flag"),
+        Option("--autostart", "Start it again after its host lost power.", "flag"),
         SET,
         Option("--count", "Create so many: NAME-0, NAME-1 …", "integer", short="-n", metavar="N"),
     ),

@@ -37,12 +37,10 @@ def uninstall(context: Context, line: Invocation) -> int:  # noqa: ARG001 - ever
 
 def stop(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
     """Ask whoever owns the engine to let go."""
-    from nebula.engine.api.values import Call
-
     with context.reader() as engine:
         status = engine.system.status()
         if not status.owner_pid:
             raise OwnerError(f"no engine runs in {status.home}", hint="nebula status")
-        engine.system.stop(Call(key=context.new_key()))
+        engine.system.stop(context.call())
     context.say(f"process {status.owner_pid} was asked to stop")
     return 0

@@ -40,7 +40,7 @@ def demo(context: Context, line: Invocation) -> int:
 
 def _build(context: Context, engine: Engine, hosts: int, vms: int) -> None:
     def call() -> Call:
-        return Call(key=context.new_key())
+        return context.call()
 
     _await(context, engine, (engine.hosts.add({"name": f"host-{n}", "driver": "sim"}, call()) for n in range(1, hosts + 1)))
     _datastores(context, engine)
@@ -57,10 +57,10 @@ def _build(context: Context, engine: Engine, hosts: int, vms: int) -> None:
 def _datastores(context: Context, engine: Engine) -> None:
     """Simulated ones in the place of those that a new home has."""
     for row in engine.datastores.list(Query(columns=("id",))).rows:
-        engine.datastores.remove(str(row[0]), Call(key=context.new_key()))
+        engine.datastores.remove(str(row[0]), context.call())
     for kind in ("system", "image"):
         spec = {"name": f"demo-{kind}s", "type": kind, "driver": "sim"}
-        _await(context, engine, [engine.datastores.create(spec, Call(key=context.new_key()))])
+        _await(context, engine, [engine.datastores.create(spec, context.call())])
 
 
 def _template(number: int) -> dict[str, Any]:

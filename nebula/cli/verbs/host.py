@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
 
-_SETTINGS = ("address", "user", "port", "virt", "cluster", "reserved_cpu", "reserved_memory")
+_SETTINGS = ("address", "user", "port", "virt", "cluster", "reserved_cpu", "reserved_memory", "fingerprint")
 
 
 def enable(context: Context, line: Invocation) -> int:

@@ -9,7 +9,6 @@ from nebula.cli.changes import Tally, job_error
 from nebula.cli.showing import print_mapping
 from nebula.cli.verbs.vm_reads import print_log_line
 from nebula.cli.waiting import Waiter
-from nebula.engine.api.values import Call
 from nebula.errors import NebulaError, UsageError
 from nebula.units import parse_duration
 
@@ -87,7 +86,7 @@ def cancel(context: Context, line: Invocation) -> int:
     with context.changer() as engine:
         for number in numbers:
             try:
-                answer = engine.jobs.cancel(number, Call(key=context.new_key(), dry_run=line.flag("dry_run")))
+                answer = engine.jobs.cancel(number, context.call(dry_run=line.flag("dry_run")))
             except NebulaError as error:
                 tally.failed(f"job {number}", error)
             else:

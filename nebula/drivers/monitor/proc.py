@@ -23,10 +23,10 @@ class ProcMonitor:
 
     def sample(self, host: HostHandle) -> HostSample:
         """The host's counters now. A file that its kernel lacks leaves zeros; raises what the transport raises."""
-        from nebula.transport.local import LocalTransport  # noqa: PLC0415 - beside psutil: only an engine that samples pays
+        from nebula.transport.local import LocalTransport
 
         if isinstance(host.transport, LocalTransport):
-            from nebula.drivers.monitor.machine import sample_machine  # noqa: PLC0415
+            from nebula.drivers.monitor.machine import sample_machine
 
             return sample_machine(self._clock.now())
         done = host.transport.run(["sh", "-c", _SCRIPT])

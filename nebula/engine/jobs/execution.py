@@ -10,6 +10,7 @@ from nebula.cancel import CancelToken
 from nebula.engine.jobs import outcome
 from nebula.engine.jobs.base import Operation, Step
 from nebula.engine.jobs.context import JobContext
+from nebula.engine.jobs.registry import IMPATIENT
 from nebula.engine.services import Services
 from nebula.errors import InterruptedByUser, NebulaError, OwnerError, UnreachableError
 
@@ -62,7 +63,7 @@ class Execution:
                     return self._park(index)
                 return self._turn(error, step, index)
             except UnreachableError as error:
-                if not self._too_long():
+                if self._job.kind not in IMPATIENT and not self._too_long():
                     return self._wait(error, step, index)
                 return self._turn(error, step, index)
             except Exception as error:

@@ -29,6 +29,9 @@ OPERATIONS: dict[str, str] = {
     "network.remove": "network:REMOVE",
 }
 
+IMPATIENT = frozenset({"host.setup", "image.create"})
+"""Jobs that a person waits for and can simply file again: a host or a server that does not answer fails them at once."""
+
 
 def operation(kind: str) -> Operation:
     """The operation of that kind; VersionError for one that this program does not know."""

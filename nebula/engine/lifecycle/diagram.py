@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from nebula.engine.lifecycle.states import Place
 from nebula.engine.lifecycle.table import DONE, TABLE, Transition, legal_verbs
+
+_END = "<!-- end -->"
 
 
 def diagram(rows: Iterable[Transition] = TABLE) -> str:
@@ -30,8 +32,8 @@ def table(rows: Iterable[Transition] = TABLE) -> str:
 def refreshed(text: str) -> str:
     """The document with its generated parts, each between `<!-- NAME -->` and `<!-- end -->`, as the table is now."""
     for name, made in (("diagram", f"```mermaid\n{diagram()}\n```"), ("table", table())):
-        part = re.compile(f"<!-- {name} -->.*?<!-- end -->", re.DOTALL)
-        text = part.sub(lambda _, name=name, made=made: f"<!-- {name} -->\n{made}\n<!-- end -->", text)
+        head, mark, rest = text.partition(f"<!-- {name} -->\n")
+        text = f"{head}{mark}{made}\n{rest[rest.index(_END) :]}"
     return text
 
 
@@ -40,7 +42,7 @@ def _arrows(row: Transition) -> Iterator[str]:
     for source in row.sources:
         steps = [source, *(phase.transient for phase in row.phases), row.success or source]
         yield f"{steps[0].name} --> {steps[1].name}: {label}"
-        for before, after in zip(steps[1:], steps[2:], strict=False):
+        for before, after in pairwise(steps[1:]):
             yield f"{before.name} --> {after.name}"
     for phase in row.phases:
         for place in dict.fromkeys((phase.failure, phase.stuck)):

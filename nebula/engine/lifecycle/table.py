@@ -166,6 +166,7 @@ TABLE: tuple[Transition, ...] = (
     ),
     _now("recover-failure", (PROLOG_MIGRATE_FAILURE, BOOT_MIGRATE_FAILURE, PROLOG_MIGRATE_POWEROFF_FAILURE), POWEROFF),
     _now("recover-success", (UNKNOWN, BOOT_FAILURE, PROLOG_MIGRATE_FAILURE, BOOT_MIGRATE_FAILURE), RUNNING),
+    _now("host-lost", (RUNNING, UNKNOWN, POWEROFF, SUSPENDED, *FAILURES), HOLD),
     _now("images-ready", (CLONING, CLONING_FAILURE), PENDING),
     _now("images-failed", (CLONING,), CLONING_FAILURE),
     _seen("seen-running", (POWEROFF, SUSPENDED, UNKNOWN, BOOT_FAILURE, BOOT_MIGRATE_FAILURE), RUNNING),
@@ -208,5 +209,5 @@ def row_for_job(job: str, transient: Place) -> Transition | None:
     return None
 
 
-_INTERNAL = frozenset({"images-ready", "images-failed"})
+_INTERNAL = frozenset({"host-lost", "images-ready", "images-failed"})
 _INDEX = {(row.verb, place): row for row in TABLE for place in row.sources}

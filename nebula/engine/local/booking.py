@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nebula.engine.jobs.operations.common import begin_stay
 from nebula.engine.lifecycle.states import HostState
+from nebula.engine.machines.machine import machine_of
 from nebula.engine.scheduler.place import place
-from nebula.engine.scheduler.snapshot import load
+from nebula.engine.scheduler.snapshot import Reach, load
 from nebula.engine.store.rows import HostRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import CapacityError, ConflictError
@@ -17,6 +18,7 @@ def require_room(tx: Transaction, vm: VmRow, host: HostRow) -> None:
         raise ConflictError(
             f"host {host.name} is {HostState(host.state).name}", cause=host.error, hint=f"nebula host show {host.id}"
         )
+    _require_reach(tx, vm, host)
     cpu, memory = promised(tx, host.id, but=vm.id)
     if memory + vm.memory > host.memory_max:
         raise CapacityError(
@@ -29,6 +31,24 @@ def require_room(tx: Transaction, vm: VmRow, host: HostRow) -> None:
             f"host {host.name} has no room for VM {vm.name}",
             cause=f"CPU: {(host.cpu_max - cpu) / 100:g} cores free, {vm.cpu / 100:g} needed",
             hint="nebula host list, or overcommit with: nebula host update HOST --reserved-cpu -50%",
+        )
+
+
+def _require_reach(tx: Transaction, vm: VmRow, host: HostRow) -> None:
+    """The VM's datastores and networks are there; a VM that has a host stays in its cluster, whose CPU it was promised."""
+    machine = machine_of(vm)
+    clusters, limits, impossible = Reach(tx).of(machine, vm)
+    if impossible or (clusters and host.cluster_id not in clusters):
+        raise ConflictError(
+            f"host {host.name} is in a cluster that VM {vm.name} cannot use",
+            cause=impossible or f"it needs {', '.join(limits)}",
+            hint=f"nebula vm describe {vm.id}",
+        )
+    if vm.host_id > 0 and vm.host_id != host.id and tx.get(HostRow, vm.host_id).cluster_id != host.cluster_id:
+        raise ConflictError(
+            f"host {host.name} is in another cluster than VM {vm.name}",
+            cause="a VM moves within its cluster: CPUs, networks and storage are the same only there",
+            hint="nebula host list cluster=NAME",
         )
 
 

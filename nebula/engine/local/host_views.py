@@ -23,7 +23,7 @@ def describe(queries: Queries, row: HostRow) -> Detail:
     state = HostState(row.state)
     vms = queries.select(VmRow, '"host_id"=? AND "state"<>6 ORDER BY "id"', (row.id,))
     cluster = queries.first(ClusterRow, '"id"=?', (row.cluster_id,))
-    jobs = queries.select(JobRow, "\"target_kind\"='host' AND \"target_id\"=? ORDER BY \"id\" DESC LIMIT 1", (row.id,))
+    jobs = queries.select(JobRow, '"target_kind"=\'host\' AND "target_id"=? ORDER BY "id" DESC LIMIT 1', (row.id,))
     findings: list[dict[str, Any]] = row.body.get("findings", [])
     body: dict[str, Any] = {
         "state": state.name,

@@ -9,12 +9,14 @@ import msgspec
 
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, HostKeyOffer
 from nebula.engine.capacity import reserved_amount, usable
+from nebula.engine.jobs.operations.common import end_stay
+from nebula.engine.lifecycle.moves import guard, move
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.host_views import describe
 from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import ConflictError, UsageError
+from nebula.errors import ConflictError, HostKeyError, UsageError
 from nebula.names import check_name
 
 _CHANGEABLE = frozenset(
@@ -114,11 +116,10 @@ class LocalHosts(Noun):
 
     def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
         """See Hosts.update."""
+        changes = self._with_pinned_key(ref, changes)
         unknown = set(changes) - _CHANGEABLE
         if unknown:
-            raise UsageError(
-                f"a host has no {min(unknown)!r} to change", hint=f"one of: {', '.join(sorted(_CHANGEABLE))}"
-            )
+            raise UsageError(f"a host has no {min(unknown)!r} to change", hint=f"one of: {', '.join(sorted(_CHANGEABLE))}")
 
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, HostRow, ref)
@@ -136,6 +137,8 @@ class LocalHosts(Noun):
 
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, HostRow, ref)
+            if force and row.state in {HostState.ERROR, HostState.OFFLINE}:
+                _lose_vms(tx, row, call)
             _refuse_vms(tx, row, "removed")
             tx.swap(row, state=int(HostState.OFFLINE), wanted=int(HostState.OFFLINE))
             job = self._file(tx, "host.remove", row.id, call, {"force": force})
@@ -164,6 +167,23 @@ class LocalHosts(Noun):
         return self._change(call, work)
 
     # --- parts
+
+    def _with_pinned_key(self, ref: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A fingerprint becomes the key that the host shows now, if that key has it; HostKeyError otherwise."""
+        if not changes.get("fingerprint"):
+            return changes
+        row = resolve(self._store.read(), HostRow, ref)
+        wanted = str(changes["fingerprint"])
+        address, port = str(changes.get("address") or row.address), _port(changes.get("port") or row.port)
+        shown = self.scan(address, port)
+        lines = [key.line for key in shown if key.fingerprint == wanted]
+        if not lines:
+            raise HostKeyError(
+                f"{address} shows no key with the fingerprint {wanted[:80]}",
+                cause=", ".join(f"{key.type} {key.fingerprint}" for key in shown),
+                hint=f"nebula host scan {address}",
+            )
+        return {**{name: value for name, value in changes.items() if name != "fingerprint"}, "host_keys": lines}
 
     def _wish(self, ref: str, state: HostState, call: Call) -> Accepted:
         def work(tx: Transaction) -> Accepted:
@@ -199,16 +219,18 @@ class LocalHosts(Noun):
                 fields["virt_asked"] = _virt(str(value))
             elif name == "port":
                 fields["port"] = _port(value)
-            elif name in {"host_keys", "attributes"}:
+            elif name == "attributes":
+                body[name] = {**body.get(name, {}), **value}
+            elif name == "host_keys":
                 body[name] = value
             elif name in {"address", "user"}:
                 fields[name] = check_name(name, str(value)) if value or name == "user" else ""
             else:
                 fields[name] = str(value)
         if "reserved_cpu" in fields:
-            fields["cpu_max"] = usable(row.cpu_total, fields["reserved_cpu"])
+            fields["cpu_max"] = usable(row.cpu_total, fields["reserved_cpu"], "cores")
         if "reserved_memory" in fields:
-            fields["memory_max"] = usable(row.memory_total, fields["reserved_memory"])
+            fields["memory_max"] = usable(row.memory_total, fields["reserved_memory"], "memory")
         return {**fields, "body": body}
 
     def _body(self, row: HostRow) -> dict[str, Any]:
@@ -255,6 +277,15 @@ def _used(value: int, scale: int) -> float | None:
     return value / scale if value >= 0 else None
 
 
+def _lose_vms(tx: Transaction, row: HostRow, call: Call) -> None:
+    """A host that is gone for good takes its disks along: its VMs wait, on hold, for a person to start them anew."""
+    for vm in tx.select(VmRow, '"host_id"=? AND "state"<>6', (row.id,)):
+        found = guard(vm, "host-lost")
+        if found.success is not None:
+            end_stay(tx, vm)
+            move(tx, vm, found.success, reason=f"host {row.name} was removed by force", actor=call.actor, host_id=-1)
+
+
 def _refuse_vms(tx: Transaction, row: HostRow, what: str) -> None:
     vms = tx.select(VmRow, '"host_id"=? AND "state"<>6 ORDER BY "id" LIMIT 5', (row.id,))
     if vms:
@@ -289,8 +320,8 @@ def _new_row(spec: Mapping[str, Any]) -> HostRow:
         raise UsageError(
             "a remote host needs its key pinned", hint=f"ssh-keyscan {address}, compare, then --fingerprint SHA256:…"
         )
-    for name in ("reserved_cpu", "reserved_memory"):
-        reserved_amount(100, str(spec.get(name) or ""))
+    reserved_amount(100, str(spec.get("reserved_cpu") or ""), "cores")
+    reserved_amount(100, str(spec.get("reserved_memory") or ""), "memory")
     return HostRow(
         name="",
         cluster_id=0,

@@ -181,6 +181,10 @@ def _source(spec: Mapping[str, Any]) -> dict[str, Any]:
             hint="nebula image create NAME --path FILE",
         )  # fmt: skip
     checksum = str(spec.get("checksum") or "")
+    if checksum:
+        from nebula.images.checksum import Checksum
+
+        Checksum.parse(checksum)
     if given == ["size"]:
         size = spec["size"] if isinstance(spec["size"], int) else parse_size(str(spec["size"]))
         if not 1 << 20 <= size <= MAX_SIZE:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from nebula.engine.addresses import check_subnet, from_attributes, overlaps, to_attributes
+from nebula.engine.addresses import check_subnet, from_attributes, overlaps, parse_span, to_attributes
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing
 from nebula.engine.jobs.runner import Runner
 from nebula.engine.leases import RESERVED, Leases, count, range_of
@@ -226,7 +226,7 @@ class LocalNetworks(Noun):
         return "sim" if drivers == {"sim"} else "bridge"
 
     def _insert_range(self, tx: Transaction, network: NetworkRow, number: int, spec: Mapping[str, Any]) -> AddressRangeRow:
-        made = from_attributes(spec, network.id * 256 + number)
+        made = from_attributes(_spelled(spec), network.id * 256 + number)
         settings = network.body.get("settings", {})
         made = check_subnet(made, settings.get("gateway", ""), int(settings.get("prefix_length", 24)))
         for other in tx.select(AddressRangeRow, '"network_id"=?', (network.id,)):
@@ -282,6 +282,15 @@ class LocalNetworks(Noun):
         tx.after_commit(self._leases.forget)
         tx.event("network.removed", "network", row.id, actor=call.actor, name=row.name)
         return Accepted(kind="network", id=row.id, name=row.name)
+
+
+def _spelled(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A range of IPv6 addresses typed where IPv4 ones usually are."""
+    text = str(spec.get("IP") or "")
+    if ":" not in text:
+        return spec
+    span = parse_span(text)
+    return {**{key: value for key, value in spec.items() if key != "IP"}, "IP6": span.first, "SIZE": span.size}
 
 
 def _holder(vm_id: int, name: str | None, nic_id: int) -> str:

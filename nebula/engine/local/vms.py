@@ -176,8 +176,8 @@ class LocalVms(Noun):
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
             machine = machine_of(vm)
-            machine.template.update({key: value for key, value in given.items() if value is not None})
-            for key in [key for key, value in given.items() if value is None]:
+            machine.template.update({key: value for key, value in given.items() if value not in (None, "")})
+            for key in [key for key, value in given.items() if value in (None, "")]:
                 machine.template.pop(key, None)
             tx.swap(vm, body=body_of(machine), autostart=int(yes(machine.template.get("AUTOSTART", ""))))
             tx.event("vm.updated", "vm", vm.id, actor=call.actor, name=vm.name, attributes=sorted(given))
@@ -209,6 +209,8 @@ class LocalVms(Noun):
         self, tx: Transaction, vm: VmRow, row: Transition, call: Call, args: Mapping[str, Any], *, parent: int = 0
     ) -> Accepted:
         """Into the row's first phase with a job, or to its end without one."""
+        if call.dry_run:
+            return self._would(tx, vm, row, args)
         if not row.job:
             return self._at_once(tx, vm, row, call)
         source = place_of(vm)
@@ -217,6 +219,13 @@ class LocalVms(Noun):
         place = row.phases[0].transient if row.phases else source
         move(tx, vm, place, reason=str(args.get("reason", "")), actor=call.actor, job_id=job.id)
         return Accepted(kind="vm", id=vm.id, name=vm.name, job_id=job.id)
+
+    def _would(self, tx: Transaction, vm: VmRow, row: Transition, args: Mapping[str, Any]) -> Accepted:
+        """What a dry run says; the guards and the room were checked already."""
+        where = f" on host {tx.get(HostRow, int(args['host'])).name}" if args.get("host") else ""
+        end = row.success.name if row.success else place_of(vm).name
+        words = f"{row.verb} VM {vm.name} ({vm.id}){where}: {place_of(vm).name} to {end}"
+        return Accepted(kind="vm", id=vm.id, name=vm.name, would=(words,))
 
     def _at_once(self, tx: Transaction, vm: VmRow, row: Transition, call: Call) -> Accepted:
         if row.success is None:

@@ -106,7 +106,7 @@ def _usable(image: ImageRow, used_here: list[int]) -> None:
         raise ConflictError(
             f"image {image.name} is persistent and a VM uses it already",
             cause="a persistent image belongs to one VM at a time",
-            hint=f"nebula image persistent {image.id} --off, or use another image",
+            hint=f"nebula image nonpersistent {image.id}, or use another image",
         )
 
 

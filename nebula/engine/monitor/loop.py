@@ -62,19 +62,19 @@ class Monitor:
             threading.Thread(target=self._adjust, name="nebula-monitor-adjust", daemon=True).start()
 
     def _adjust(self) -> None:
-        if self._stopping.is_set():
-            return
         rows = self._services.store.read().select(HostRow)
         watched = {row.id for row in rows if row.state != HostState.OFFLINE and row.body.get("facts")}
         with self._lock:
+            if self._stopping.is_set():
+                return
             gone = [self._watchers.pop(number) for number in list(self._watchers) if number not in watched]
             fresh = [HostWatcher(number, self) for number in watched if number not in self._watchers]
             self._watchers.update({watcher.host_id: watcher for watcher in fresh})
+            for watcher in fresh:
+                watcher.start()
         for watcher in gone:
             watcher.stop()
             self.recent.forget(watcher.host_id)
-        for watcher in fresh:
-            watcher.start()
 
     # --- for the watchers
 

@@ -60,7 +60,7 @@ def record(services: Services, host: HostRow, found: Look, recent: Recent, elsew
         uuid: (domain_cpu(before.stats[uuid], stats, now - before.at) if before and uuid in before.stats else -1, stats)
         for uuid, stats in found.stats.items()
     }
-    figures = recent.figures_due(host.id, now)
+    figures = recent.figures_due(host.id, now, busy=bool(found.stats))
     services.store.write(lambda tx: _write(tx, host.id, found, cpu, used, elsewhere, figures=figures))
 
 

@@ -109,7 +109,9 @@ def open_sqlite(path: str, *, readonly: bool = False) -> sqlite3.Connection:
     target = f"file:{quote(path)}?mode={'ro' if readonly else 'rwc'}"
     try:
         if not readonly:  # made private at once; the log files beside it take the same mode
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.fchmod(handle, 0o600)
+            os.close(handle)
         connection = sqlite3.connect(target, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0)
         for pragma in _PRAGMAS if readonly else (*_PRAGMAS, *_WRITING):
             connection.execute(f"PRAGMA {pragma}")
@@ -195,14 +197,21 @@ def where(location: Location) -> str:
 
 def from_database(error: BaseException) -> bool:
     """Whether one of the databases' libraries raised it, or refused a value that cannot be stored."""
-    return isinstance(error, (UnicodeEncodeError, OverflowError)) or type(error).__module__.partition(".")[0] in {"sqlite3", "pymysql", "psycopg"}
+    return isinstance(error, (UnicodeEncodeError, OverflowError)) or type(error).__module__.partition(".")[0] in {
+        "sqlite3",
+        "pymysql",
+        "psycopg",
+    }
 
 
 def connection_lost(error: BaseException) -> bool:
     """Whether a server dropped the connection: opening another one may help."""
-    return type(error).__name__ in {"OperationalError", "InterfaceError", "AdminShutdown"} and (
-        type(error).__module__.partition(".")[0] in {"pymysql", "psycopg"}
-    )
+    dropped = type(error).__name__ in {"OperationalError", "InterfaceError", "AdminShutdown"}
+    return dropped and _library(error) in {"pymysql", "psycopg"}
+
+
+def _library(error: BaseException) -> str:
+    return type(error).__module__.partition(".")[0]
 
 
 def as_error(error: Exception, where: str) -> NebulaError:

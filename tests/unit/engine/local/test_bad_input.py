@@ -159,6 +159,26 @@ def test_wrong_states(sim: Sim, verb: str) -> None:
     assert sim.everything() == before
 
 
+def _vm(sim: Sim, **attributes: Any) -> object:
+    return sim.engine.vms.create(template("bad", **attributes), CALL)
+
+
+def _host(sim: Sim, changes: dict[str, Any]) -> object:
+    return sim.engine.hosts.update("h1", changes, CALL)
+
+
+def _image(sim: Sim, **spec: Any) -> object:
+    return sim.engine.images.create({"name": "x", **spec}, CALL)
+
+
+def _datastore(sim: Sim, path: str) -> object:
+    return sim.engine.datastores.create({"name": "x", "driver": "shared", "path": path}, CALL)
+
+
+def _deploy(sim: Sim) -> object:
+    return sim.engine.vms.deploy("large", "h1", CALL)
+
+
 BAD_VALUES: list[tuple[str, Callable[[Sim], object], type[NebulaError]]] = [
     ("no memory", lambda sim: _vm(sim, MEMORY=0), UsageError),
     ("too much memory", lambda sim: _vm(sim, MEMORY="999999G"), UsageError),
@@ -182,22 +202,22 @@ BAD_VALUES: list[tuple[str, Callable[[Sim], object], type[NebulaError]]] = [
     ("an unknown comparison", lambda sim: sim.engine.vms.list(Query(filters=(("name", "LIKE", "x"),))), UsageError),
     ("an unknown state", lambda sim: sim.engine.vms.list(Query(filters=(("state", "=", "TIRED"),))), UsageError),
     ("a broken expression", lambda sim: sim.engine.vms.list(Query(filters=(("name", "~", "("),))), UsageError),
-    ("reserving nonsense", lambda sim: sim.engine.hosts.update("h1", {"reserved_cpu": "much"}, CALL), UsageError),
-    ("reserving nan", lambda sim: sim.engine.hosts.update("h1", {"reserved_cpu": "nan%"}, CALL), UsageError),
-    ("overcommitting the universe", lambda sim: sim.engine.hosts.update("h1", {"reserved_memory": "-" + "9" * 30}, CALL), UsageError),
-    ("an unknown field of a host", lambda sim: sim.engine.hosts.update("h1", {"colour": "red"}, CALL), UsageError),
-    ("an address like an option", lambda sim: sim.engine.hosts.update("h1", {"address": "-oProxyCommand=id"}, CALL), UsageError),
-    ("a user like an option", lambda sim: sim.engine.hosts.update("h1", {"user": "-l root"}, CALL), UsageError),
-    ("a port out of range", lambda sim: sim.engine.hosts.update("h1", {"port": 70000}, CALL), UsageError),
+    ("reserving nonsense", lambda sim: _host(sim, {"reserved_cpu": "much"}), UsageError),
+    ("reserving nan", lambda sim: _host(sim, {"reserved_cpu": "nan%"}), UsageError),
+    ("overcommitting the universe", lambda sim: _host(sim, {"reserved_memory": "-" + "9" * 30}), UsageError),
+    ("an unknown field of a host", lambda sim: _host(sim, {"colour": "red"}), UsageError),
+    ("an address like an option", lambda sim: _host(sim, {"address": "-oProxyCommand=id"}), UsageError),
+    ("a user like an option", lambda sim: _host(sim, {"user": "-l root"}), UsageError),
+    ("a port out of range", lambda sim: _host(sim, {"port": 70000}), UsageError),
     ("a remote host without keys", lambda sim: sim.engine.hosts.add({"name": "far", "address": "192.0.2.9"}, CALL), UsageError),
     ("an unknown driver", lambda sim: sim.engine.hosts.add({"name": "far", "driver": "xen"}, CALL), UsageError),
-    ("an image from nowhere", lambda sim: sim.engine.images.create({"name": "x"}, CALL), UsageError),
-    ("an image from two places", lambda sim: sim.engine.images.create({"name": "x", "size": 1 << 20, "url": "http://a"}, CALL), UsageError),
-    ("an image of no bytes", lambda sim: sim.engine.images.create({"name": "x", "size": 1}, CALL), UsageError),
-    ("an image from a file that is not there", lambda sim: sim.engine.images.create({"name": "x", "path": "/nonexistent"}, CALL), NotFoundError),
-    ("an image by ftp", lambda sim: sim.engine.images.create({"name": "x", "url": "ftp://a/b"}, CALL), UsageError),
-    ("an unknown catalogue entry", lambda sim: sim.engine.images.create({"name": "x", "catalogue": "nope"}, CALL), NebulaError),
-    ("a datastore out of its path", lambda sim: sim.engine.datastores.create({"name": "x", "driver": "shared", "path": "/a/../b"}, CALL), UsageError),
+    ("an image from nowhere", _image, UsageError),
+    ("an image from two places", lambda sim: _image(sim, size=1 << 20, url="http://a"), UsageError),
+    ("an image of no bytes", lambda sim: _image(sim, size=1), UsageError),
+    ("an image from a file that is not there", lambda sim: _image(sim, path="/nonexistent"), NotFoundError),
+    ("an image by ftp", lambda sim: _image(sim, url="ftp://a/b"), UsageError),
+    ("an unknown catalogue entry", lambda sim: _image(sim, catalogue="nope"), NebulaError),
+    ("a datastore out of its path", lambda sim: _datastore(sim, "/a/../b"), UsageError),
     ("a bridge that is none", lambda sim: sim.engine.networks.create({"name": "x", "bridge": "br0; id"}, CALL), UsageError),
     ("a gateway that is none", lambda sim: sim.engine.networks.create({"name": "x", "gateway": "home"}, CALL), UsageError),
     ("a range that is none", lambda sim: sim.engine.networks.add_range("lan", {"IP": "10.0.0.9-10.0.0.1"}, CALL), UsageError),
@@ -206,19 +226,11 @@ BAD_VALUES: list[tuple[str, Callable[[Sim], object], type[NebulaError]]] = [
     ("a reservation of nothing", lambda sim: sim.engine.networks.reserve("lan", "x", 0, CALL), UsageError),
     ("a reservation of too much", lambda sim: sim.engine.networks.reserve("lan", "x", 60, CALL), CapacityError),
     ("cpu changed by update", lambda sim: sim.engine.vms.update("held", {"CPU": 2}, CALL), UsageError),
-    ("a VM too large", lambda sim: _deploy(sim), CapacityError),
+    ("a VM too large", _deploy, CapacityError),
     ("the last cluster", lambda sim: sim.engine.clusters.remove("default", CALL), ConflictError),
     ("a datastore in use", lambda sim: sim.engine.datastores.remove("disks", CALL), ConflictError),
     ("a job that is not there", lambda sim: sim.engine.jobs.show(4711), NotFoundError),
 ]  # fmt: skip
-
-
-def _vm(sim: Sim, **attributes: Any) -> object:
-    return sim.engine.vms.create(template("bad", **attributes), CALL)
-
-
-def _deploy(sim: Sim) -> object:
-    return sim.engine.vms.deploy("large", "h1", CALL)
 
 
 @pytest.fixture(scope="module")

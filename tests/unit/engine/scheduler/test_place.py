@@ -97,10 +97,8 @@ def test_who_is_left_has_a_reason_for_every_host(snapshot: ClusterSnapshot) -> N
         assert item.summary.startswith(f"{len(snapshot.hosts)} host") or item.summary == "there are no hosts"
 
 
-def host(number: int, memory: int, cpu: int = 1600, **more: object) -> HostView:
-    return HostView(
-        id=number, name=f"h{number}", cluster_id=1, state="MONITORED", cpu_free=cpu, memory_free=memory, vms=0, **more
-    )  # type: ignore[arg-type]
+def host(number: int, memory: int, cpu: int = 1600) -> HostView:
+    return HostView(id=number, name=f"h{number}", cluster_id=1, state="MONITORED", cpu_free=cpu, memory_free=memory, vms=0)
 
 
 def vm(number: int, memory: int = 1024, cpu: int = 100) -> VmView:

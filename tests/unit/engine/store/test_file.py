@@ -167,7 +167,7 @@ def test_damage_is_found(location: Location, start: int) -> None:
 
 def test_an_engine_on_a_damaged_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "nebula.db").write_bytes(b"\xa5" * 8192)
-    with pytest.raises(NebulaError, match="nebula.db"):
+    with pytest.raises(NebulaError, match=r"nebula\.db"):
         own(tmp_path, "test")
     (tmp_path / "nebula.db").unlink()
     engine = own(tmp_path, "test")
@@ -178,7 +178,7 @@ def test_an_engine_on_a_damaged_file_says_so(tmp_path: Path) -> None:
 def test_reading_where_there_is_no_file_says_so(tmp_path: Path) -> None:
     engine = read_only(tmp_path)
     try:
-        with pytest.raises(NebulaError, match="nebula.db"):
+        with pytest.raises(NebulaError, match=r"nebula\.db"):
             engine.vms.show("1")
     finally:
         engine.close()
