@@ -33,6 +33,6 @@ def reserved_amount(total: int, reserved: str, unit: Unit) -> int:
 
 
 def _share(text: str, whole: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 10_000):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 10_000):
         raise UsageError(f"{whole[:40]!r} is no percentage", hint="10% keeps a tenth back, -50% promises half as much again")
     return int(text)

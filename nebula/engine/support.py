@@ -36,8 +36,6 @@ def bundle(services: Services, status: Status, target: Path) -> Path:
         raise ConflictError(f"{target} exists already", hint="choose a file that does not exist yet") from None
     except OSError as error:
         raise NebulaError(f"{target} cannot be written", cause=str(error), hint="choose another place") from error
-    except OSError as error:
-        raise NebulaError(f"{target} cannot be written", cause=str(error), hint="choose another place") from error
     now = services.clock.now()
     with os.fdopen(handle, "wb") as raw, tarfile.open(fileobj=raw, mode="w:gz") as archive:
         _add(archive, "status.json", msgspec.to_builtins(status), now)

@@ -8,6 +8,7 @@ from nebula.engine.lifecycle.states import HostState
 from nebula.engine.monitor.memory import Last, Recent
 from nebula.engine.monitor.rates import domain_cpu, host_cpu
 from nebula.engine.monitor.reconcile import silent, whole_host
+from nebula.engine.monitor.space import measure
 from nebula.engine.services import Services
 from nebula.engine.store.rows import HostRow, VmRow
 from nebula.engine.store.transaction import Transaction
@@ -62,6 +63,8 @@ def record(services: Services, host: HostRow, found: Look, recent: Recent, elsew
     }
     figures = recent.figures_due(host.id, now, busy=bool(found.stats))
     services.store.write(lambda tx: _write(tx, host.id, found, cpu, used, elsewhere, figures=figures))
+    if figures:
+        measure(services, host)
 
 
 def _write(

@@ -108,16 +108,26 @@ def open_sqlite(path: str, *, readonly: bool = False) -> sqlite3.Connection:
     """
     target = f"file:{quote(path)}?mode={'ro' if readonly else 'rwc'}"
     try:
-        if not readonly:  # made private at once; the log files beside it take the same mode
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.fchmod(handle, 0o600)
-            os.close(handle)
+        if not readonly:
+            _make_private(path)
         connection = sqlite3.connect(target, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0)
         for pragma in _PRAGMAS if readonly else (*_PRAGMAS, *_WRITING):
             connection.execute(f"PRAGMA {pragma}")
     except (sqlite3.DatabaseError, OSError) as error:
         raise as_error(error, path) from error
     return connection
+
+
+def _make_private(path: str) -> None:
+    """0600, from the first moment; the log files beside it take the same mode.
+
+    A database that is there is never opened but by SQLite: closing any other descriptor of it would drop all locks that
+    this process holds on it, and another process would then tidy away the log under our open connections.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        Path(path).chmod(0o600)
 
 
 def connect(location: Location, *, readonly: bool = False) -> Connection:

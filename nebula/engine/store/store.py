@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -35,6 +36,10 @@ class Reader(Queries):
         super().__init__(connect(self._location, readonly=True), self._location.dialect)
         return super().execute(sql, parameters)
 
+    def close(self) -> None:
+        """Let go of the connection; a thread that ended does so by itself."""
+        self._connection.close()
+
 
 class Store:
     """Rows of one home. Reads run on a connection a thread, beside the writer."""
@@ -43,6 +48,8 @@ class Store:
         self.location = location
         self._clock = clock
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._listeners: list[Callable[[list[EventRow]], None]] = []
         self._writer = Writer(location, clock, self._tell)
 
@@ -71,6 +78,8 @@ class Store:
         found: Reader | None = getattr(self._local, "reader", None)
         if found is None:
             found = self._local.reader = Reader(self.location)
+            with self._lock:
+                self._readers.add(found)
         return found
 
     @contextmanager
@@ -92,8 +101,12 @@ class Store:
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
     def close(self) -> None:
-        """Finish queued writes and close."""
+        """Finish queued writes and close every connection; no thread may read any more."""
         self._writer.close()
+        with self._lock:
+            readers = list(self._readers)
+        for reader in readers:
+            reader.close()
 
     def _tell(self, events: list[EventRow]) -> None:
         for callback in list(self._listeners):

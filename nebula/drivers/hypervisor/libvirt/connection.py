@@ -34,6 +34,13 @@ class Session(NamedTuple):
     lib: Any
     conn: Any
 
+    def alive(self) -> bool:
+        """Whether it is open, as far as libvirt has noticed; asks nobody."""
+        try:
+            return bool(self.conn.isAlive())
+        except self.lib.libvirtError:  # closed by us
+            return False
+
 
 Work = Callable[[Session], T]
 
@@ -123,7 +130,7 @@ class _Open:
 
     def alive(self) -> bool:
         """Not closed, not cut, and libvirt has not noticed its death."""
-        return not self._closed and not self._cut and bool(self._session.conn.isAlive())
+        return not self._closed and not self._cut and self._session.alive()
 
     def run(self, what: str, work: Work[T], timeout: float) -> T:
         """Do the work under its deadline; errors come translated."""

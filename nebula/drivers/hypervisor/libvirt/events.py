@@ -46,7 +46,7 @@ class EventSubscription:
 
     def alive(self) -> bool:
         """See Subscription.alive."""
-        return not self._closed and bool(self._session.conn.isAlive())
+        return not self._closed and self._session.alive()
 
     def close(self) -> None:
         """See Subscription.close."""

@@ -18,6 +18,7 @@ SECONDS = 15
 """A kernel under KVM needs one or two; one that hangs needs for ever."""
 PROOFS = (b"Unable to mount root fs", b"Kernel panic", b"Run /init", b"Cannot open root device")
 FIRST_WORDS = b"Linux version"
+DEVICE = "/dev/kvm"
 KERNELS = ["find", "-L", "/boot", "-maxdepth", "1", "-type", "f", "-name", "vmlinuz*", "-size", "+1024k"]
 ARCH = "x86_64"
 
@@ -33,8 +34,8 @@ def probe_virt(handle: HostHandle, emulator: str, virt_types: tuple[str, ...], a
     """The type for this host's domains. `virt_types` is what libvirt advertises."""
     if "kvm" not in virt_types:
         return _emulated("libvirt offers no KVM", "modprobe kvm_intel || modprobe kvm_amd   (and switch it on in the firmware)")
-    if handle.transport.run(["test", "-c", "/dev/kvm"], check=False).status != 0:
-        return _emulated("there is no /dev/kvm", "modprobe kvm_intel || modprobe kvm_amd   (and switch it on in the firmware)")
+    if handle.transport.run(["test", "-c", DEVICE], check=False).status != 0:
+        return _emulated(f"there is no {DEVICE}", "modprobe kvm_intel || modprobe kvm_amd   (and switch it on in the firmware)")
     kernel = _kernel(handle)
     if not kernel or not emulator or arch != ARCH:
         missing = "/boot has no kernel that could be booted for a test" if not kernel else f"there is no test for {arch}"

@@ -9,6 +9,7 @@ import msgspec
 from nebula.engine.capacity import usable
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.lifecycle.states import HostState
+from nebula.engine.monitor.space import measure
 from nebula.engine.peers import introduce, part
 from nebula.engine.store.rows import ClusterRow, HostRow
 from nebula.errors import NotFoundError, UnreachableError
@@ -52,6 +53,11 @@ def _keys(context: JobContext) -> None:
     introduce(context.services, context.host_row(context.job.target_id), context.log)
 
 
+def _space(context: JobContext) -> None:
+    row = context.host_row(context.job.target_id)
+    measure(context.services, row)
+
+
 def _baseline(context: JobContext) -> None:
     row = context.host_row(context.job.target_id)
     others = context.services.store.read().select(HostRow, '"cluster_id"=? AND "id"<>?', (row.cluster_id, row.id))
@@ -72,6 +78,7 @@ class Setup:
         Step("decide virtualisation", _decide),
         Step("exchange keys", _keys),
         Step("cpu baseline", _baseline),
+        Step("measure space", _space),
     )
 
     def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:

@@ -12,7 +12,7 @@ from nebula.drivers.hypervisor.libvirt.driver import LibvirtHypervisor
 from nebula.transport.loop import TunnelLoop
 from nebula.transport.ssh import SshTransport
 
-SLOW = 5
+SLOW = 15
 """MiB/s."""
 
 
@@ -23,7 +23,14 @@ def handle(loop: TunnelLoop, number: int, address: str, key: Path, host_key: str
         name=name, address=address, user="root", port=22, key_path=key, known_host=host_key, loop=loop, clock=SystemClock()
     )
     return HostHandle(
-        host_id=number, name=name, address=address, user="root", port=22, virt="qemu", root="/var/lib/nebula", transport=transport
+        host_id=number,
+        name=name,
+        address=address,
+        user="root",
+        port=22,
+        virt="qemu",
+        root="/var/lib/nebula",
+        transport=transport,
     )
 
 

@@ -34,7 +34,9 @@ BASE = DomainSpec(
     interfaces=(CARD,),
     graphics=DomainGraphics(),
 )
-CLUSTER_CPU = '<cpu mode="custom" match="exact"><model fallback="forbid">EPYC</model><feature policy="disable" name="svm"/></cpu>'
+CLUSTER_CPU = (
+    '<cpu mode="custom" match="exact"><model fallback="forbid">EPYC</model><feature policy="disable" name="svm"/></cpu>'
+)
 
 
 def changed(**more: object) -> DomainSpec:
@@ -129,9 +131,7 @@ def test_there_is_room_for_cards_and_disks_to_come() -> None:
     assert len(ports) == len(BASE.interfaces) + 1 + FIXED_PORTS + SPARE_PORTS
 
 
-@pytest.mark.parametrize(
-    "more", [{"memory_mib": 0}, {"vcpus": 0}, {"graphics": DomainGraphics(password="longer than 8")}]
-)
+@pytest.mark.parametrize("more", [{"memory_mib": 0}, {"vcpus": 0}, {"graphics": DomainGraphics(password="longer than 8")}])
 def test_what_no_domain_can_have_is_refused(more: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         domain_xml(changed(**more))

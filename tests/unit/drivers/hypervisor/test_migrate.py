@@ -104,8 +104,10 @@ def _copied(hosts: LibvirtHosts) -> int:
 def test_it_outlives_the_engine_and_is_followed_by_the_next(hosts: LibvirtHosts, guest: DomainSpec, tunnel: str) -> None:
     before = heartbeat(hosts.drivers[0], UUID)
     with subprocess.Popen(_engine(hosts, tunnel), cwd=REPOSITORY) as engine:
-        wait_for(lambda: _copied(hosts) > 1 << 20, "the copy to begin")
-        engine.kill()
+        try:
+            wait_for(lambda: _copied(hosts) > 1 << 20, "the copy to begin")
+        finally:
+            engine.kill()
     assert hosts.drivers[0].migration_progress(UUID) is not None
     arriving = hosts.drivers[1].lookup(UUID)
     assert arriving is not None

@@ -16,7 +16,14 @@ from nebula.errors import UsageError
 from nebula.transport.local import LocalTransport
 
 SOURCE = HostHandle(
-    host_id=1, name="a", address="10.0.0.1", user="root", port=22, virt="kvm", root="/var/lib/nebula", transport=LocalTransport()
+    host_id=1,
+    name="a",
+    address="10.0.0.1",
+    user="root",
+    port=22,
+    virt="kvm",
+    root="/var/lib/nebula",
+    transport=LocalTransport(),
 )
 TARGET = msgspec.structs.replace(SOURCE, host_id=2, name="b", address="10.0.0.2", port=2222)
 DOMAIN = """<domain><devices>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,12 +39,13 @@ def test_one_core_for_one_second_is_a_hundred() -> None:
     assert host_cpu(sample(0, 0), sample(1, 3), 400) == 100
 
 
-def test_figures_are_due_twice_and_then_seldom() -> None:
+@pytest.mark.parametrize(("busy", "writes"), [(True, 3), (False, 2)])
+def test_figures_are_due_twice_and_then_seldom_and_never_without_a_vm(busy: bool, writes: int) -> None:
     recent = Recent()
-    due = [recent.figures_due(1, second) for second in range(0, int(WRITE_EVERY) + 20, 10)]
+    due = [recent.figures_due(1, second, busy=busy) for second in range(0, int(WRITE_EVERY) + 20, 10)]
     assert due[:2] == [True, True]
-    assert sum(due) == 3
-    assert recent.figures_due(2, 0.0), "each host for itself"
+    assert sum(due) == writes
+    assert recent.figures_due(2, 0.0, busy=busy), "each host for itself"
 
 
 def test_samples_are_bounded_and_forgotten() -> None:

@@ -1,0 +1,42 @@
+"""Space under the datastores: asked of a host now and then, kept per host, summed for people."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from nebula.engine.services import Services
+from nebula.engine.store.rows import DatastoreRow, HostRow
+from nebula.engine.store.transaction import Transaction
+from nebula.errors import NebulaError
+from nebula.model.storage import DatastoreUsage
+
+_log = logging.getLogger(__name__)
+
+
+def measure(services: Services, host: HostRow) -> None:
+    """Ask the host about every datastore that it can reach, and write down what changed."""
+    found: dict[int, tuple[DatastoreUsage, bool]] = {}
+    rows = services.store.read().select(DatastoreRow, '"state"=0 AND "cluster_id" IN (-1,?)', (host.cluster_id,))
+    for row in rows:
+        if (row.driver == "sim") != (host.driver == "sim"):
+            continue
+        driver = services.pool.datastore(row)
+        try:
+            found[row.id] = driver.usage(services.pool.handle(host)), driver.capabilities.shared
+        except NebulaError as error:
+            _log.info("host %s tells no space of datastore %s: %s", host.name, row.name, error)
+    if found:
+        services.store.write(lambda tx: _write(tx, host.id, found))
+
+
+def _write(tx: Transaction, host_id: int, found: dict[int, tuple[DatastoreUsage, bool]]) -> None:
+    for datastore_id, (usage, shared) in found.items():
+        row = tx.first(DatastoreRow, '"id"=?', (datastore_id,))
+        if row is None:
+            continue
+        known: dict[str, Any] = {} if shared else dict(row.body.get("space", {}))
+        known[str(host_id)] = [usage.total >> 20, usage.used >> 20, usage.free >> 20]
+        total, used, free = (sum(item[part] for item in known.values()) for part in range(3))
+        if (row.total_mib, row.used_mib, row.free_mib) != (total, used, free):
+            tx.swap(row, total_mib=total, used_mib=used, free_mib=free, body={**row.body, "space": known})
