@@ -47,7 +47,8 @@ def authorize_peer(transport: Transport, peer_name: str, public_line: str, from_
     if not addresses:
         raise UsageError(f"host {peer_name} has no address", hint=f"nebula host update {peer_name} --address ADDRESS")
     tag = f"nebula-peer:{_name(peer_name)}"
-    line = f'restrict,from="{",".join(dict.fromkeys(addresses))}" {host_key(public_line).line} {tag}'
+    limits = f'restrict,port-forwarding,permitopen="127.0.0.1:*",from="{",".join(dict.fromkeys(addresses))}"'
+    line = f"{limits} {host_key(public_line).line} {tag}"
     replace_tagged(transport, user, tag, line)
 
 

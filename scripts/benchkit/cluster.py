@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ def create(clients: list[Engine], numbers: range, *, hold: bool) -> float:
 
     def work(place: int) -> None:
         for number in numbers[place :: len(clients)]:
-            clients[place].vms.create(template(number), CALL, hold=hold)
+            clients[place].vms.create(template(number), Call(actor="bench", key=str(uuid.uuid4())), hold=hold)
 
     with ThreadPoolExecutor(len(clients)) as pool:
         began = time.perf_counter()

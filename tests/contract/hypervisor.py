@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
@@ -172,7 +171,7 @@ def test_a_host_has_a_capacity_and_a_cpu(subject: HypervisorSubject) -> None:
     assert facts.memory_total_mib > 0
     assert facts.virt_types
     cpus = [facts.cpu_xml] * 2
-    assert ET.fromstring(subject.driver.baseline(cpus)).tag == "cpu"
+    assert subject.driver.baseline(cpus).lstrip().startswith("<cpu")
 
 
 def test_findings_that_are_errors_say_what_to_do(subject: HypervisorSubject) -> None:

@@ -72,13 +72,14 @@ def test_entry_is_restricted_and_renewed(connect: Connect, sshd: Sshd, keys: Pat
     there = connect(user="allowed")
     for _ in range(2):
         authorize_peer(there, "node1", sshd.host_line, ["10.0.0.1", "fe80::1"], "allowed")
-    assert keys.read_text() == f'restrict,from="10.0.0.1,fe80::1" {sshd.host_line} nebula-peer:node1\n'
+    limits = 'restrict,port-forwarding,permitopen="127.0.0.1:*",from="10.0.0.1,fe80::1"'
+    assert keys.read_text() == f"{limits} {sshd.host_line} nebula-peer:node1\n"
 
 
 def test_names_are_resolved_where_they_are_compared(connect: Connect, sshd: Sshd, keys: Path) -> None:
     there = connect(user="allowed")
     authorize_peer(there, "node1", sshd.host_line, ["localhost"], "allowed")
-    assert keys.read_text().startswith(('restrict,from="127.0.0.1', 'restrict,from="::1'))
+    assert keys.read_text().partition('from=')[2].startswith(('"127.0.0.1', '"::1'))
     with pytest.raises(NotFoundError, match="cannot resolve"):
         authorize_peer(there, "node1", sshd.host_line, ["no-such-host.invalid"], "allowed")
 

@@ -126,7 +126,7 @@ def _host_part(address: str) -> str:
 
 def open_ports(source: HostHandle, request: MigrationRequest) -> int:
     """Forward two ports of the source's loopback to the target's; the first one's number."""
-    start = zlib.crc32(request.uuid.encode())
+    start = zlib.crc32(f"{request.uuid} to {request.target.name}".encode())
     for attempt in range(ATTEMPTS):
         port = FIRST_PORT + 2 * ((start + attempt) % PORT_PAIRS)
         try:

@@ -83,14 +83,14 @@ def _booted(handle: HostHandle, emulator: str, kernel: str) -> Verdict:
     except CommandError as error:
         words = "" if error.status == 124 else error.cause
     if heard.proven:
-        return _usable("ok", f"a kernel ({kernel}) boots under it")
+        return _usable(f"a kernel ({kernel}) boots under it")
     where = "hangs on its way" if heard.spoke else "says nothing"
     reason = words.splitlines()[-1] if words else f"a kernel ({kernel}) {where} within {SECONDS} s"
     return _emulated(f"KVM is advertised but does not work here: {reason}", "dmesg | grep -i kvm")
 
 
-def _usable(level: Literal["ok", "note"], why: str) -> Verdict:
-    return Verdict("kvm", Finding(check="virtualisation", level=level, text=f"kvm: {why}"))
+def _usable(why: str) -> Verdict:
+    return Verdict("kvm", Finding(check="virtualisation", level="ok", text=f"kvm: {why}"))
 
 
 def _emulated(why: str, fix: str) -> Verdict:

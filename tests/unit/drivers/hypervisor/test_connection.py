@@ -18,7 +18,7 @@ import pytest
 from nebula.drivers.base import HostHandle
 from nebula.drivers.hypervisor.libvirt import connection
 from nebula.drivers.hypervisor.libvirt.connection import Link, Session, load_library, refuse_event_loops
-from nebula.drivers.hypervisor.libvirt.eventloop import EventLoop
+from nebula.drivers.hypervisor.libvirt.eventloop import LOOP
 from nebula.drivers.hypervisor.libvirt.failures import translate
 from nebula.drivers.hypervisor.libvirt.preflight import Preflight
 from nebula.drivers.hypervisor.libvirt.relay import Relay
@@ -103,8 +103,7 @@ def test_the_library_can_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_event_loop_comes_and_goes_with_its_holders() -> None:
-    loop = connection.LOOP
-    assert isinstance(loop, EventLoop)
+    loop = LOOP
     before = loop.running()
     for _ in range(2):
         loop.acquire(libvirt)

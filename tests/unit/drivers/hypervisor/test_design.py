@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nebula.drivers.hypervisor.libvirt.design import FIXED_PORTS, SPARE_PORTS, cpu, domain_xml
 from nebula.drivers.hypervisor.libvirt.xml.metadata import NAMESPACE, mark, vm_id_of
+from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.errors import UsageError
 from nebula.model.domain import DomainDisk, DomainGraphics, DomainInterface, DomainSpec
 
@@ -37,6 +38,10 @@ BASE = DomainSpec(
 CLUSTER_CPU = (
     '<cpu mode="custom" match="exact"><model fallback="forbid">EPYC</model><feature policy="disable" name="svm"/></cpu>'
 )
+
+
+def read(text: str) -> ET.Element:
+    return parse(text, "a test's XML")
 
 
 def changed(**more: object) -> DomainSpec:
@@ -75,7 +80,7 @@ printable = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_chara
 @given(title=printable, path=printable, command=printable)
 def test_whatever_is_written_is_read_back_as_it_was(title: str, path: str, command: str) -> None:
     disk = msgspec.structs.replace(DISK, path="/" + path)
-    root = ET.fromstring(domain_xml(changed(title=title, disks=(disk,), kernel="/k", kernel_cmd=command)))
+    root = read(domain_xml(changed(title=title, disks=(disk,), kernel="/k", kernel_cmd=command)))
     assert root.findtext("title", "") == " ".join(title.split())
     source = root.find("devices/disk/source")
     assert source is not None
@@ -112,7 +117,7 @@ def test_the_cpu_fits_the_virtualisation_type_unless_asked_for(more: dict[str, o
 
 @pytest.mark.parametrize("share", [1, 100, 12800, 2_000_000])
 def test_shares_stay_in_what_control_groups_take(share: int) -> None:
-    shares = int(ET.fromstring(domain_xml(changed(cpu_share=share))).findtext("cputune/shares", "0"))
+    shares = int(read(domain_xml(changed(cpu_share=share))).findtext("cputune/shares", "0"))
     assert 2 <= shares <= 10_000
 
 
@@ -120,13 +125,13 @@ def test_shares_stay_in_what_control_groups_take(share: int) -> None:
 def test_a_cd_is_on_a_bus_that_the_machine_has(machine: str, bus: str) -> None:
     for asked in ("sata", "ide", "virtio"):
         disk = msgspec.structs.replace(CONTEXT, bus=asked)
-        target = ET.fromstring(domain_xml(changed(machine=machine, disks=(disk,)))).find("devices/disk/target")
+        target = read(domain_xml(changed(machine=machine, disks=(disk,)))).find("devices/disk/target")
         assert target is not None
         assert target.get("bus") == bus
 
 
 def test_there_is_room_for_cards_and_disks_to_come() -> None:
-    root = ET.fromstring(domain_xml(BASE))
+    root = read(domain_xml(BASE))
     ports = root.findall("devices/controller[@model='pcie-root-port']")
     assert len(ports) == len(BASE.interfaces) + 1 + FIXED_PORTS + SPARE_PORTS
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from nebula.cancel import CancelToken
-from nebula.drivers.base import MigrationRequest
+from nebula.drivers.base import ConsoleStream, MigrationRequest
 from nebula.errors import ConflictError, InterruptedByUser, NebulaError
 from nebula.model.domain import DomainDisk, DomainSpec, DomainState
 from tests.contract.hypervisor import wait_for
@@ -155,9 +155,13 @@ def test_a_panic_is_a_crash(hosts: LibvirtHosts, guest: DomainSpec) -> None:
     assert found is not None
     assert found.reason == "crashed"
     with pytest.raises(EOFError):
-        while True:
-            console.read(1)
+        _read_to_the_end(console)
     console.close()
+
+
+def _read_to_the_end(console: ConsoleStream) -> None:
+    while True:
+        console.read(1)
 
 
 def _state(hosts: LibvirtHosts) -> DomainState | None:

@@ -12,6 +12,7 @@ import pytest
 from nebula.drivers.base import HostHandle, MigrationRequest
 from nebula.drivers.hypervisor.libvirt.migration_route import FLAGS, forward_argv, peer_uri, plan
 from nebula.drivers.hypervisor.libvirt.migration_xml import differs, with_paths
+from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.errors import UsageError
 from nebula.transport.local import LocalTransport
 
@@ -32,6 +33,10 @@ DOMAIN = """<domain><devices>
 <disk type='file' device='cdrom'><source file='/a/c'/><target dev='sda'/></disk>
 <disk type='file' device='cdrom'><target dev='sdb'/></disk>
 </devices></domain>"""
+
+
+def read(text: str) -> ET.Element:
+    return parse(text, "a test's XML")
 
 
 def request(**more: Any) -> MigrationRequest:
@@ -93,7 +98,7 @@ def test_the_forward_listens_on_loopback_checks_the_key_and_ends_by_itself() -> 
 
 
 def test_moved_disks_are_looked_at_anew_and_others_stay() -> None:
-    root = ET.fromstring(with_paths(DOMAIN, {"vda": "/b/0", "sda": "/a/c"}))
+    root = read(with_paths(DOMAIN, {"vda": "/b/0", "sda": "/a/c"}))
     assert [source.get("file") for source in root.iterfind("devices/disk/source")] == ["/b/0", "/a/c"]
     assert root.find("devices/disk/backingStore") is None
 

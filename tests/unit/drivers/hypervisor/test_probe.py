@@ -56,11 +56,12 @@ def test_a_kernel_decides(kernel: Path, script: str, virt: str, level: str, word
     assert words in verdict.finding.text
 
 
-def test_without_a_kernel_it_is_believed_and_said_so(kernel: Path) -> None:
+def test_without_a_kernel_nothing_is_believed_and_a_person_may_know_better(kernel: Path) -> None:
     (kernel / "vmlinuz-6.1").unlink()
     verdict = probe_virt(HOST, emulator(kernel, BOOTS), BOTH)
-    assert (verdict.virt, verdict.finding.level) == ("kvm", "note")
-    assert "not proven" in verdict.finding.text
+    assert (verdict.virt, verdict.finding.level) == ("qemu", "warning")
+    assert "no boot could prove it" in verdict.finding.text
+    assert "--virt kvm" in verdict.finding.fix
 
 
 def test_what_nobody_offers_is_not_tried(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,10 @@ from nebula.drivers.hypervisor.libvirt import facts
 from nebula.drivers.hypervisor.libvirt.baseline import guest_cpu
 from nebula.drivers.hypervisor.libvirt.graphics import of_xml
 from nebula.drivers.hypervisor.libvirt.stats import of_record, total
+from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.model.domain import DomainState
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - read, not listened on
 PROC = """MemTotal:       24684096 kB
 MemFree:         1000000 kB
 processor\t: 0
@@ -24,11 +26,16 @@ model name\t: AMD EPYC 7R13 Processor
 """
 DOMAIN_CAPABILITIES = """<domainCapabilities><path>/usr/bin/qemu-system-x86_64</path><cpu>
 <mode name='host-passthrough' supported='yes'/>
-<mode name='host-model' supported='{supported}'><model fallback='forbid'>EPYC</model><feature policy='require' name='x2apic'/></mode>
+<mode name='host-model' supported='{supported}'><model fallback='forbid'>EPYC</model>
+<feature policy='require' name='x2apic'/></mode>
 </cpu></domainCapabilities>"""
 CAPABILITIES = """<capabilities><guest><arch name='i686'><machine>old</machine></arch></guest><guest><arch name='x86_64'>
 <machine canonical='pc-q35-7.2'>q35</machine><machine>pc-q35-7.2</machine><machine>pc-q35-7.2</machine>
 <domain type='qemu'/><domain type='kvm'/></arch></guest></capabilities>"""
+
+
+def read(text: str) -> ET.Element:
+    return parse(text, "a test's XML")
 
 
 def test_the_kernels_words_on_memory_and_cores() -> None:
@@ -42,20 +49,20 @@ def test_rubbish_from_the_kernel_is_no_failure(text: str) -> None:
 
 
 def test_the_cpu_of_a_host_is_its_host_model() -> None:
-    text = facts.host_model(ET.fromstring(DOMAIN_CAPABILITIES.format(supported="yes")))
-    assert ET.fromstring(text).findtext("model") == "EPYC"
-    assert facts.host_model(ET.fromstring(DOMAIN_CAPABILITIES.format(supported="no"))) == ""
+    text = facts.host_model(read(DOMAIN_CAPABILITIES.format(supported="yes")))
+    assert read(text).findtext("model") == "EPYC"
+    assert facts.host_model(read(DOMAIN_CAPABILITIES.format(supported="no"))) == ""
 
 
 def test_machines_and_virtualisation_types_are_of_the_hosts_own_architecture() -> None:
-    root = ET.fromstring(CAPABILITIES)
+    root = read(CAPABILITIES)
     assert facts.machines(root, "x86_64") == ("q35", "pc-q35-7.2")
     assert facts.virt_types(root, "x86_64") == ("qemu", "kvm")
     assert facts.version(9_000_012) == "9.0.12"
 
 
 def test_a_baseline_is_exact_and_refuses_to_fall_back() -> None:
-    made = ET.fromstring(guest_cpu("<cpu mode='custom' match='exact'><model fallback='allow'>EPYC</model></cpu>"))
+    made = read(guest_cpu("<cpu mode='custom' match='exact'><model fallback='allow'>EPYC</model></cpu>"))
     model = made.find("model")
     assert model is not None
     assert (made.get("mode"), made.get("match"), model.get("fallback")) == ("custom", "exact", "forbid")
@@ -74,9 +81,10 @@ def test_a_stuck_domain_still_has_its_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listen", "address"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.0.0.5", "10.0.0.5")]
+    ("listen", "address"), [("127.0.0.1", "127.0.0.1"), (EVERYWHERE, "127.0.0.1"), ("::", "::1"), ("10.0.0.5", "10.0.0.5")]
 )
 def test_a_screen_is_knocked_at_where_it_listens(listen: str, address: str) -> None:
-    xml = f"<domain><devices><graphics type='vnc' port='5901'><listen type='address' address='{listen}'/></graphics></devices></domain>"
+    graphics = f"<graphics type='vnc' port='5901'><listen type='address' address='{listen}'/></graphics>"
+    xml = f"<domain><devices>{graphics}</devices></domain>"
     assert of_xml(xml) == ("vnc", address, 5901)
     assert of_xml(xml.replace("5901", "-1")) is None
