@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from nebula.errors import InterruptedByUser
 
+ENGINE_STOPPING = "engine is stopping"
+"""How a token's reason begins when nobody cancelled anything: long work on hosts goes on, and the next engine takes it up."""
+
 
 class CancelToken:
     """Set once; every wait that was given the token ends with `InterruptedByUser`.
@@ -30,6 +33,10 @@ class CancelToken:
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
+
+    def detaching(self) -> bool:
+        """Whether whoever waits should let go of the work instead of ending it."""
+        return self._event.is_set() and self.reason.startswith(ENGINE_STOPPING)
 
     def is_set(self) -> bool:
         """Whether somebody asked."""

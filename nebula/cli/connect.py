@@ -153,19 +153,15 @@ def _serving(engine: LocalEngine, options: GlobalOptions) -> Iterator[None]:
     from nebula.cli.daemon import make_server
 
     server = make_server(engine)
-    stay = not options.no_wait
     try:
         yield
-        if stay:
+        if not options.no_wait:
             engine.wait_idle(float("inf"))
-    except BaseException:
-        stay = False
-        raise
     finally:
-        left = not engine.idle()
         server.stop()
+        left = not engine.idle()
         engine.close()
-        if left and not stay:
+        if left:
             start_runner(engine.services.home)
 
 

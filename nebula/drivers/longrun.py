@@ -15,12 +15,11 @@ from typing import Literal, cast
 import msgspec
 
 from nebula import timeouts
-from nebula.cancel import CancelToken
+from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.clock import Clock, SystemClock
 from nebula.errors import CommandError, InterruptedByUser, TimedOutError, UsageError
 from nebula.transport.base import Completed, Transport
 
-ENGINE_STOPPING = "engine is stopping"
 """A cancel token set for this reason lets the command go on; any other ends it."""
 
 _FIRST_POLL, _LAST_POLL = 0.1, 2.0

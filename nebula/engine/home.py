@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from nebula.errors import ConflictError, DeniedError, NebulaError, OwnerError
 
 SYSTEM_HOME = Path("/var/lib/nebula")
+_TRIES, _PAUSE = 5, 0.01
+"""How often, and after how many seconds, the lock is tried again: `owner` holds it for a moment to look."""
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs", "afs", "lustre"}
 
 
@@ -106,9 +109,13 @@ class Ownership:
     def take(self, role: str) -> bool:
         """Try to become the owner; False if another process is."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_PAUSE)  # somebody may only be looking who owns it
+        else:
             os.close(handle)
             return False
         os.ftruncate(handle, 0)

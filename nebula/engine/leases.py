@@ -11,6 +11,8 @@ from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import CapacityError, ConflictError, NotFoundError
 
+READY = 1
+"""OpenNebula's state of a network that can be used."""
 HELD = -1
 """vm_id of an address on hold."""
 RESERVED = -2
@@ -30,6 +32,8 @@ class Leases:
 
         Raises ConflictError (taken), NotFoundError (in no range), CapacityError (network full).
         """
+        if network.state != READY:
+            raise ConflictError(f"network {network.name} is being removed, or its removal failed", hint="nebula network list")
         ranges = tx.select(AddressRangeRow, '"network_id"=? ORDER BY "number"', (network.id,))
         if not ranges:
             raise CapacityError(

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from nebula.cancel import CancelToken
-from nebula.drivers.longrun import ENGINE_STOPPING
+from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.errors import ImageError, InterruptedByUser, NotFoundError, UsageError
 from nebula.images.checksum import Checksum, find_checksum
 from nebula.images.unpack import unpack

@@ -92,7 +92,8 @@ def try_connect(
 ) -> RemoteEngine | None:
     """The engine that serves `path`; None when nobody listens there or says hello within `timeout` seconds.
 
-    `take_over`: see Link. VersionError when who listens speaks another protocol; DeniedError and CapacityError when it refuses us.
+    `take_over`: see Link. VersionError when who listens speaks another protocol; DeniedError and CapacityError when it
+    refuses us.
     """
     try:
         wire = plain.connect(path, timeout)

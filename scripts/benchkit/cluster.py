@@ -43,6 +43,12 @@ def engine(home: Path, settings: Settings = DEFAULTS, *, in_memory: bool = False
         world.close()
 
 
+def new_home(home: Path) -> Path:
+    """A home that is there and empty, so that a daemon and who asks for it do not both make it."""
+    with engine(home):
+        return home
+
+
 def furnish(target: Engine, hosts: int = HOSTS) -> None:
     """Hosts, a datastore, a network of 65,000 addresses, and an image on each host's first use; done when this returns."""
     made = [target.hosts.add({"name": f"host-{number}", "driver": "sim"}, CALL) for number in range(1, hosts + 1)]

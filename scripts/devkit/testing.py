@@ -86,7 +86,7 @@ def _build(tools: Path, extra: list[str]) -> list[Phase]:
 
 
 def _lab(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("lab", [*_pytest(tools, "lab"), *extra], 600)]
+    return [Phase("lab", [*_pytest(tools, "lab"), *extra], 1080)]
 
 
 PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {"lint": _lint, "unit": _unit, "build": _build, "lab": _lab}

@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from nebula.cancel import CancelToken
+from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.drivers.base import HostHandle, Progress
-from nebula.drivers.longrun import ENGINE_STOPPING, Sighting, run_long
+from nebula.drivers.longrun import Sighting, run_long
 from nebula.errors import CapacityError, CommandError, InterruptedByUser, NebulaError
 
 _SHOWN = re.compile(rb"(?:^|[\r\n])\s*([0-9][0-9,.]*)\s+[0-9]{1,3}%")

@@ -31,12 +31,35 @@ class Lock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`phase` is the transition table's phase in which the step runs ("" for objects without one)."""
+    """`phase` is the transition table's phase in which the step runs ("" for objects without one).
+
+    `noted`: that it was begun is durable before it runs, so that the steps before it are not run again after a crash.
+    `final`: past the point of no return. From here on nobody turns the job back: a host that does not answer is waited
+    for, and whatever else goes wrong leaves something behind (fact `left`) while the job ends well.
+    """
 
     name: str
     run: Act
     undo: Act | None = None
     phase: str = ""
+    noted: bool = False
+    final: bool = False
+
+
+class NotYet(Exception):
+    """A step's word that it waits for others: run it again after `seconds`, without holding a thread meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"again in {seconds} s")
+        self.seconds = seconds
+
+
+class Onward(Exception):
+    """An undo's word that there is nothing to undo: the job goes on from the step of that name."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
 
 
 class Operation(Protocol):

@@ -8,11 +8,14 @@ from collections.abc import Callable
 
 from nebula.cancel import CancelToken
 from nebula.engine.jobs import outcome
-from nebula.engine.jobs.base import Operation, Step
+from nebula.engine.jobs.base import NotYet, Onward, Operation, Step
 from nebula.engine.jobs.context import JobContext
 from nebula.engine.jobs.registry import IMPATIENT
 from nebula.engine.services import Services
 from nebula.errors import InterruptedByUser, NebulaError, OwnerError, UnreachableError
+
+_SILENT = "silent_since"
+"""The fact that says when a host fell silent, while it has not answered since."""
 
 
 class End(enum.Enum):
@@ -53,31 +56,54 @@ class Execution:
         for index in range(self._job.step, len(self._operation.steps)):
             step = self._operation.steps[index]
             try:
-                self._context.cancel.raise_if_set()
+                if not step.final:
+                    self._context.cancel.raise_if_set()
                 phase = self._enter(step, index, phase)
                 step.run(self._context)
+                self._context.facts.pop(_SILENT, None)
             except OwnerError:
                 return End.PARKED
+            except NotYet as later:
+                return self._later(later, index)
             except InterruptedByUser as error:
                 if self._stopping.is_set():
                     return self._park(index)
-                return self._turn(error, step, index)
+                if not step.final:
+                    return self._turn(error, step, index)
+                self._leave_behind(step, error)
             except UnreachableError as error:
-                if self._job.kind not in IMPATIENT and not self._too_long():
+                if step.final or (self._job.kind not in IMPATIENT and not self._too_long()):
                     return self._wait(error, step, index)
                 return self._turn(error, step, index)
-            except Exception as error:
-                return self._turn(error, step, index)
+            except Exception as error:  # any failure of a step turns the job back
+                if not step.final:
+                    return self._turn(error, step, index)
+                self._leave_behind(step, error)
+        self._job.facts = dict(self._context.facts)
         self._services.store.write(lambda tx: outcome.ended_well(tx, self._job, self._operation, self._services))
         return End.DONE
 
     def _enter(self, step: Step, index: int, phase: str) -> str:
+        begun_before = self._job.step
         self._job.step = index
-        if step.phase and step.phase != phase:
-            found = outcome.phase_named(self._job, step.phase)
-            if found is not None and not (index == 0 and self._job.attempt == 1):
-                self._services.store.write(lambda tx: outcome.next_phase(tx, self._job, index, found))
+        found = outcome.phase_named(self._job, step.phase) if step.phase and step.phase != phase else None
+        if found is not None and not (index == 0 and self._job.attempt == 1):
+            self._services.store.write(lambda tx: outcome.next_phase(tx, self._job, index, found))
+        elif (step.noted or step.final) and begun_before != index:
+            self._services.store.write(lambda tx: outcome.noted(tx, self._job, index))
         return step.phase
+
+    def _leave_behind(self, step: Step, error: Exception) -> None:
+        """A final step could not do all: the job ends well, and what it left is remembered."""
+        self._context.log(f"step {step.name} left something behind: {error}", "warning")
+        self._context.facts["left"] = True
+
+    def _later(self, later: NotYet, index: int) -> End:
+        not_before = self._services.clock.now() + later.seconds
+        self._services.store.write(
+            lambda tx: outcome.parked(tx, self._job, state="waiting", step=index, not_before=not_before, error={})
+        )
+        return End.WAITING
 
     def _turn(self, error: Exception, step: Step, index: int) -> End:
         described = outcome.described(error, step.name)
@@ -99,6 +125,8 @@ class Execution:
                 step.undo(self._context)
             except OwnerError:
                 return End.PARKED
+            except Onward as onward:
+                return self._go_on(onward)
             except InterruptedByUser:
                 if self._stopping.is_set():
                     return self._park(self._job.step)
@@ -112,6 +140,13 @@ class Execution:
         self._services.store.write(lambda tx: outcome.ended_badly(tx, self._job, self._operation, self._services, clean=clean))
         return End.FAILED
 
+    def _go_on(self, onward: Onward) -> End:
+        """Reality says that the job succeeded: forward again, from the step that settles it."""
+        index = next(number for number, step in enumerate(self._operation.steps) if step.name == onward.step)
+        self._context.log(f"nothing to undo: on to {onward.step}", "warning")
+        self._services.store.write(lambda tx: outcome.turned_forward(tx, self._job, index))
+        return self._forward()
+
     def _park(self, index: int) -> End:
         self._services.store.write(
             lambda tx: outcome.parked(tx, self._job, state="ready", step=index, not_before=0.0, error=self._job.error)
@@ -122,6 +157,8 @@ class Execution:
         limits = self._services.settings
         delay = min(limits.retry_most, limits.retry_first * 2 ** min(self._job.attempt - 1, 10))
         not_before = self._services.clock.now() + delay
+        self._context.facts.setdefault(_SILENT, self._services.clock.now())
+        self._job.facts = dict(self._context.facts)
         kept = self._job.error if self._job.direction == "undo" else outcome.described(error, step.name)
         self._context.log(f"step {step.name} waits {delay:.0f} s: {error}", "warning")
         self._services.store.write(
@@ -130,4 +167,5 @@ class Execution:
         return End.WAITING
 
     def _too_long(self) -> bool:
-        return self._services.clock.now() - self._job.started > self._services.settings.give_up_after
+        since = float(self._context.facts.get(_SILENT, self._services.clock.now()))
+        return self._services.clock.now() - since > self._services.settings.give_up_after

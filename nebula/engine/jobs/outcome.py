@@ -42,9 +42,20 @@ def next_phase(tx: Transaction, job: JobRow, step: int, phase: Phase) -> None:
         move(tx, vm, phase.transient, actor=job.actor)
 
 
+def noted(tx: Transaction, job: JobRow, step: int) -> None:
+    """The job will resume at this step."""
+    tx.swap(job, step=step, facts=job.facts)
+
+
+def turned_forward(tx: Transaction, job: JobRow, step: int) -> None:
+    """Forward again: the undo found that there is nothing to undo."""
+    tx.swap(job, direction="forward", step=step, error={})
+    tx.event("job.onward", "job", job.id, kind=job.kind)
+
+
 def parked(tx: Transaction, job: JobRow, *, state: str, step: int, not_before: float, error: dict[str, Any]) -> None:
     """The job stops for now: `ready` at the next start of an engine, or `waiting` for a host."""
-    tx.swap(job, state=state, step=step, not_before=not_before, error=error)
+    tx.swap(job, state=state, step=step, not_before=not_before, error=error, facts=job.facts)
     tx.event("job.waiting", "job", job.id, kind=job.kind, not_before=not_before, error=error)
 
 

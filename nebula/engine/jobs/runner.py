@@ -19,6 +19,10 @@ from nebula.engine.store.rows import JobRow
 from nebula.errors import OwnerError
 
 _log = logging.getLogger(__name__)
+_AFTER_FAULT = 5.0
+"""Seconds after which a job whose turning point could not be written (a full disk) is taken up again."""
+_SOON = 1.0
+"""A job that waits no longer than this counts as busy: it waits for others of ours, not for a host."""
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -88,7 +92,7 @@ class Runner:
     def busy(self) -> bool:
         """Whether any job is ready or running (waiting for a host does not count)."""
         with self._lock:
-            return bool(self._known)
+            return not self._is_idle()
 
     def waiting(self) -> int:
         """How many jobs wait for a time or a host."""
@@ -98,7 +102,11 @@ class Runner:
     def wait_idle(self, timeout: float) -> bool:
         """Wait until nothing is ready or running; False if time ran out first."""
         with self._lock:
-            return self._lock.wait_for(lambda: not self._known, timeout)
+            return self._lock.wait_for(self._is_idle, timeout)
+
+    def _is_idle(self) -> bool:
+        soon = self._services.clock.now() + _SOON
+        return not self._known and not any(when <= soon for when, _ in self._later)
 
     def stop(self, reason: str) -> None:
         """Let every job end its step at a safe point and leave it to the next owner."""
@@ -138,7 +146,8 @@ class Runner:
         except OwnerError:
             _log.warning("job %d is left to the engine's new owner", job_id)
         except Exception:
-            _log.exception("job %d met a fault outside its steps; the next engine takes it up", job_id)
+            _log.exception("job %d met a fault outside its steps; it is taken up again", job_id)
+            end, not_before = End.WAITING, self._services.clock.now() + _AFTER_FAULT
         finally:
             self._leave(job_id, end, not_before)
 
@@ -181,4 +190,8 @@ class Runner:
                     delay = min(1.0, self._later[0][0] - now) if self._later else 1.0
                     self._lock.wait(max(0.01, delay))
             for job_id in due:
-                self._take_up(job_id)
+                try:
+                    self._take_up(job_id)
+                except Exception:
+                    _log.exception("job %d could not be taken up; again later", job_id)
+                    self._wait_until(job_id, self._services.clock.now() + _AFTER_FAULT)

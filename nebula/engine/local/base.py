@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,10 +18,11 @@ from nebula.engine.store.rows import JobRow, RequestRow
 from nebula.engine.store.rows.base import Row
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.engine.store.writer import DryRun
-from nebula.errors import NotFoundError
+from nebula.errors import NotFoundError, UsageError
 from nebula.names import check_name
 
 R = TypeVar("R", bound=Row)
+_KEY = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class Noun:
@@ -42,6 +44,8 @@ class Noun:
 
     def _change(self, call: Call, work: Callable[[Transaction], Accepted]) -> Accepted:
         """Run `work` in one transaction; the same key gets the same answer; a dry run is rolled back."""
+        if call.key and not _KEY.fullmatch(call.key):
+            raise UsageError("a request's key is 1 to 64 letters, digits and -", cause=f"got {call.key[:40]!r}")
 
         def whole(tx: Transaction) -> Accepted:
             key = f"{call.actor}/{self.noun}/{call.key}"[:255]

@@ -37,7 +37,13 @@ def require_room(tx: Transaction, vm: VmRow, host: HostRow) -> None:
 def _require_reach(tx: Transaction, vm: VmRow, host: HostRow) -> None:
     """The VM's datastores and networks are there; a VM that has a host stays in its cluster, whose CPU it was promised."""
     machine = machine_of(vm)
-    clusters, limits, impossible = Reach(tx).of(machine, vm)
+    reach = Reach(tx)
+    homes = reach.homes(machine)
+    if vm.host_id < 0 and homes and host.id not in homes:
+        raise ConflictError(
+            f"host {host.name} does not have the persistent image of VM {vm.name}", hint=f"nebula vm describe {vm.id}"
+        )
+    clusters, limits, impossible = reach.of(machine, vm)
     if impossible or (clusters and host.cluster_id not in clusters):
         raise ConflictError(
             f"host {host.name} is in a cluster that VM {vm.name} cannot use",

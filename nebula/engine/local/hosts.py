@@ -11,10 +11,10 @@ from nebula.engine.api.values import Accepted, Call, Detail, Finding, HostKeyOff
 from nebula.engine.capacity import reserved_amount, usable
 from nebula.engine.jobs.operations.common import end_stay
 from nebula.engine.lifecycle.moves import guard, move
-from nebula.engine.lifecycle.states import HostState
+from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.host_views import describe
-from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
+from nebula.engine.store.rows import ClusterRow, HostRow, ImageCopyRow, ImageRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, HostKeyError, UsageError
 from nebula.names import check_name
@@ -140,6 +140,7 @@ class LocalHosts(Noun):
             if force and row.state in {HostState.ERROR, HostState.OFFLINE}:
                 _lose_vms(tx, row, call)
             _refuse_vms(tx, row, "removed")
+            _give_up_images(tx, row, force=force)
             tx.swap(row, state=int(HostState.OFFLINE), wanted=int(HostState.OFFLINE))
             job = self._file(tx, "host.remove", row.id, call, {"force": force})
             return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id)
@@ -277,6 +278,23 @@ def _used(value: int, scale: int) -> float | None:
     return value / scale if value >= 0 else None
 
 
+def _give_up_images(tx: Transaction, row: HostRow, *, force: bool) -> None:
+    """Images of which this host has the only copy: a reason not to remove it; by force they are lost and say so."""
+    only = [
+        tx.get(ImageRow, copy.image_id)
+        for copy in tx.select(ImageCopyRow, '"host_id"=?', (row.id,))
+        if tx.count(ImageCopyRow, '"image_id"=?', (copy.image_id,)) == 1
+    ]
+    if only and not force:
+        raise ConflictError(
+            f"host {row.name} has the only copy of {len(only)} images",
+            cause=", ".join(image.name for image in only[:10]),
+            hint=f"nebula image remove NAME, or nebula host remove {row.name} --force to lose them",
+        )
+    for image in only:
+        tx.swap(image, state=int(ImageState.ERROR), error=f"its only copy was on host {row.name}, which was removed")
+
+
 def _lose_vms(tx: Transaction, row: HostRow, call: Call) -> None:
     """A host that is gone for good takes its disks along: its VMs wait, on hold, for a person to start them anew."""
     for vm in tx.select(VmRow, '"host_id"=? AND "state"<>6', (row.id,)):
@@ -287,7 +305,7 @@ def _lose_vms(tx: Transaction, row: HostRow, call: Call) -> None:
 
 
 def _refuse_vms(tx: Transaction, row: HostRow, what: str) -> None:
-    vms = tx.select(VmRow, '"host_id"=? AND "state"<>6 ORDER BY "id" LIMIT 5', (row.id,))
+    vms = tx.select(VmRow, '("host_id"=? OR "target_host"=?) AND "state"<>6 ORDER BY "id" LIMIT 5', (row.id, row.id))
     if vms:
         names = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
         raise ConflictError(

@@ -20,6 +20,9 @@ from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, Lease
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import CapacityError, ConflictError, NebulaError, NotFoundError, UsageError
 
+_REMOVING = 3
+"""OpenNebula's LOCK_DELETE."""
+
 
 class LocalNetworks(Noun):
     """See nebula.engine.api.verbs.Networks."""
@@ -214,6 +217,9 @@ class LocalNetworks(Noun):
                 )
             if row.parent_id > 0:
                 return self._give_back(tx, row, call)
+            if row.state == _REMOVING:
+                raise ConflictError(f"network {row.name} is being removed", hint="nebula job list kind=network.remove")
+            tx.swap(row, state=_REMOVING)
             job = self._file(tx, "network.remove", row.id, call, {})
             return Accepted(kind="network", id=row.id, name=row.name, job_id=job.id)
 

@@ -37,8 +37,9 @@ def look(services: Services, vm: VmRow) -> DomainReality | None:
     if vm.host_id < 0 or vm.state == VmState.DONE:
         return None
     host = services.store.read().get(HostRow, vm.host_id)
+    asked = services.clock.now()
     reality = services.pool.hypervisor(host).lookup(vm.uuid)
-    services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality))
+    services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality, asked=asked))
     return reality
 
 

@@ -98,6 +98,8 @@ class LocalVms(Noun):
         vm = tx.get(VmRow, vm_id)
         row = guard(vm, "deploy")
         target = tx.get(HostRow, host_id)
+        if target.state != HostState.MONITORED:
+            raise ConflictError(f"host {target.name} is {HostState(target.state).name} by now", hint="nebula host list")
         require_room(tx, vm, target)
         return self._place(tx, vm, target, row, call, reason)
 
@@ -149,6 +151,10 @@ class LocalVms(Noun):
             if operation == "failure" and vm.job_id:
                 return self._cancel_job(tx, vm, call)
             row = guard(vm, f"recover-{operation}")
+            if operation == "success" and vm.host_id < 0:
+                raise ConflictError(
+                    f"VM {vm.name} is on no host: it cannot be RUNNING", hint=f"nebula vm recover {vm.id} --retry"
+                )
             if operation == "retry" and row.job == "vm.deploy":
                 return self._retry_deploy(tx, vm, row, call)
             return self._start(tx, vm, row, call, {})

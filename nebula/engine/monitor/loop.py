@@ -20,6 +20,8 @@ from nebula.errors import NebulaError, NotFoundError, OwnerError
 from nebula.model.domain import DomainEvent, DomainState
 
 _log = logging.getLogger(__name__)
+_STOP = 5.0
+"""Seconds that all watchers together may take to end; one that hangs in a call is left behind."""
 _ALIVE = {DomainState.RUNNING, DomainState.PAUSED}
 
 
@@ -48,8 +50,9 @@ class Monitor:
             watchers = list(self._watchers.values())
         for watcher in watchers:
             watcher.stop()
+        deadline = self._services.clock.monotonic() + _STOP
         for watcher in watchers:
-            watcher.join(timeout=5.0)
+            watcher.join(timeout=max(0.0, deadline - self._services.clock.monotonic()))
 
     def first_looks(self, timeout: float) -> bool:
         """Wait until every host was asked once (it answered or did not)."""
@@ -206,9 +209,10 @@ class HostWatcher(threading.Thread):
         vm = read.first(VmRow, '"uuid"=? AND "host_id"=?', (uuid, self.host_id))
         if vm is None or vm.job_id:
             return
+        asked = self._services.clock.now()
         try:
             reality = self._services.pool.hypervisor(read.get(HostRow, self.host_id)).lookup(uuid)
         except NebulaError as error:
             _log.info("an event of host %d could not be followed: %s", self.host_id, error)
             return
-        self._services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality))
+        self._services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality, asked=asked))

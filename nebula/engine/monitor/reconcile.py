@@ -13,12 +13,15 @@ from nebula.engine.store.transaction import Transaction
 from nebula.model.domain import DomainReality
 
 
-def take_up(tx: Transaction, vm: VmRow, reality: DomainReality | None, *, elsewhere: str = "") -> bool:
+def take_up(tx: Transaction, vm: VmRow, reality: DomainReality | None, *, asked: float, elsewhere: str = "") -> bool:
     """Bring the VM's state in line with what its (reachable) host says; True if something changed.
 
     A VM with a job under way is left to its job, and so is one that is not booked on a host.
-    `elsewhere`: another host that runs it, for the reason shown.
+    `elsewhere`: another host that runs it, for the reason shown. `asked`: when the host was asked, seconds since the epoch;
+    an answer from before the VM's last change says nothing about it any more.
     """
+    if vm.since >= asked:
+        return False
     if vm.job_id or vm.host_id < 0 or vm.state not in {VmState.ACTIVE, VmState.POWEROFF, VmState.SUSPENDED}:
         return False
     seen = interpret(reality)
@@ -50,7 +53,13 @@ def silent(tx: Transaction, host: HostRow, error: str) -> None:
             move(tx, vm, row.success, reason=f"host {host.name} does not answer: {error}"[:500])
 
 
-def whole_host(tx: Transaction, host: HostRow, realities: Mapping[str, DomainReality], elsewhere: Mapping[str, str]) -> None:
+def whole_host(
+    tx: Transaction,
+    host: HostRow,
+    realities: Mapping[str, DomainReality],
+    elsewhere: Mapping[str, str],
+    asked: float,
+) -> None:
     """All VMs booked on a host against all domains that it has."""
     for vm in tx.select(VmRow, '"host_id"=? AND "state"<>6 AND "job_id"=0', (host.id,)):
-        take_up(tx, vm, realities.get(vm.uuid), elsewhere=elsewhere.get(vm.uuid, ""))
+        take_up(tx, vm, realities.get(vm.uuid), asked=asked, elsewhere=elsewhere.get(vm.uuid, ""))

@@ -25,11 +25,14 @@ class Look:
         self.domains: dict[str, DomainReality] = {}
         self.stats: dict[str, DomainStats] = {}
         self.error = ""
+        self.asked = 0.0
+        """When the question was put, seconds since the epoch."""
 
 
 def look(services: Services, host: HostRow) -> Look:
     """Ask the host; never raises for a host that does not answer."""
     found = Look()
+    found.asked = services.clock.now()
     try:
         found.sample = services.pool.monitor(host).sample(services.pool.handle(host))
         hypervisor = services.pool.hypervisor(host)
@@ -79,7 +82,7 @@ def _write(
 ) -> None:
     host = tx.get(HostRow, host_id)
     _answers(tx, host)
-    whole_host(tx, host, found.domains, elsewhere)
+    whole_host(tx, host, found.domains, elsewhere, found.asked)
     if not figures:
         return
     _host_figures(tx, host, found.sample, cpu)

@@ -49,6 +49,12 @@ def _left(vm: VmView, room: Room) -> Refusal | None:
     return Refusal("to be left", "the VM must leave this host") if room.host.id in vm.not_on else None
 
 
+def _home(vm: VmView, room: Room) -> Refusal | None:
+    if not vm.homes or room.host.id in vm.homes:
+        return None
+    return Refusal("without its persistent image", "the VM's persistent image is on another host")
+
+
 def _cluster(vm: VmView, room: Room) -> Refusal | None:
     if not vm.clusters or room.host.cluster_id in vm.clusters:
         return None
@@ -75,6 +81,6 @@ def _free_memory(_: VmView, room: Room) -> float:
     return room.memory / (1 << 24)
 
 
-FILTERS: tuple[Filter, ...] = (_state, _asked, _left, _cluster, _memory, _cpu)
+FILTERS: tuple[Filter, ...] = (_state, _asked, _left, _home, _cluster, _memory, _cpu)
 SCORES: tuple[Score, ...] = (_striping, _free_memory)
 """In order of weight: the next one decides only between equals, so the second stays under one."""

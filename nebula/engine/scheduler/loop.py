@@ -24,6 +24,8 @@ from nebula.errors import NebulaError, OwnerError
 
 _log = logging.getLogger(__name__)
 _WAKING = {"vm.created", "vm.state", "host.state", "host.updated", "image.state", "datastore.created", "network.created"}
+_REPLANS = 5
+"""Plans in a row with a refused action after which the scheduler waits for something to change."""
 _CALL = Call(actor="scheduler")
 PlaceVerb = Callable[[Transaction, int, int, str, Call], Accepted]
 
@@ -38,6 +40,7 @@ class Scheduler:
         self._pending = True
         self._planning = False
         self._stopped = False
+        self._refusals = 0
         self._thread = threading.Thread(target=self._loop, name="nebula-scheduler", daemon=True)
 
     def start(self) -> None:
@@ -115,7 +118,8 @@ class Scheduler:
                 _log.info("placing VM %d was refused: %s", action.vm_id, error)
         if plan.unplaced:
             self._services.store.write(lambda tx: _explain(tx, plan.unplaced))
-        if refused and refused < len(plan.actions):
+        self._refusals = self._refusals + 1 if refused else 0
+        if 0 < self._refusals <= _REPLANS:
             self.poke()
 
     def _work(self, action: Action) -> Callable[[Transaction], Accepted]:

@@ -42,6 +42,19 @@ class Reach:
     def __init__(self, queries: Queries) -> None:
         self.datastores = {row.id: row for row in queries.select(DatastoreRow)}
         self.networks = {row.id: row for row in queries.select(NetworkRow)}
+        self._homes: dict[int, set[int]] = {}
+        for image_id, host_id in queries.rows(
+            'SELECT "image_copy"."image_id", "image_copy"."host_id" FROM "image_copy" '
+            'JOIN "image" ON "image"."id"="image_copy"."image_id" WHERE "image"."persistent"=1 AND "image_copy"."host_id">0'
+        ):
+            self._homes.setdefault(int(image_id), set()).add(int(host_id))
+
+    def homes(self, machine: Machine) -> frozenset[int]:
+        """Hosts that have all persistent images of the machine that are not on shared storage; empty: it has none."""
+        found = [
+            self._homes[disk.image_id] for disk in machine.disks if disk.kind == "persistent" and disk.image_id in self._homes
+        ]
+        return frozenset(set.intersection(*found)) if found else frozenset()
 
     def of(self, machine: Machine, vm: VmRow) -> tuple[frozenset[int], tuple[str, ...], str]:
         """(clusters, what limits it in words, why it is impossible)."""
@@ -84,6 +97,7 @@ def _vm(row: VmRow, machine: Machine, reach: Reach, away_from: int) -> VmView:
         clusters=clusters,
         limits=limits,
         impossible=impossible,
+        homes=frozenset() if away_from > 0 else reach.homes(machine),
         not_on=frozenset({away_from}) if away_from > 0 else frozenset(),
         only_on=machine.prefer_host if away_from < 0 else -1,
     )

@@ -32,6 +32,8 @@ class VmView(msgspec.Struct, frozen=True, kw_only=True):
     """What `clusters` comes from, in words, for the explanation."""
     not_on: frozenset[int] = frozenset()
     only_on: int = -1
+    homes: frozenset[int] = frozenset()
+    """Hosts that have its persistent images, empty: none of its own."""
     impossible: str = ""
     """Why no host can take it whatever is free: its networks and datastores share no cluster."""
 

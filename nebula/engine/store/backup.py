@@ -12,6 +12,9 @@ from nebula.engine.store.database import Location, open_sqlite
 from nebula.engine.store.transaction import Queries
 from nebula.errors import ConflictError, NebulaError, UsageError
 
+_SKIPPED = 10_000
+"""Ids that a restored database leaves out."""
+
 
 def backup(location: Location, target: Path) -> Path:
     """A consistent copy, 0600, while others work; ConflictError if the file exists already."""
@@ -50,10 +53,21 @@ def restore(location: Location, source: Path) -> Path | None:
     fresh.unlink(missing_ok=True)
     copy = Location(dialect=location.dialect, path=str(source))
     backup(copy, fresh)
+    _skip_ids(fresh)
     for suffix in ("-wal", "-shm"):
         Path(location.path + suffix).unlink(missing_ok=True)
     fresh.replace(present)
     return aside
+
+
+def _skip_ids(fresh: Path) -> None:
+    """Objects made since the copy was taken may still be on hosts under their ids: the next ones are well beyond."""
+    connection = sqlite3.connect(fresh)
+    try:
+        with connection:
+            connection.execute('UPDATE "sqlite_sequence" SET "seq"="seq"+?', (_SKIPPED,))
+    finally:
+        connection.close()
 
 
 def put_aside(location: Location, home: Path) -> Path | None:

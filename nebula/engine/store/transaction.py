@@ -66,6 +66,7 @@ class Transaction(Queries):
     def __init__(self, connection: Connection, dialect: Dialect, now: float) -> None:
         super().__init__(connection, dialect)
         self.now = now
+        self.swapped: list[tuple[Versioned, dict[str, Any]]] = []
         self.events: list[EventRow] = []
         self.after: list[Callable[[], None]] = []
 
@@ -88,10 +89,18 @@ class Transaction(Queries):
             raise StaleError(
                 f"{table.table} {row.id} changed while this was being prepared", hint="look at it again and repeat"
             )
+        self.swapped.append((row, {name: getattr(row, name) for name in (*columns, "generation")}))
         for name in columns:
             setattr(row, name, changes[name])
         row.generation += 1
         return row
+
+    def forget_swaps(self, mark: int = 0) -> None:
+        """Rows swapped since `mark` are as they were: the database rolled them back."""
+        for row, before in reversed(self.swapped[mark:]):
+            for name, value in before.items():
+                setattr(row, name, value)
+        del self.swapped[mark:]
 
     def change(self, row: R, **changes: Any) -> R:
         """Write some columns of a row that has no generation. Changes `row` too."""

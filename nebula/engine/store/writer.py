@@ -117,10 +117,14 @@ class Writer:
         return batch, False
 
     def _run(self, batch: list[tuple[Work, Future[Any]]]) -> None:
+        transaction: Transaction | None = None
         try:
-            outcomes, transaction = self._commit(batch)
+            transaction = Transaction(self._open(), self._dialect, self._clock.now())
+            outcomes = self._commit(transaction, batch)
         except Exception as error:
             self._rollback()
+            if transaction is not None:
+                transaction.forget_swaps()
             failure = self._in_words(error)
             for _, future in batch:
                 future.set_exception(failure)
@@ -146,15 +150,14 @@ class Writer:
             _log.exception("what follows a commit met a fault")
 
     def _commit(
-        self, batch: list[tuple[Work, Future[Any]]]
-    ) -> tuple[list[tuple[Future[Any], Any, BaseException | None]], Transaction]:
-        transaction = Transaction(self._open(), self._dialect, self._clock.now())
+        self, transaction: Transaction, batch: list[tuple[Work, Future[Any]]]
+    ) -> list[tuple[Future[Any], Any, BaseException | None]]:
         transaction.execute(self._dialect.begin)
         self._check_epoch(transaction)
         outcomes = [(future, *self._one(transaction, work)) for work, future in batch]
         transaction.execute("COMMIT")
         self.commits += self._wrote()
-        return outcomes, transaction
+        return outcomes
 
     def _wrote(self) -> bool:
         """Whether rows changed since the last commit: SQLite does not touch the disk for one that changes nothing."""
@@ -163,12 +166,13 @@ class Writer:
         return changes
 
     def _one(self, transaction: Transaction, work: Work) -> tuple[Any, BaseException | None]:
-        events, after = len(transaction.events), len(transaction.after)
+        events, after, swaps = len(transaction.events), len(transaction.after), len(transaction.swapped)
         transaction.execute("SAVEPOINT one")
         try:
             answer = work(transaction)
         except Exception as error:
             self._undo(transaction, events, after, error)
+            transaction.forget_swaps(swaps)
             return (error.answer, None) if isinstance(error, DryRun) else (None, self._in_words(error))
         transaction.execute("RELEASE SAVEPOINT one")
         return answer, None

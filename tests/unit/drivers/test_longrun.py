@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nebula.cancel import CancelToken
-from nebula.drivers.longrun import ENGINE_STOPPING, Sighting, run_long
+from nebula.cancel import ENGINE_STOPPING, CancelToken
+from nebula.drivers.longrun import Sighting, run_long
 from nebula.errors import CommandError, InterruptedByUser, TimedOutError, UnreachableError, UsageError
 from nebula.transport.base import Completed
 from nebula.transport.local import LocalTransport

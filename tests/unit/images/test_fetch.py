@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nebula.cancel import CancelToken
-from nebula.drivers.longrun import ENGINE_STOPPING
+from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.errors import (
     DeniedError,
     ImageError,

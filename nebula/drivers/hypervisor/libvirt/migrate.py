@@ -101,8 +101,12 @@ class _Watch:
         return self._looks.call("asking for a migration's progress", lambda session: progress_of(session, self._uuid))
 
     def until(self, done: Callable[[], bool]) -> None:
-        """Watch until `done`; abort again and again, as libvirt takes no abort while it prepares or concludes."""
+        """Watch until `done`; abort again and again, as libvirt takes no abort while it prepares or concludes. An engine
+        that stops lets go: libvirt goes on, and the next engine finds it.
+        """
         while not done():
+            if self._cancel is not None and self._cancel.detaching():
+                raise InterruptedByUser(self._cancel.reason)
             now = self.look()
             if now is not None and self._progress is not None and now.total:
                 self._progress(now.done, now.total)

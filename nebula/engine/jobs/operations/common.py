@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from nebula.drivers.base import Datastore
 from nebula.engine.jobs.base import Lock
+from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.machines.disks import Disk
 from nebula.engine.machines.domain import context_iso, design
-from nebula.engine.machines.machine import Machine, machine_of
+from nebula.engine.machines.machine import Machine, body_of, machine_of
 from nebula.engine.machines.networks import network_spec, nic_spec
 from nebula.engine.store.rows import (
     ClusterRow,
@@ -20,7 +21,7 @@ from nebula.engine.store.rows import (
     NetworkRow,
     VmRow,
 )
-from nebula.errors import ConflictError, NotFoundError, UnreachableError
+from nebula.errors import ConflictError, NebulaError, NotFoundError, UnreachableError
 from nebula.model.storage import DiskSpec
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def site(context: JobContext) -> Site:
 def bring_images(site: Site, host_id: int) -> None:
     """See that every image of the VM is on the host, from another host if need be."""
     for disk in site.machine.disks:
-        if disk.image is not None:
+        if disk.image is not None and disk.kind != "persistent":  # a persistent image goes with its VM, and only so
             _bring_image(site, disk, host_id)
 
 
@@ -218,19 +219,24 @@ def remove_domain(context: JobContext, host_id: int, uuid: str) -> None:
     hypervisor.undefine(uuid)
 
 
-def runs_elsewhere(context: JobContext, vm: VmRow) -> None:
-    """Make sure that no other host runs the VM: ConflictError if one does, UnreachableError if one that may does not answer.
+def runs_elsewhere(context: JobContext, vm: VmRow, host_id: int, *, everywhere: bool) -> None:
+    """Make sure that no other host than `host_id` runs the VM: ConflictError if one does.
 
-    Hosts that the VM never was on are asked too when they answer; only those of its history must answer.
+    Hosts where it may still be (its open stay, those that a failed job left it on) must answer; `everywhere` asks all
+    others too that are fit to answer.
     """
     read = context.services.store.read()
-    must = {row.host_id for row in read.select(HistoryRow, '"vm_id"=?', (vm.id,))}
-    for host in read.select(HostRow, '"id"<>? ORDER BY "id"', (vm.host_id,)):
+    must = {row.host_id for row in read.select(HistoryRow, '"vm_id"=? AND "ended"=0', (vm.id,))}
+    must |= set(machine_of(vm).left_on)
+    for host in read.select(HostRow, '"id"<>? ORDER BY "id"', (host_id,)):
+        if host.id not in must and not (everywhere and host.state in {HostState.MONITORED, HostState.DISABLED}):
+            continue
         try:
             reality = context.services.pool.hypervisor(host).lookup(vm.uuid)
-        except UnreachableError:
+        except NebulaError as error:
             if host.id in must:
                 raise
+            context.log(f"host {host.name} was not asked for VM {vm.name}: {error}", "warning")
             continue
         if reality is not None and reality.state.value in {"running", "paused", "shutdown"}:
             raise ConflictError(
@@ -238,6 +244,13 @@ def runs_elsewhere(context: JobContext, vm: VmRow) -> None:
                 cause="somebody moved or started it there without nebula",
                 hint=f"virsh migrate it back, or end it there, then: nebula vm resume {vm.id}",
             )
+
+
+def left_on(tx: Transaction, vm: VmRow, host_id: int) -> None:
+    """Remember that something of the VM may be on the host."""
+    machine = machine_of(vm)
+    machine.left_on = sorted({*machine.left_on, host_id})
+    tx.swap(vm, body=body_of(machine))
 
 
 def begin_stay(tx: Transaction, vm: VmRow, host: HostRow, action: str, actor: str, reason: str = "") -> None:
@@ -272,8 +285,6 @@ def forget_machine(tx: Transaction, vm: VmRow) -> None:
 
 def release_image(tx: Transaction, image_id: int) -> None:
     """One VM fewer uses the image."""
-    from nebula.engine.lifecycle.states import ImageState
-
     try:
         image = tx.get(ImageRow, image_id)
     except NotFoundError:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from nebula.engine.store.transaction import Transaction
 
 
+def _ask_hosts(context: JobContext) -> None:
+    """A VM that an earlier deploy may have left somewhere is looked for there first."""
+    vm = context.vm()
+    if machine_of(vm).left_on:
+        common.runs_elsewhere(context, vm, context.job.args["host"], everywhere=False)
+
+
 def _images(context: JobContext) -> None:
     common.bring_images(common.site(context), context.job.args["host"])
 
@@ -56,6 +63,7 @@ class Deploy:
 
     kind = "vm.deploy"
     steps = (
+        Step("ask hosts", _ask_hosts, None, "prolog"),
         Step("bring images", _images, None, "prolog"),
         Step("make disks", _disks, _remove_disks, "prolog"),
         Step("prepare networks", _networks, _release_networks, "prolog"),
@@ -81,6 +89,8 @@ class Deploy:
         common.end_stay(transaction, vm)
         machine = machine_of(vm)
         machine.failures += 1
+        if not clean:
+            machine.left_on = sorted({*machine.left_on, int(job.args["host"])})
         transaction.swap(vm, body=body_of(machine), host_id=-1 if clean else vm.host_id)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nebula.engine.jobs.base import Lock, Step
-from nebula.engine.store.rows import HostRow, JobRow
+from nebula.engine.jobs.base import Lock, NotYet, Step
+from nebula.engine.store.rows import HostRow, JobRow, VmRow
 from nebula.errors import PartlyDoneError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nebula.engine.settings import Settings
     from nebula.engine.store.transaction import Transaction
 
-_POLL = 0.2
+_POLL = 0.3
 _OPEN = {"ready", "running", "waiting"}
 
 
@@ -28,15 +28,17 @@ def _file_moves(context: JobContext) -> None:
 
 
 def _wait(context: JobContext) -> None:
-    while True:
-        children = context.services.store.read().select(JobRow, '"parent_id"=? ORDER BY "id"', (context.job.id,))
-        ended = sum(1 for child in children if child.state not in _OPEN)
-        if ended == len(children):
-            break
-        context.cancel.wait(_POLL)
-        context.cancel.raise_if_set()
+    read = context.services.store.read()
+    children = read.select(JobRow, '"parent_id"=? ORDER BY "id"', (context.job.id,))
+    if any(child.state in _OPEN for child in children):
+        raise NotYet(_POLL)
     bad = [child for child in children if child.state != "done"]
     left = context.facts.get("left", {})
+    tried = {child.target_id for child in bad}
+    here = read.select(VmRow, '"host_id"=? AND "state"<>6', (context.job.target_id,))
+    if any(vm.id not in tried and vm.name not in left for vm in here):
+        _file_moves(context)  # one that was busy when the others were sent away, or came meanwhile
+        raise NotYet(_POLL)
     if bad or left:
         words = [f"VM {child.target_id}: {child.error.get('message', child.state)}" for child in bad]
         words += [f"VM {vm}: {why}" for vm, why in left.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -109,7 +110,9 @@ class Setup:
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """ERROR, with the reason."""
-        row = transaction.get(HostRow, job.target_id)
+        row = transaction.first(HostRow, '"id"=?', (job.target_id,))
+        if row is None:
+            return
         text = f"{message}: {job.error.get('cause', '')}".rstrip(": ")
         transaction.swap(row, state=int(HostState.ERROR), error=text[:1000])
         transaction.event("host.state", "host", row.id, actor=job.actor, name=row.name, after="ERROR", error=text[:1000])
@@ -144,12 +147,19 @@ class Remove:
         transaction.execute('DELETE FROM "image_copy" WHERE "host_id"=?', (row.id,))
         transaction.delete(row)
         transaction.event("host.removed", "host", row.id, actor=job.actor, name=row.name)
-        transaction.after_commit(lambda: services.pool.forget(row.id))
+        transaction.after_commit(lambda: _let_go(services, row.id))
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """It stays, OFFLINE."""
-        row = transaction.get(HostRow, job.target_id)
+        row = transaction.first(HostRow, '"id"=?', (job.target_id,))
+        if row is None:
+            return
         transaction.swap(row, error=message[:1000])
+
+
+def _let_go(services: Services, host_id: int) -> None:
+    """On a thread of its own: closing a dead host's connection takes its time, and the writer has none."""
+    threading.Thread(target=services.pool.forget, args=(host_id,), name=f"nebula-forget-{host_id}", daemon=True).start()
 
 
 SETUP = Setup()

@@ -118,7 +118,9 @@ class Create:
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """ERROR."""
-        image = transaction.get(ImageRow, job.target_id)
+        image = transaction.first(ImageRow, '"id"=?', (job.target_id,))
+        if image is None:
+            return
         text = f"{message}: {job.error.get('cause', '')}".rstrip(": ")
         transaction.swap(image, state=int(ImageState.ERROR), error=text[:1000])
         transaction.event("image.state", "image", image.id, actor=job.actor, name=image.name, after="ERROR", error=text[:500])
@@ -185,7 +187,9 @@ class Remove:
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """ERROR: it can be removed again."""
-        image = transaction.get(ImageRow, job.target_id)
+        image = transaction.first(ImageRow, '"id"=?', (job.target_id,))
+        if image is None:
+            return
         transaction.swap(image, state=int(ImageState.ERROR), error=message[:1000])
 
 

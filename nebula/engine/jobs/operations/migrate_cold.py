@@ -95,12 +95,12 @@ MIGRATE = MigrateCold(
         Step("shut down", _shut_down, _start_again, "save"),
         Step("copy disks", _copy, _uncopy, "prolog"),
         Step("start at target", _boot, _unboot, "boot"),
-        Step("leave source", _leave, None, "boot"),
+        Step("leave source", _leave, None, "boot", final=True),
     ),
     "poff-migrate",
 )
 MIGRATE_OFF = MigrateCold(
     "vm.migrate-off",
-    (Step("copy disks", _copy, _uncopy, "prolog"), Step("leave source", _leave, None, "prolog")),
+    (Step("copy disks", _copy, _uncopy, "prolog"), Step("leave source", _leave, None, "prolog", final=True)),
     "migrate",
 )

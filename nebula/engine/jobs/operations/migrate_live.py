@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.drivers.base import MigrationRequest
-from nebula.engine.jobs.base import Lock, Step
+from nebula.engine.jobs.base import Lock, Onward, Step
 from nebula.engine.jobs.operations import common
 from nebula.engine.machines.domain import context_iso
 from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
@@ -41,11 +41,24 @@ def _ends(context: JobContext) -> tuple[int, int]:
 
 
 def arrived(context: JobContext) -> bool:
-    """Whether the guest runs at the target; asks both hosts."""
+    """Whether the domain is the target's now, whatever its guest did since; asks both hosts.
+
+    A migration that ends well takes the definition away at the source: a domain that only the target has is there to
+    stay, even if its guest has powered off meanwhile.
+    """
     source, target = _ends(context)
     uuid = context.vm().uuid
     there = context.hypervisor(target).lookup(uuid)
-    return _runs(there) and not _runs(context.hypervisor(source).lookup(uuid))
+    if there is None or there.incoming:
+        return False
+    here = context.hypervisor(source).lookup(uuid)
+    return here is None or (not _runs(here) and (_runs(there) or here.reason == "migrated"))
+
+
+def _under_way(context: JobContext) -> bool:
+    """Whether libvirt is at it: an engine died in the middle."""
+    source, _ = _ends(context)
+    return context.hypervisor(source).migration_progress(context.vm().uuid) is not None
 
 
 def _runs(reality: DomainReality | None) -> bool:
@@ -53,7 +66,7 @@ def _runs(reality: DomainReality | None) -> bool:
 
 
 def _prepare(context: JobContext) -> None:
-    if arrived(context):
+    if arrived(context) or _under_way(context):
         return
     _, target = _ends(context)
     site = common.site(context)
@@ -67,8 +80,7 @@ def _prepare(context: JobContext) -> None:
 
 
 def _unprepare(context: JobContext) -> None:
-    if arrived(context):
-        return
+    _abort(context)
     _, target = _ends(context)
     site = common.site(context)
     common.unplug(site, target)
@@ -112,8 +124,15 @@ def _abort(context: JobContext) -> None:
     source, target = _ends(context)
     uuid = context.vm().uuid
     if arrived(context):
-        raise ConflictError("the guest runs at the target already", hint=f"nebula vm show {context.job.target_id}")
+        raise Onward("settle")
     context.hypervisor(source).abort_migration(uuid)
+    if arrived(context):
+        raise Onward("settle")
+    if context.hypervisor(source).lookup(uuid) is None:
+        raise ConflictError(
+            f"no host is known to have VM {context.job.target_id}: its files are left where they are",
+            hint=f"nebula vm show {context.job.target_id} --refresh",
+        )
     there = context.hypervisor(target).lookup(uuid)
     if there is not None and not _runs(there):
         common.remove_domain(context, target, uuid)
@@ -141,8 +160,8 @@ class MigrateLive:
     kind = "vm.migrate-live"
     steps = (
         Step("prepare target", _prepare, _unprepare, "migrate"),
-        Step("migrate", _migrate, _abort, "migrate"),
-        Step("settle", _settle, None, "migrate"),
+        Step("migrate", _migrate, _abort, "migrate", noted=True),
+        Step("settle", _settle, None, "migrate", final=True),
     )
 
     def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
@@ -166,16 +185,13 @@ def moved(tx: Transaction, job: JobRow, action: str) -> None:
     tx.swap(vm, host_id=host.id, cluster_id=host.cluster_id)
     common.begin_stay(tx, vm, host, action, job.actor, str(job.args.get("reason", "")))
     common.move_persistent(tx, vm, job.args["from"], host.id)
+    if job.facts.get("left"):
+        common.left_on(tx, vm, int(job.args["from"]))
 
 
 def left_behind(tx: Transaction, job: JobRow) -> None:
     """Remember that something may be left at the target."""
-    from nebula.engine.machines.machine import body_of, machine_of
-
-    vm = tx.get(VmRow, job.target_id)
-    machine = machine_of(vm)
-    machine.left_on = sorted({*machine.left_on, int(job.args["host"])})
-    tx.swap(vm, body=body_of(machine))
+    common.left_on(tx, tx.get(VmRow, job.target_id), int(job.args["host"]))
 
 
 MIGRATE_LIVE = MigrateLive()

@@ -51,7 +51,9 @@ class Remove:
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """It stays."""
-        row = transaction.get(NetworkRow, job.target_id)
+        row = transaction.first(NetworkRow, '"id"=?', (job.target_id,))
+        if row is None:
+            return
         transaction.swap(row, state=5)
 
 

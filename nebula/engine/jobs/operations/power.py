@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import common
+from nebula.engine.lifecycle.states import LcmState, VmState
 from nebula.engine.store.rows import VmRow
 from nebula.errors import ConflictError, TimedOutError
 from nebula.model.domain import DomainState
@@ -48,7 +49,9 @@ def shut_down(context: JobContext, host_id: int, *, hard: bool) -> None:
 
 
 def _ask_hosts(context: JobContext) -> None:
-    common.runs_elsewhere(context, context.vm())
+    vm = context.vm()
+    lost = context.job.args["source"] == [int(VmState.ACTIVE), int(LcmState.UNKNOWN)]
+    common.runs_elsewhere(context, vm, vm.host_id, everywhere=lost)
 
 
 def _networks(context: JobContext) -> None:
@@ -66,6 +69,8 @@ def _boot(context: JobContext) -> None:
     vm = context.vm()
     hypervisor = context.hypervisor(vm.host_id)
     reality = hypervisor.lookup(vm.uuid)
+    if "found_alive" not in context.facts:
+        context.save(found_alive=reality is not None and reality.state not in _OFF)
     if reality is not None and reality.state is DomainState.PAUSED and not reality.incoming:
         hypervisor.unpause(vm.uuid)
         return
@@ -75,7 +80,7 @@ def _boot(context: JobContext) -> None:
 
 def _unboot(context: JobContext) -> None:
     vm = context.vm()
-    if context.job.args["source"][0] != 5:  # a VM that was SUSPENDED keeps its paused domain
+    if context.facts.get("found_alive") is False:  # what this job did not start, it does not stop
         context.hypervisor(vm.host_id).destroy(vm.uuid)
 
 

@@ -8,7 +8,7 @@ from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import common
 from nebula.engine.jobs.operations.power import shut_down
 from nebula.engine.machines.machine import body_of, machine_of
-from nebula.engine.store.rows import VmRow
+from nebula.engine.store.rows import HostRow, VmRow
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
@@ -22,7 +22,8 @@ def _hosts(context: JobContext) -> list[int]:
     """Where something of the VM may be: its host, and the target of a migration that failed."""
     vm = context.vm()
     found = [vm.host_id, *machine_of(vm).left_on]
-    return [host_id for host_id in dict.fromkeys(found) if host_id > 0]
+    known = {row.id for row in context.services.store.read().select(HostRow)}
+    return [host_id for host_id in dict.fromkeys(found) if host_id in known]
 
 
 def _shutdown(context: JobContext) -> None:
@@ -75,7 +76,7 @@ class Remove:
         if self._recreate:
             common.end_stay(transaction, vm)
             machine = machine_of(vm)
-            machine.failures, machine.waiting, machine.not_before = 0, None, 0.0
+            machine.failures, machine.waiting, machine.not_before, machine.left_on = 0, None, 0.0, []
             transaction.swap(vm, host_id=-1, body=body_of(machine), cpu_used=-1, memory_used=-1)
             return
         common.forget_machine(transaction, vm)

@@ -15,10 +15,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from nebula.cancel import CancelToken
+from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.making import shown_bytes
-from nebula.drivers.longrun import ENGINE_STOPPING
 from nebula.errors import CommandError, ConflictError, InterruptedByUser, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
 from tests.contract.datastore import ISO, MIB, SIZE, DatastoreLab, clone_of, create, os_image, take_in, volatile

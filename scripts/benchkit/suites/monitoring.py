@@ -1,0 +1,59 @@
+"""Watching 500 hosts with 20 VMs each: processor seconds an interval, those that the simulator itself takes beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchkit.cluster import await_, engine, furnish
+from benchkit.cluster_figure import PEER, few, figure
+from benchkit.cluster_fill import fill
+from benchkit.figure import Figure
+from benchkit.suite import Bench
+from nebula.engine.local.engine import LocalEngine
+from nebula.engine.monitor.sampling import look
+from nebula.engine.settings import Settings
+from nebula.engine.store.rows import HostRow
+
+HOSTS = 500
+VMS = 20
+INTERVAL = 5.0
+WRITING_LOOKS = 2
+"""A host's first looks write its figures, later ones only every five minutes."""
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    """Whole intervals of the engine's own monitor; then the same looks alone, without the engine."""
+    with engine(bench.scratch / "home", Settings(monitor_interval=INTERVAL), in_memory=True) as local:
+        furnish(local, HOSTS)
+        fill(local, HOSTS * VMS)
+        await_(lambda: _looks(local) >= WRITING_LOOKS, "the first looks at every host", pause=0.2)
+        taken = [_interval() for _ in range(few(bench, 3))]
+        local.monitor.stop()
+        alone = [_simulator(local) for _ in range(few(bench, 3))]
+    yield figure(
+        f"{HOSTS} hosts with {VMS} VMs, an interval", "CPU s", taken, f"{PEER}: 0.2 core a host; goal under 5 at one in 10 s"
+    )
+    yield figure("of it the simulator", "CPU s", alone)
+
+
+def _looks(local: LocalEngine) -> int:
+    """How many samples there are of the host that has fewest."""
+    ids = [row.id for row in local.services.store.read().select(HostRow)]
+    return min(len(local.monitor.recent.samples(host_id)) for host_id in ids)
+
+
+def _interval() -> float:
+    """Each host is looked at once in it, wherever it begins."""
+    began = time.process_time()
+    time.sleep(INTERVAL)
+    return time.process_time() - began
+
+
+def _simulator(local: LocalEngine) -> float:
+    hosts = local.services.store.read().select(HostRow)
+    began = time.process_time()
+    for host in hosts:
+        look(local.services, host)
+    return time.process_time() - began
