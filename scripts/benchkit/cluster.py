@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nebula.engine.api.values import Accepted, Call, Query
 from nebula.engine.api.verbs import Engine
 from nebula.engine.local.engine import LocalEngine, own
 from nebula.engine.settings import Settings
+from nebula.errors import NebulaError
 
 HOSTS = 20
 CLIENTS = 8
@@ -33,14 +35,17 @@ def engine(home: Path, settings: Settings = DEFAULTS, *, in_memory: bool = False
     made = own(home, "bench", settings=settings)
     if made is None:
         raise BenchError(f"somebody else owns {home}")
+    transports = made.services.transports
     if in_memory:
-        made.services.transports._world = SimWorld.in_memory()
-    world: SimWorld = made.services.transports.world()
+        transports._world = SimWorld.in_memory()
     try:
         yield made
+    except NebulaError as error:
+        raise BenchError(f"{error} {error.cause}".strip(), hint=error.hint) from error
     finally:
         made.close()
-        world.close()
+        if transports._world is not None:
+            transports._world.close()
 
 
 def new_home(home: Path) -> Path:
@@ -60,10 +65,14 @@ def furnish(target: Engine, hosts: int = HOSTS) -> None:
     finish(target, [target.images.create({"name": "base", "size": 1 << 20, "datastore": "bench"}, CALL)])
 
 
+def _ended(target: Engine, job_id: int) -> bool:
+    return target.jobs.show(job_id).finished
+
+
 def finish(target: Engine, accepted: list[Accepted]) -> None:
     """Wait for what was accepted; BenchError if one of the jobs failed."""
     for job_id in (answer.job_id for answer in accepted if answer.job_id):
-        await_(lambda job_id=job_id: target.jobs.show(job_id).finished, f"job {job_id}")
+        await_(partial(_ended, target, job_id), f"job {job_id}")
         view = target.jobs.show(job_id)
         if view.state != "done":
             raise BenchError(f"the {view.kind} of {view.target} ended as {view.state}: {view.error.get('message', '')}")

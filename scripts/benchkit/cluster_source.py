@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def _require() -> None:
     if importlib.util.find_spec("msgspec") is None:
         raise BenchError(
-            f"{sys.executable} lacks the libraries that nebula needs", hint=f"pip install {ROOT}, or another Python: {ROOT}/.venv"
+            f"{sys.executable} lacks the libraries that nebula needs",
+            hint=f"pip install {ROOT}, or another Python: {ROOT}/.venv",
         )
     if str(ROOT) not in sys.path:
         sys.path.insert(1, str(ROOT))

@@ -1,4 +1,4 @@
-"""From PENDING to RUNNING on 20 simulated hosts without latency: all VMs wait at one moment, the clock ends with the last one."""
+"""From PENDING to RUNNING on 20 simulated hosts without latency: all VMs wait at one moment, the last one ends the clock."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from benchkit.cluster import await_, engine, furnish
 from benchkit.cluster_figure import PEER, few, figure

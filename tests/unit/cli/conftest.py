@@ -68,6 +68,10 @@ class InProcess:
         """Nobody serves in a test."""
         return 0
 
+    def restore(self, _: GlobalOptions, path: str) -> str:
+        """The test's own path comes back."""
+        return path
+
     def finish_jobs(self, _: str) -> int:
         """Nothing is left behind in a test."""
         return 0

@@ -79,7 +79,7 @@ def test_entry_is_restricted_and_renewed(connect: Connect, sshd: Sshd, keys: Pat
 def test_names_are_resolved_where_they_are_compared(connect: Connect, sshd: Sshd, keys: Path) -> None:
     there = connect(user="allowed")
     authorize_peer(there, "node1", sshd.host_line, ["localhost"], "allowed")
-    assert keys.read_text().partition('from=')[2].startswith(('"127.0.0.1', '"::1'))
+    assert keys.read_text().partition("from=")[2].startswith(('"127.0.0.1', '"::1'))
     with pytest.raises(NotFoundError, match="cannot resolve"):
         authorize_peer(there, "node1", sshd.host_line, ["no-such-host.invalid"], "allowed")
 
