@@ -1,4 +1,4 @@
-"""From create to RUNNING on a real host with the image in place: a warm engine, the one-shot command, the bare tools by hand."""
+"""From create to RUNNING on a real host with the image in place: a warm engine, the one-shot command, bare tools by hand."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from benchkit.cluster_socket import client
 from benchkit.daemon import daemon
 from benchkit.figure import Figure
 from benchkit.suite import Bench
+from nebula.engine.api.verbs import Engine
 
 CALM = 2.0
 """Seconds between the last work and the look."""
@@ -32,9 +33,13 @@ def run(bench: Bench) -> Iterator[Figure]:
         for vms in sizes(bench, 1000, large=(10_000,)):
             create([*clients], range(there, vms), hold=False)
             there = vms
-            await_(lambda vms=vms: running(clients[0]) == vms, f"{vms} VMs that run", pause=0.2)  # type: ignore[misc]
+            _await_running(clients[0], vms)
             time.sleep(CALM)
             yield figure(f"after a burst of {vms}", "MiB", [resident(pid)], AFTER)
+
+
+def _await_running(target: Engine, vms: int) -> None:
+    await_(lambda: running(target) == vms, f"{vms} VMs that run", pause=0.2)
 
 
 def _idle(bench: Bench, number: int) -> float:
