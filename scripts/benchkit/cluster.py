@@ -14,7 +14,7 @@ from typing import Any
 from benchkit import cluster_source  # noqa: F401 - finds nebula
 from benchkit.errors import BenchError
 from nebula.drivers.sim.world import SimWorld
-from nebula.engine.api.values import Accepted, Call, JobView, Query
+from nebula.engine.api.values import Accepted, Call, Query
 from nebula.engine.api.verbs import Engine
 from nebula.engine.local.engine import LocalEngine, own
 from nebula.engine.settings import Settings
@@ -76,11 +76,6 @@ def finish(target: Engine, accepted: list[Accepted]) -> None:
         view = target.jobs.show(job_id)
         if view.state != "done":
             raise BenchError(f"the {view.kind} of {view.target} ended as {view.state}: {view.error.get('message', '')}")
-
-
-def _ended(target: Engine, job_id: int) -> JobView:
-    await_(lambda: target.jobs.show(job_id).finished, f"job {job_id}")
-    return target.jobs.show(job_id)
 
 
 def await_(met: Callable[[], bool], what: str, *, seconds: float = PATIENCE, pause: float = 0.01) -> None:

@@ -66,10 +66,10 @@ def report(outcomes: Sequence[Outcome]) -> int:
 
 def _lint(tools: Path, _extra: list[str]) -> list[Phase]:
     return [
-        Phase("ruff", [str(tools / "ruff"), "check", "."], 30),
-        Phase("format", [str(tools / "ruff"), "format", "--check", "."], 30),
+        Phase("ruff", [str(tools / "ruff"), "check", "."], 20),
+        Phase("format", [str(tools / "ruff"), "format", "--check", "."], 20),
         Phase("imports", [str(tools / "lint-imports")], 60),
-        Phase("mypy", [str(tools / "mypy")], 180),
+        Phase("mypy", [str(tools / "mypy")], 150),
     ]
 
 
@@ -77,16 +77,16 @@ def _unit(tools: Path, extra: list[str]) -> list[Phase]:
     parallel = ["-n", "2", "--dist", "loadfile"]
     return [
         Phase("unit", [*_pytest(tools, "not lab and not databases"), *parallel, *extra], 420),
-        Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 180),
+        Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 120),
     ]
 
 
 def _build(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 240)]
+    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 150)]
 
 
 def _lab(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("lab", [*_pytest(tools, "lab"), *extra], 1080)]
+    return [Phase("lab", [*_pytest(tools, "lab"), *extra], 840)]
 
 
 PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {"lint": _lint, "unit": _unit, "build": _build, "lab": _lab}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchkit.cluster import HOSTS, QUIET, engine, furnish
+from benchkit.cluster import HOSTS, PATIENCE, QUIET, engine, furnish
 from benchkit.cluster_figure import PEER, figure
 from benchkit.cluster_fill import fill
 from benchkit.cluster_sizes import sizes
@@ -21,6 +22,8 @@ from nebula.engine.api.tables import Query
 from nebula.engine.local.engine import LocalEngine
 from nebula.rpc.plain import call
 
+CALM = 3.0
+"""Seconds in which a daemon that has just started looks at every host for the first time."""
 PEERS = {
     "list 5000 VMs": f"{PEER}: 125 to 209 ms (summary), 262 to 483 (full)",
     "show one VM": f"{PEER}: 1.6 ms",
@@ -38,8 +41,10 @@ def run(bench: Bench) -> Iterator[Figure]:
                 furnish(local, HOSTS)
             fill(local, vms - there)
             there = vms
+            local.monitor.first_looks(PATIENCE)
             yield from _figures(bench, "in-process", _in_process(local, vms), vms == numbers[-1])
         with daemon(str(bench.program), home, os.environ):
+            time.sleep(CALM)
             yield from _figures(bench, "through the socket", _through_socket(socket_of(home), vms), vms == numbers[-1])
 
 
