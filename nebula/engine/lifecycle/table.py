@@ -168,6 +168,7 @@ TABLE: tuple[Transition, ...] = (
     _now("recover-success", (UNKNOWN, BOOT_FAILURE, PROLOG_MIGRATE_FAILURE, BOOT_MIGRATE_FAILURE), RUNNING),
     _now("host-lost", (RUNNING, UNKNOWN, POWEROFF, SUSPENDED, *FAILURES), HOLD),
     _now("images-ready", (CLONING, CLONING_FAILURE), PENDING),
+    _now("images-ready-hold", (CLONING, CLONING_FAILURE), HOLD),
     _now("images-failed", (CLONING,), CLONING_FAILURE),
     _seen("seen-running", (POWEROFF, SUSPENDED, UNKNOWN, BOOT_FAILURE, BOOT_MIGRATE_FAILURE), RUNNING),
     _seen("seen-off", (RUNNING, UNKNOWN, SUSPENDED), POWEROFF),
@@ -209,5 +210,5 @@ def row_for_job(job: str, transient: Place) -> Transition | None:
     return None
 
 
-_INTERNAL = frozenset({"host-lost", "images-ready", "images-failed"})
+_INTERNAL = frozenset({"host-lost", "images-ready", "images-ready-hold", "images-failed"})
 _INDEX = {(row.verb, place): row for row in TABLE for place in row.sources}

@@ -34,13 +34,14 @@ class Creation:
         """The stored row, with its event."""
         vcpus = whole(template, "VCPU", 1, 1, MAX_VCPUS)
         whole(template.get("GRAPHICS", {}), "PORT", -1, -1, 65535)
+        hold = hold or yes(template.get("SUBMIT_ON_HOLD", ""))
         disks, images = plan(template.get("DISK", []), self._image, lambda: self._home_of_disks(template))
         vm = self._tx.insert(
             VmRow(
                 name=str(template.get("NAME") or "vm"),
                 uuid=self._services.new_uuid(),
                 owner=self._actor,
-                state=int(_first_state(images, hold=hold or yes(template.get("SUBMIT_ON_HOLD", "")))),
+                state=int(_first_state(images, hold=hold)),
                 cpu=hundredths(template, "CPU", float(vcpus)),
                 vcpus=vcpus,
                 memory=mebibytes(template, "MEMORY", DEFAULT_MEMORY_MIB),
@@ -52,7 +53,13 @@ class Creation:
                 datastore_id=disks[0].datastore_id if disks else self._context_home(template),
             )
         )
-        machine = Machine(template=template, disks=disks, nics=self._nics(vm, template), prefer_host=self._host(template))
+        machine = Machine(
+            template=template,
+            disks=disks,
+            nics=self._nics(vm, template),
+            prefer_host=self._host(template),
+            hold=hold,
+        )
         if not template.get("NAME"):
             self._tx.swap(vm, name=f"vm-{vm.id}")
         for image in images:

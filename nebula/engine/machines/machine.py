@@ -39,6 +39,8 @@ class Machine(msgspec.Struct, kw_only=True):
     nics: list[Nic] = msgspec.field(default_factory=list)
     waiting: Waiting | None = None
     prefer_host: int = -1
+    hold: bool = False
+    """It waits on hold once its images are there."""
     left_on: list[int] = msgspec.field(default_factory=list)
     """Hosts on which a migration that failed may have left something."""
     failures: int = 0

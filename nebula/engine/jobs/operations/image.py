@@ -13,7 +13,7 @@ from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations.common import SHARED_COPY, add_copy
 from nebula.engine.lifecycle.moves import move
 from nebula.engine.lifecycle.states import ImageState, VmState
-from nebula.engine.lifecycle.table import CLONING_FAILURE, PENDING
+from nebula.engine.lifecycle.table import CLONING_FAILURE, HOLD, PENDING
 from nebula.engine.machines.disks import image_spec
 from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.store.rows import DatastoreRow, ImageCopyRow, ImageRow, VmRow
@@ -142,7 +142,7 @@ def wake_waiting(tx: Transaction, image: ImageRow, *, good: bool) -> None:
                 disk.format = image.format
         tx.swap(vm, body=body_of(machine))
         if not _missing(tx, [disk.image_id for disk in machine.disks if disk.image_id > 0]):
-            move(tx, vm, PENDING)
+            move(tx, vm, HOLD if machine.hold else PENDING)
 
 
 def _missing(tx: Transaction, ids: list[int]) -> bool:
