@@ -68,8 +68,8 @@ def _lint(tools: Path, _extra: list[str]) -> list[Phase]:
     return [
         Phase("ruff", [str(tools / "ruff"), "check", "."], 20),
         Phase("format", [str(tools / "ruff"), "format", "--check", "."], 20),
-        Phase("imports", [str(tools / "lint-imports")], 60),
-        Phase("mypy", [str(tools / "mypy")], 150),
+        Phase("imports", [str(tools / "lint-imports")], 40),
+        Phase("mypy", [str(tools / "mypy")], 130),
     ]
 
 
@@ -82,11 +82,11 @@ def _unit(tools: Path, extra: list[str]) -> list[Phase]:
 
 
 def _build(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 150)]
+    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 130)]
 
 
 def _lab(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("lab", [*_pytest(tools, "lab"), *extra], 840)]
+    return [Phase("lab", [*_pytest(tools, "lab"), *extra], 900)]
 
 
 PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {"lint": _lint, "unit": _unit, "build": _build, "lab": _lab}
