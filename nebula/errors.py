@@ -17,6 +17,7 @@ NebulaError                      exit 1   code "failed"          OpenNebula ACTI
 ├── InterruptedByUser            exit 130 "interrupted"
 ├── CapacityError                exit 1   "capacity"             no space, no address, no room
 ├── ImageError                   exit 1   "image"                an image that lies, or cannot be read
+├── DamagedError                 exit 1   "damaged"              a backup is not what was stored
 └── CommandError                 exit 1   "command"              a tool on a host answered with an error
 
 A message says what failed, where and why; `hint` is a command to type next. The classes are the contract: fronts map
@@ -160,6 +161,12 @@ class ImageError(NebulaError):
     """An image that is not what it says, that refers to other files, or that cannot be read."""
 
     code = "image"
+
+
+class DamagedError(NebulaError):
+    """A backup is not what was stored."""
+
+    code = "damaged"
 
 
 class CommandError(NebulaError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from nebula.errors import UsageError
 
 LONGEST = 128
 """Characters in a name."""
 _REFUSED = frozenset("'\"`$\\<>|;&*?[]{}!/")
-_RANGE = re.compile(r"[0-9]+\.\.[0-9]+")
+_IDS = re.compile(r"[0-9]+\.\.[0-9]+|[0-9.,]*,[0-9.,]*")
 
 
 def check_name(kind: str, name: str) -> str:
@@ -22,6 +23,15 @@ def check_name(kind: str, name: str) -> str:
             hint=f"use up to {LONGEST} letters, digits, spaces and . _ - + @ : instead",
         )
     return name
+
+
+def near(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three of the known words that are most like the one that was typed; none for a word of unlikely length."""
+    if len(word) > LONGEST:
+        return []
+    import difflib
+
+    return difflib.get_close_matches(word, sorted(set(known)), n=3, cutoff=0.6)
 
 
 def _problem(name: str) -> str:
@@ -38,7 +48,7 @@ def _problem(name: str) -> str:
 def _mistakable(name: str) -> str:
     if name[0] in "-.":
         return f"it begins with {name[0]!r}, like an option or a hidden file"
-    if name.isdigit() or _RANGE.fullmatch(name):
+    if name.isdigit() or _IDS.fullmatch(name):
         return "it would be taken for an id"
     return ""
 

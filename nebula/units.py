@@ -27,13 +27,18 @@ def parse_size(text: str, *, unit: str = "", what: str = "size") -> int:
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"{text!r} is not a {what}", hint="write it like 512M, 2G or 1.5T")
+        raise UsageError(f"{text[:60]!r} is no {what}", hint="write it like 512M, 2G or 1.5T")
     factor = _FACTORS[(found[3] or found[4] or unit).upper()]
     fraction = found[2] or ""
     value = int(found[1]) * factor + int(fraction or 0) * factor // int(f"1{'0' * len(fraction)}")
     if value > LARGEST:
-        raise UsageError(f"{text!r} is too large for a {what}", hint="write it like 512M, 2G or 1.5T")
+        raise UsageError(f"{text[:60]!r} is too much: no {what}", hint="write it like 512M, 2G or 1.5T")
     return value
+
+
+def can_be_size(text: str) -> bool:
+    """Whether `parse_size` might take the text."""
+    return _SIZE.fullmatch(text.strip()) is not None
 
 
 def parse_mib(text: str, *, what: str = "amount of memory") -> int:

@@ -33,6 +33,8 @@ class Tally:
 
     def failed(self, name: str, error: NebulaError) -> None:
         """Print it and remember its exit status."""
+        if self._context.results:
+            self._context.results.failed(name, error)
         self.statuses.append(report.error(self._context, error, of="" if self._single else name))
 
     def status(self) -> int:
@@ -44,16 +46,21 @@ class Tally:
         return self.statuses[0] if len(set(self.statuses)) == 1 else 1
 
 
-def each(context: Context, line: Invocation, act: Act, *, words: Sequence[str] = (), done: str = "") -> int:
-    """Do it to every object that the command's `refs` mean; `done` is the word for a result ("powered off")."""
+def each(
+    context: Context, line: Invocation, act: Act, *, words: Sequence[str] = (), noun: str = "", done: str = "",
+    finish: Finish | None = None,
+) -> int:  # fmt: skip
+    """Do it to every object that the command's `refs` mean, or the `words`, of the command's noun or another; `done` is the
+    word for a result ("powered off"), which `finish` finds for what no job was filed for.
+    """
     wanted = words or line.texts("refs") or (line.text("ref"),)
     with context.changer() as engine:
-        targets, missing = resolve(engine, line.command.noun, wanted)
+        targets, missing = resolve(engine, noun or line.command.noun, wanted)
         tally = Tally(context, single=len(targets) + len(missing) == 1)
         for word, error in missing:
             tally.failed(word, error)
         done = done or f"{line.command.name} done"
-        return _Run(context, line, engine, tally, done).carry_out(targets, act)
+        return _Run(context, line, engine, tally, done, finish=finish).carry_out(targets, act)
 
 
 def make(
@@ -81,9 +88,13 @@ class _Run:
         accepted: list[Accepted] = []
         for item in work:
             try:
-                accepted.append(act(self._engine, item.ref, self._context.call(dry_run=self._dry)))
+                answer = act(self._engine, item.ref, self._context.call(dry_run=self._dry))
             except NebulaError as error:
                 self._tally.failed(item.name, error)
+            else:
+                accepted.append(answer)
+                if self._context.results:
+                    self._context.results.accepted(item.ref, answer)
         if self._dry:
             self._print_would(accepted)
         elif self._context.options.no_wait:
@@ -101,20 +112,24 @@ class _Run:
     def _print_jobs(self, accepted: Sequence[Accepted]) -> None:
         for answer in accepted:
             self._tally.done += 1
-            if answer.job_id:
-                self._context.write(str(answer.job_id))
-                self._context.say(f"{answer.kind} {answer.name} ({answer.id}): job {answer.job_id}")
-            elif self._ids:
+            for job in answer.jobs:
+                self._context.write(str(job))
+                self._context.say(f"{answer.kind} {answer.name} ({answer.id}): job {job}")
+            if not answer.jobs and self._ids:
                 self._context.write(str(answer.id))
 
     def _wait(self, accepted: Sequence[Accepted]) -> None:
-        by_job = {answer.job_id: answer for answer in accepted if answer.job_id}
+        by_job = {job: answer for answer in accepted for job in answer.jobs}
+        left = {answer.jobs: set(answer.jobs) for answer in accepted}
 
         def ended(view: JobView) -> None:
-            if view.state == "done":
-                self._succeeded(by_job[view.id], self._done)
-            else:
-                self._tally.failed(by_job[view.id].name, job_error(view))
+            answer = by_job[view.id]
+            if view.state != "done":
+                self._tally.failed(answer.name, job_error(view))
+                return
+            left[answer.jobs].discard(view.id)
+            if not left[answer.jobs]:
+                self._succeeded(answer, self._done)
 
         Waiter(self._context, self._engine).wait(list(by_job), ended)
         for answer in accepted:
@@ -146,5 +161,8 @@ def job_error(view: JobView) -> NebulaError:
         error.hint = error.hint or f"nebula job log {view.id}"
         return error
     if view.state == "cancelled":
-        return InterruptedByUser(f"job {view.id} ({view.kind}) was cancelled", cause=str(view.error.get("message", "")))
+        cause = "; ".join(str(view.error[key]) for key in ("message", "cause") if view.error.get(key))
+        return InterruptedByUser(
+            f"job {view.id} ({view.kind}) was cancelled", cause=cause, hint=str(view.error.get("hint", ""))
+        )
     return NebulaError(f"job {view.id} ({view.kind}) failed", hint=f"nebula job log {view.id}")

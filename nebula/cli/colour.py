@@ -14,6 +14,9 @@ STATES = {
     "ERROR": "red",
     "OFFLINE": "dim",
     "POWEROFF": "dim",
+    "SUSPENDED": "dim",
+    "STOPPED": "dim",
+    "UNDEPLOYED": "dim",
 }
 
 

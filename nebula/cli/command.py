@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["flag", "text", "integer", "many"]
 """flag: no value; many: repeatable text."""
+Risk = Literal["", "asks", "destroys"]
+"""What the dashboard does before: asks: a dialog; destroys: what is lost is named first."""
 
 
 class Argument(NamedTuple):
@@ -55,6 +57,11 @@ class Command(NamedTuple):
     rest: bool = False
     """Everything behind `--` is kept as it stands."""
     hidden: bool = False
+    key: str = ""
+    """The dashboard's key for it, on the screen of the objects that it is about."""
+    risk: Risk = ""
+    terminal: bool = False
+    """Talks with whoever types it, or runs until it is ended: the dashboard steps aside meanwhile."""
 
     @property
     def path(self) -> str:
@@ -77,10 +84,11 @@ GLOBALS = (
     Option("--color", "When to colour.", metavar="WHEN", choices=("auto", "always", "never")),
     Option("--debug", "Show Python's traceback of an unexpected error.", "flag"),
 )
+DRY_RUN = Option("--dry-run", "Check everything, print what would be done, change nothing.", "flag")
 WAITING = (
     Option("--wait", "Wait until the work is done (this is what happens anyway).", "flag"),
     Option("--no-wait", "Print the job's id and return.", "flag"),
-    Option("--dry-run", "Check everything, print what would be done, change nothing.", "flag"),
+    DRY_RUN,
 )
 
 

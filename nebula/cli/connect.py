@@ -9,20 +9,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nebula import timeouts
 from nebula.cli.options import GlobalOptions
-from nebula.engine.home import choose, owner
+from nebula.engine.home import SYSTEM_HOME, choose, in_change, owner
+from nebula.errors import DeniedError, OwnerError
 
 if TYPE_CHECKING:
+    from nebula.cli.hosting import Hosting
     from nebula.engine.api.tables import Listing, Query
     from nebula.engine.api.verbs import Engine
-    from nebula.engine.local.engine import LocalEngine
+    from nebula.rpc.link import Heir
 
+_PAUSE, _RUNNER_AGAIN = 0.05, 3.0
+"""Seconds between two looks for an owner, and until another runner is started: the one before may have come and gone."""
 RUNNER = "__runner"
 """The argument with which this program runs what is left of a home's jobs and ends."""
 
@@ -33,20 +37,42 @@ def home_of(options: GlobalOptions) -> Path:
 
 
 def reader(options: GlobalOptions) -> Engine:
-    """An engine to read from: the owner's, else the file alone. A home that does not exist yet is made."""
+    """An engine to read from: the owner's, else the file alone. A home that does not exist yet is made, and an older
+    program's brought up.
+    """
     home = home_of(options)
+    if is_guest(home):
+        return _as_guest(home)
     if owner(home):
         remote = _client(home, timeouts.SOCKET_ANSWER)
         if remote is not None:
             return remote
-    from nebula.engine.local.engine import own, read_only
+    from nebula.engine.local.engine import bring_up, own, read_only
+    from nebula.engine.store.schema import behind
 
     url = database_url()
-    if not url and not (home / "nebula.db").exists():
+    until = time.monotonic() + timeouts.OWNER_HANDOVER
+    while not url and not (home / "nebula.db").exists() and time.monotonic() < until:
         fresh = own(home, "command")
-        if fresh is not None:
+        if fresh is None:
+            time.sleep(_PAUSE)  # somebody else is making it
+        else:
             fresh.close()
-    return read_only(home, url=url)
+    found = read_only(home, url=url)
+    if behind(found.services.store.read()):
+        found.close()
+        bring_up(home, url=url)  # where another process owns it now, that one does
+        found = read_only(home, url=url)
+    return found
+
+
+def replay(files: Sequence[Mapping[str, Any]], changes: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Plans for snapshots from files; no engine is needed."""
+    import msgspec
+
+    from nebula.engine.drs.replay import replay as plan_all
+
+    return [msgspec.to_builtins(plan) for plan in plan_all(files, changes)]
 
 
 class Lister(Protocol):
@@ -64,50 +90,99 @@ class Lister(Protocol):
 def lister(options: GlobalOptions) -> tuple[Lister, bool]:
     """The quickest way to a list, and whether an engine runs: its socket, else the file alone."""
     home = home_of(options)
+    if is_guest(home):
+        from nebula.cli.remote_lists import RemoteLists
+        from nebula.rpc.paths import SYSTEM_SOCKET
+
+        return RemoteLists(SYSTEM_SOCKET, lambda: _engine_lists(options)), True
     running = bool(owner(home))
     if running:
         path = _socket(home)
         if path is not None:
             from nebula.cli.remote_lists import RemoteLists
 
-            return RemoteLists(path, lambda: _file_lists(home)), True
-    path = home / "nebula.db"
-    if path.exists() and not database_url():
-        return _file_lists(home), running
-    from nebula.cli.remote_lists import EngineLists
-
-    return EngineLists(reader(options)), running
+            return RemoteLists(path, lambda: _file_lists(home, options)), True
+    if (home / "nebula.db").exists() and not database_url():
+        return _file_lists(home, options), running
+    return _engine_lists(options), running
 
 
-def _file_lists(home: Path) -> Lister:
+def _file_lists(home: Path, options: GlobalOptions) -> Lister:
     from nebula.engine.quick import FileLists
 
-    return FileLists(home / "nebula.db")
+    return FileLists(home / "nebula.db", lambda: _engine_lists(options))
+
+
+def _engine_lists(options: GlobalOptions) -> Lister:
+    from nebula.cli.remote_lists import EngineLists
+
+    return EngineLists(reader(options))
 
 
 @contextmanager
 def changer(options: GlobalOptions) -> Iterator[Engine]:
     """An engine to change things with; see the module."""
+    from nebula.cli.hosting import as_interrupt
+
+    with as_interrupt():
+        home = home_of(options)
+        engine, hosting = (_as_guest(home), None) if is_guest(home) else _changer(home, quiet=options.quiet)
+        try:
+            yield engine
+            if hosting is not None and not options.no_wait:
+                hosting.wait_idle()
+        finally:
+            engine.close()
+            if hosting is not None:
+                hosting.end()
+
+
+def _changer(home: Path, *, quiet: bool) -> tuple[Engine, Hosting | None]:
+    """A client of whoever owns the home, which may be this process. UnreachableError when the owner does not answer."""
+    from nebula.cli.hosting import Hosting
     from nebula.engine.local.engine import own
 
-    home = home_of(options)
-    deadline = time.monotonic() + timeouts.OWNER_HANDOVER
+    began = time.monotonic()
+    until = began + timeouts.OWNER_HANDOVER
     while True:
         mine = own(home, "command", url=database_url())
-        if mine is not None:
-            with _serving(mine, options):
-                yield mine
-            return
-        remote = _client(home, timeouts.SOCKET_ANSWER, take_over=True)
+        hosting = Hosting(mine, start_runner, quiet=quiet) if mine is not None else None
+        try:
+            remote = _client(home, timeouts.SOCKET_ANSWER, take_over=True)
+        except BaseException:
+            if hosting is not None:
+                hosting.end()
+            raise
         if remote is not None:
-            try:
-                yield remote
-            finally:
-                remote.close()
-            return
-        if time.monotonic() > deadline:
+            return remote, hosting
+        if hosting is not None:
+            hosting.end()
+        if in_change(owner(home)):
+            until = min(time.monotonic() + timeouts.OWNER_HANDOVER, began + timeouts.OWNER_CHANGE)
+        if time.monotonic() > until:
             raise _silent_owner(home)
-        time.sleep(0.05)
+        time.sleep(_PAUSE)
+
+
+def is_guest(home: Path) -> bool:
+    """Whether the home is the system's and not ours to open: then its engine is asked, or nobody."""
+    return home == SYSTEM_HOME and os.geteuid() != 0 and not os.access(home, os.W_OK)
+
+
+def _as_guest(home: Path) -> Engine:
+    """A client of the system's engine. UnreachableError where none runs, DeniedError where we may not ask it."""
+    from nebula.errors import UnreachableError
+    from nebula.rpc.client import try_connect
+    from nebula.rpc.paths import SYSTEM_SOCKET
+
+    remote = try_connect(SYSTEM_SOCKET, timeouts.SOCKET_ANSWER)
+    if remote is None:
+        raise UnreachableError(
+            f"no engine runs for {home}, and only administrators may be one",
+            cause=f"nobody answers at {SYSTEM_SOCKET}",
+            hint="sudo systemctl start nebula; or a home of your own: nebula --home DIRECTORY …",
+        )
+    return remote
 
 
 def serve(options: GlobalOptions) -> int:
@@ -124,8 +199,27 @@ def finish_jobs(home: str) -> int:
     return run(Path(home), "runner", url=database_url(), until_idle=True)
 
 
-def restore(options: GlobalOptions, path: str) -> str:
-    """Put a copy in the database's place, as the home's owner; OwnerError while an engine runs."""
+def terminate_owner(options: GlobalOptions) -> int:
+    """Send SIGTERM to whoever owns the home, and return its process id. OwnerError if nobody does, DeniedError if it is
+    not ours to end.
+    """
+    import signal
+
+    home = home_of(options)
+    number = int(owner(home).get("pid", 0))
+    if not number:
+        raise OwnerError(f"no engine runs in {home}", hint="nebula status")
+    try:
+        os.kill(number, signal.SIGTERM)
+    except PermissionError as error:
+        raise DeniedError(f"process {number} cannot be stopped", cause=str(error), hint="sudo nebula daemon stop") from error
+    return number
+
+
+def restore(options: GlobalOptions, path: str, *, dry_run: bool = False) -> str:
+    """Put a copy in the database's place, as the home's owner; OwnerError while an engine runs. A dry run only looks whether
+    that is possible.
+    """
     from nebula.engine.home import Ownership, prepare, refuse_second
     from nebula.engine.store.backup import restore as put_back
     from nebula.engine.store.database import parse_url
@@ -136,7 +230,7 @@ def restore(options: GlobalOptions, path: str) -> str:
     if not ownership.take("restore"):
         raise refuse_second(home)
     try:
-        aside = put_back(parse_url(database_url(), home), Path(path))
+        aside = put_back(parse_url(database_url(), home), Path(path), dry_run=dry_run)
     finally:
         ownership.release()
     return str(aside) if aside else ""
@@ -145,24 +239,6 @@ def restore(options: GlobalOptions, path: str) -> str:
 def database_url() -> str:
     """NEBULA_DATABASE: another database than the home's own file. In the environment, so that no process list shows it."""
     return os.environ.get("NEBULA_DATABASE", "")
-
-
-@contextmanager
-def _serving(engine: LocalEngine, options: GlobalOptions) -> Iterator[None]:
-    """Serve the home while the command works; then stay until no job is runnable, or leave them to a runner."""
-    from nebula.cli.daemon import make_server
-
-    server = make_server(engine)
-    try:
-        yield
-        if not options.no_wait:
-            engine.wait_idle(float("inf"))
-    finally:
-        server.stop()
-        left = not engine.idle()
-        engine.close()
-        if left:
-            start_runner(engine.services.home)
 
 
 def start_runner(home: Path) -> None:
@@ -189,7 +265,25 @@ def _client(home: Path, timeout: float, *, take_over: bool = False) -> Engine | 
         return None
     from nebula.rpc.client import try_connect
 
-    return try_connect(path, timeout, take_over=(lambda: start_runner(home)) if take_over else None)
+    return try_connect(path, timeout, take_over=_Succession(home) if take_over else None)
+
+
+class _Succession:
+    """The next owner of the home, for a client that lost the one before: a runner is started when there is none."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._again = 0.0
+
+    def __call__(self) -> Heir:
+        from nebula.rpc.link import Heir
+
+        found = owner(self._home)
+        told = found.get("socket")
+        if not found and time.monotonic() >= self._again:
+            self._again = time.monotonic() + _RUNNER_AGAIN
+            start_runner(self._home)
+        return Heir(Path(str(told)) if told else None, in_change(found))
 
 
 def _socket(home: Path) -> Path | None:

@@ -11,7 +11,7 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nebula.errors import NebulaError, UsageError
 
@@ -25,11 +25,18 @@ _READ = 0.2
 _CHUNK = 4096
 
 
+class Ending(NamedTuple):
+    """How a console ended: the person left it, it closed by itself, or a signal came; and that in words."""
+
+    how: Literal["left", "closed", "signal"]
+    words: str
+
+
 class _Signalled(Exception):
     """SIGTERM or SIGHUP came."""
 
 
-def attach(stream: ByteStream, keyboard: int, screen: int) -> str:
+def attach(stream: ByteStream, keyboard: int, screen: int) -> Ending:
     """Join the console and two file descriptors until Ctrl-], the end of the console, or a signal; says which it was.
 
     UsageError if the keyboard is no terminal.
@@ -40,7 +47,7 @@ def attach(stream: ByteStream, keyboard: int, screen: int) -> str:
         try:
             return _Session(stream, keyboard, screen).run()
         except _Signalled as signalled:
-            return str(signalled)
+            return Ending("signal", str(signalled))
 
 
 @contextmanager
@@ -79,7 +86,7 @@ class _Session:
         self._ended = ""
         self._problem: NebulaError | None = None
 
-    def run(self) -> str:
+    def run(self) -> Ending:
         """Until somebody ends it."""
         reader = threading.Thread(target=self._bring, name="console", daemon=True)
         reader.start()
@@ -105,19 +112,19 @@ class _Session:
         if not self._stopping.is_set():
             os.write(self._waker, b".")
 
-    def _type(self) -> str:
+    def _type(self) -> Ending:
         while True:
             ready, _, _ = select.select([self._keyboard, self._wake], [], [])
             if self._wake in ready:
                 if self._problem is not None:
                     raise self._problem
-                return self._ended
+                return Ending("closed", self._ended)
             typed = os.read(self._keyboard, _CHUNK)
             before, leave, _ = typed.partition(LEAVE)
             if before:
                 self._stream.write(before)
             if leave or not typed:
-                return "left the console"
+                return Ending("left", "left the console")
 
 
 def write_all(descriptor: int, data: bytes, write: Callable[[int, bytes], int] = os.write) -> None:

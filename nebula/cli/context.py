@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from nebula.cli.options import GlobalOptions
+from nebula.cli.output.text import printable
 
 if TYPE_CHECKING:
     from nebula.cli.connect import Lister
-    from nebula.engine.api.values import Call
+    from nebula.engine.api.values import Accepted, Call
     from nebula.engine.api.verbs import Engine
+    from nebula.errors import NebulaError
 
 
 class Connect(Protocol):
@@ -38,8 +40,16 @@ class Connect(Protocol):
         """Be the daemon; returns the exit status."""
         ...
 
-    def restore(self, options: GlobalOptions, path: str) -> str:
+    def terminate_owner(self, options: GlobalOptions) -> int:
+        """Send SIGTERM to the process that owns the home; its id."""
+        ...
+
+    def restore(self, options: GlobalOptions, path: str, *, dry_run: bool = False) -> str:
         """Put a copy of the database in its place; where the one that was there is now, "" if there was none."""
+        ...
+
+    def replay(self, files: Sequence[Mapping[str, Any]], changes: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Plans for snapshots from files; no engine is needed."""
         ...
 
     def finish_jobs(self, home: str) -> int:
@@ -47,8 +57,20 @@ class Connect(Protocol):
         ...
 
 
+class Results(Protocol):
+    """Somebody who wants to know, object by object, what came of a command that changes something."""
+
+    def accepted(self, ref: str, answer: Accepted) -> None:
+        """The engine took it."""
+        ...
+
+    def failed(self, name: str, error: NebulaError) -> None:
+        """It was refused, or failed."""
+        ...
+
+
 class Context:
-    """One run of the program. `new_key` makes idempotency keys."""
+    """One run of the program. `new_key` makes idempotency keys; `results` hears of each object."""
 
     def __init__(
         self,
@@ -60,13 +82,16 @@ class Context:
         environ: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
         new_key: Callable[[], str] = lambda: os.urandom(16).hex(),
+        results: Results | None = None,
     ) -> None:
         self.options, self.connect = options, connect
         self.out: TextIO = out or sys.stdout
         self.err: TextIO = err or sys.stderr
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
-        self.now, self.monotonic, self.new_key = now, monotonic, new_key
+        self.now, self.monotonic, self.pause, self.new_key = now, monotonic, pause, new_key
+        self.results = results
 
     @contextmanager
     def reader(self) -> Iterator[Engine]:
@@ -101,10 +126,13 @@ class Context:
         return Call(actor=name, key=self.new_key(), dry_run=dry_run)
 
     def say(self, text: str) -> None:
-        """A line of talk, on stderr, after the data that was written before it; nothing with --quiet."""
+        """A line of talk, on stderr, after the data that was written before it; nothing with --quiet. It may hold a
+        host's words, so nothing in it moves the cursor. Work does not end because nobody listens.
+        """
         self.out.flush()
         if not self.options.quiet:
-            print(text, file=self.err, flush=True)
+            with suppress(OSError):
+                print("\n".join(printable(line) for line in text.split("\n")), file=self.err, flush=True)
 
     def width(self) -> int:
         """Columns of the terminal that stdout is; 0 if it is none."""
@@ -114,6 +142,13 @@ class Context:
             return os.get_terminal_size(self.out.fileno()).columns
         except OSError:
             return 80
+
+    def height(self) -> int:
+        """Lines of that terminal."""
+        try:
+            return os.get_terminal_size(self.out.fileno()).lines
+        except OSError:
+            return 24
 
     def colours(self, stream: TextIO) -> bool:
         """Whether to colour what goes to the stream: --color, then NO_COLOR, then FORCE_COLOR, then whether it is a

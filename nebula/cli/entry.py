@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from nebula.cli import fastparse
+from nebula.cli import fastparse, streams
 from nebula.cli.invocation import Invocation
 from nebula.cli.options import GlobalOptions
-from nebula.errors import NebulaError
+from nebula.errors import NebulaError, UsageError
 
 if TYPE_CHECKING:
     from nebula.cli.context import Connect, Context
@@ -30,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     connect = cast("Connect", _Lazy())
+    streams.steady()
     if words[:1] == ["__complete"]:
         from nebula.cli.completion.candidates import run_completion
 
@@ -45,25 +45,33 @@ def run(words: Sequence[str], context_for: Callable[[GlobalOptions], Context]) -
     try:
         line = parse(words)
         if isinstance(line, int):
-            return line
-        context = context_for(line.options)
-        return handler(line)(context, line)
+            status = line
+        else:
+            context = context_for(line.options)
+            status = handler(line)(context, line)
     except Exception as problem:
-        return _failed(context, problem)
+        status = _failed(context, problem)
     except KeyboardInterrupt:
-        return 130
-    finally:
-        _flush()
+        status = 130
+    lost = streams.lost()
+    return status if lost is None else _unwritten(context, lost, status)
 
 
 def parse(words: Sequence[str]) -> Invocation | int:
     """By the fast parser, else by Typer. UsageError for a line that makes no sense."""
+    odd = next((word for word in words if not _is_text(word)), None)
+    if odd is not None:
+        raise UsageError(f"{odd[:60]!a} is not text in UTF-8", hint="type it again; a file of such a name must be renamed")
     line = fastparse.parse(words)
     if line is not None:
         return line
     from nebula.cli import typerfront
 
     return typerfront.parse(words)
+
+
+def _is_text(word: str) -> bool:
+    return word.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def handler(line: Invocation) -> Handler:
@@ -75,22 +83,24 @@ def handler(line: Invocation) -> Handler:
 def _failed(context: Context, problem: Exception) -> int:
     from nebula.cli import report
 
-    if isinstance(problem, BrokenPipeError):
-        return report.broken_pipe()
+    if isinstance(problem, OSError) and streams.of_output(problem):
+        streams.lost()
+        return _unwritten(context, problem, 0)
     if isinstance(problem, NebulaError):
         return report.error(context, problem)
     return report.unexpected(context, problem)
+
+
+def _unwritten(context: Context, lost: OSError, status: int) -> int:
+    """The exit status where data went nowhere: a reader that left (`| head`) is no error."""
+    from nebula.cli import report
+
+    if isinstance(lost, BrokenPipeError):
+        return status or report.broken_pipe()
+    return report.error(context, NebulaError("stdout cannot be written to", cause=str(lost), hint="df -h, or > another file"))
 
 
 def _context(options: GlobalOptions, connect: Connect) -> Context:
     from nebula.cli.context import Context
 
     return Context(options, connect)
-
-
-def _flush() -> None:
-    """Write what is buffered; a reader that left (`| head`) is no error, and Python shall not complain at exit."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

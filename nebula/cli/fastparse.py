@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nebula.cli import table
+from nebula.cli import streams, table
 from nebula.cli.command import GLOBALS, Argument, Command, Option, options_of
 from nebula.cli.invocation import Invocation
 from nebula.cli.options import GlobalOptions
@@ -22,6 +22,10 @@ def parse(argv: Sequence[str]) -> Invocation | None:
     """The invocation, or None where Typer has to look. UsageError for values that the table refuses."""
     noun = ""
     options, rest = _leading(GlobalOptions(), list(argv))
+    if not rest and streams.terminal():
+        rest = ["tui"]
+    if rest == ["--version"]:
+        rest = ["version"]
     if rest and table.noun_named(rest[0]) is not None:
         noun, rest = rest[0], rest[1:]
         options, rest = _leading(options, rest)

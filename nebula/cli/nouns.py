@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing, Query
     from nebula.engine.api.verbs import Engine
 
     Findings = list[Finding]
 
-_ATTRIBUTES = {"vm": "vms"}
+_ATTRIBUTES = {"vm": "vms", "drs": "drs"}
 
 
 class Part(Protocol):
@@ -25,6 +27,10 @@ class Part(Protocol):
         ...
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
+        """See the engine's verbs."""
+        ...
+
+    def update(self, ref: str, changes: Mapping[str, object], call: Call) -> Accepted:
         """See the engine's verbs."""
         ...
 

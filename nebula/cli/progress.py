@@ -89,8 +89,8 @@ class Bars:
 def describe(job: JobView) -> str:
     """vm.deploy web: copy image (2 of 5)."""
     head = printable(f"{job.kind} {job.target}")
-    if job.state == "waiting":
-        why = str(job.error.get("message", ""))
+    why = str(job.error.get("message", ""))
+    if job.state == "waiting" and (why or not job.not_before):  # else it only looks again, many times a second
         until = f"tried again at {local_time(job.not_before)}" if job.not_before else "waits"
         return f"{head}: {until}: {printable(why)}" if why else f"{head}: {until}"
     if job.state == "ready":

@@ -24,7 +24,7 @@ class RemoteLists:
     def list(self, noun: str, query: Query) -> Listing:
         """See Lister.list."""
         try:
-            columns, rows, as_of = call(self._path, f"{noun}.list", {"query": list(query)})
+            columns, rows, as_of = call(self._path, f"{noun}.{_verb(noun)}", {"query": list(query)})
         except UnreachableError:
             other = self._fallback()
             try:
@@ -45,9 +45,16 @@ class EngineLists:
 
     def list(self, noun: str, query: Query) -> Listing:
         """See Lister.list."""
-        found: Listing = getattr(self._engine, f"{noun}s").list(query)
+        from nebula.cli.nouns import part
+
+        found: Listing = getattr(part(self._engine, noun), _verb(noun))(query)
         return found
 
     def close(self) -> None:
         """Close the engine."""
         self._engine.close()
+
+
+def _verb(noun: str) -> str:
+    """Events had another `list` before they were listed like everything else."""
+    return "table" if noun == "event" else "list"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from nebula.cli.changes import job_error
-from nebula.cli.waiting import Waiter
+from nebula.cli.waiting import Waiter, looks
 from nebula.engine.api.tables import Query
 from nebula.engine.lifecycle.states import place_name
 from nebula.errors import CapacityError, ConflictError, NebulaError
@@ -31,7 +30,7 @@ def settle(context: Context, engine: Engine, accepted: Accepted) -> str:
     """What to say of a VM that runs now. CapacityError if no host takes it for now, the job's error if it failed."""
     start = context.monotonic()
     try:
-        for now in _moments(engine, accepted.id):
+        for now in looks(engine, lambda: _look(engine, accepted.id)):
             if now.state == "RUNNING" and not now.job:
                 return f"runs on {now.host}"
             if now.job:
@@ -45,13 +44,6 @@ def settle(context: Context, engine: Engine, accepted: Accepted) -> str:
         context.say(f"vm {accepted.name} goes on; follow it with: nebula vm wait {accepted.id} RUNNING")
         raise
     return "created"
-
-
-def _moments(engine: Engine, vm: int) -> Iterator[_Now]:
-    after = engine.system.status().last_event
-    yield _look(engine, vm)
-    for _ in engine.events.follow(after):
-        yield _look(engine, vm)
 
 
 def _look(engine: Engine, vm: int) -> _Now:
@@ -71,7 +63,7 @@ def _waits(engine: Engine, accepted: Accepted) -> NebulaError:
     waiting = engine.vms.describe(str(accepted.id)).body.get("waiting") or {}
     hosts = "; ".join(f"{host}: {why}" for host, why in sorted((waiting.get("hosts") or {}).items())[:5])
     return CapacityError(
-        f"VM {accepted.name} ({accepted.id}) is created and waits for a host",
+        f"VM {accepted.name} ({accepted.id}) waits for a host",
         cause=": ".join(text for text in (str(waiting.get("summary", "")), hosts) if text),
         hint=f"nebula vm describe {accepted.id}",
     )

@@ -24,6 +24,7 @@ Environment=NEBULA_HOME={home}
 Restart=on-failure
 RestartSec=2
 TimeoutStopSec=120
+WatchdogSec=120
 KillMode=mixed
 {writable}RuntimeDirectory=nebula
 RuntimeDirectoryMode=0755

@@ -13,8 +13,9 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from nebula.cli import table
+from nebula.cli import mistakes, table
 from nebula.cli.command import GLOBALS, Argument, Command, Noun, Option, options_of
+from nebula.cli.completion.candidates import locate
 from nebula.cli.invocation import Invocation
 from nebula.cli.options import GlobalOptions
 from nebula.cli.values import globals_from, invocation
@@ -33,7 +34,7 @@ def parse(argv: Sequence[str]) -> Invocation | int:
     try:
         answer = get_command(application()).main(list(argv), prog_name="nebula", standalone_mode=False)
     except typer.TyperException as error:
-        raise UsageError(error.format_message().replace("\n", " "), hint=_help_line(error)) from error
+        raise _mistake(argv, error) from error
     return answer if isinstance(answer, Invocation) else int(answer or 0)
 
 
@@ -47,7 +48,16 @@ def application() -> typer.Typer:
     return app
 
 
-class _Root(TyperGroup):
+class _Nouns(TyperGroup):
+    """A group that says in our words what it does not know."""
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise mistakes.unknown_word("" if isinstance(self, _Root) else str(self.name), args[0])
+        return super().resolve_command(ctx, args)
+
+
+class _Root(_Nouns):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002 - Typer's signature
         return [*(noun.name for noun in table.NOUNS), *(command.name for command in table.commands("") if not command.hidden)]
 
@@ -61,10 +71,9 @@ class _Root(TyperGroup):
 
 def _noun(noun: Noun) -> typer.Typer:
     app = typer.Typer(
-        name=noun.name, help=noun.help, add_completion=False, no_args_is_help=True, rich_markup_mode=None,
-        context_settings=_SETTINGS,
+        name=noun.name, cls=_Nouns, help=noun.help, add_completion=False, rich_markup_mode=None, context_settings=_SETTINGS,
     )  # fmt: skip
-    app.callback()(_globals_callback())
+    app.callback(invoke_without_command=True)(_globals_callback())
     for command in table.commands(noun.name):
         _add(app, command)
     return app
@@ -72,7 +81,11 @@ def _noun(noun: Noun) -> typer.Typer:
 
 def _add(app: typer.Typer, command: Command) -> typer.Typer:
     app.command(
-        command.name, help=f"{command.help}\n\nExample:\n\n{command.example}", hidden=command.hidden, context_settings=_SETTINGS
+        command.name,
+        help=f"{command.help}\n\nExample:\n\n{command.example}",
+        short_help=command.help,
+        hidden=command.hidden,
+        context_settings=_SETTINGS,
     )(_leaf(command))
     return app
 
@@ -86,8 +99,9 @@ def _leaf(command: Command) -> Callable[..., Any]:
 
 
 def _globals_callback() -> Callable[..., Any]:
-    def call(ctx: typer.Context, **words: Any) -> None:
+    def call(ctx: typer.Context, **words: Any) -> int | None:
         ctx.obj = globals_from(words, GLOBALS, ctx.obj or GlobalOptions())
+        return None if ctx.invoked_subcommand is not None else _usage(ctx)
 
     return _declared(call, [_option(option) for option in GLOBALS])
 
@@ -135,6 +149,20 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def _help_line(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    return f"{context.command_path if context else 'nebula'} --help"
+def _usage(ctx: typer.Context) -> int:
+    """A noun alone does nothing: say what there is, where it cannot be taken for data."""
+    typer.echo(ctx.get_help(), err=True)
+    return UsageError.exit_status
+
+
+def _mistake(argv: Sequence[str], error: typer.TyperException) -> UsageError:
+    """Typer's error in our words. Its classes are private; what they carry tells them apart."""
+    place = locate(argv)
+    path = " ".join(["nebula", *(place.command.path.split() if place.command else [place.noun] if place.noun else [])])
+    if hasattr(error, "possibilities"):
+        return mistakes.unknown_option(path, place.command, str(getattr(error, "option_name", "")))
+    if hasattr(error, "param_type"):
+        parameter: Any = getattr(error, "param", None)
+        return mistakes.missing(path, place.command, str(getattr(parameter, "name", "") or "an argument"))
+    text = error.format_message().replace("\n", " ").rstrip(".")
+    return UsageError(f"{path}: {text[:1].lower()}{text[1:]}", hint=f"{path} --help")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nebula.cli.progress import Bars, Lines, View
 from nebula.errors import TimedOutError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nebula.engine.api.values import JobView
     from nebula.engine.api.verbs import Engine
 
+T = TypeVar("T")
 _LOOK = 0.5
 """Seconds between two looks at a job that moves without events (bytes copied)."""
 
@@ -63,6 +64,14 @@ class Waiter:
                 pending.remove(job)
                 with view.aside():
                     ended(found)
+
+
+def looks(engine: Engine, look: Callable[[], T]) -> Iterator[T]:
+    """What a look finds: at once, and again whenever something happened or a while passed."""
+    after = engine.system.status().last_event
+    yield look()
+    for _ in engine.events.follow(after):
+        yield look()
 
 
 def _too_late(pending: Sequence[int]) -> TimedOutError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nebula.cli import attention
 from nebula.cli.filters import known
-from nebula.cli.listing import table_of
+from nebula.cli.listing import PEOPLE, first_columns, row_word, table_of
 from nebula.cli.nouns import part
 from nebula.cli.output.formats import json_line, records, render
+from nebula.cli.output.text import plural, printable, shorten
 from nebula.cli.output.values import local_time
 
 if TYPE_CHECKING:
@@ -24,9 +26,10 @@ _PAUSE = 0.2
 
 def watch(context: Context, line: Invocation, engine: Engine, query: Query) -> int:
     """Until Ctrl-C."""
-    terminal = context.out.isatty() and line.text("format") in {"", "table", "wide"}
-    view = _Screen(context, line) if terminal else _Changes(context, line.command.noun)
-    wanted = query if terminal else _with_id(query, line.command.noun)
+    noun = line.command.noun
+    terminal = context.out.isatty() and line.text("format") in PEOPLE
+    view = _Screen(context, line, len(query.columns)) if terminal else _Changes(context, noun)
+    wanted = query._replace(columns=attention.with_columns(noun, query.columns)) if terminal else _with_id(query, noun)
     after, dirty, drawn = engine.system.status().last_event, True, 0.0
     source = part(engine, line.command.noun)
     view.draw(source.list(wanted))
@@ -40,21 +43,26 @@ def watch(context: Context, line: Invocation, engine: Engine, query: Query) -> i
 
 
 class _Screen:
-    def __init__(self, context: Context, line: Invocation) -> None:
-        self._context, self._line = context, line
+    def __init__(self, context: Context, line: Invocation, columns: int) -> None:
+        self._context, self._line, self._columns = context, line, columns
 
     def draw(self, listing: Any) -> None:
-        """Clear the screen and write the table."""
+        """Write the table over the one before: what is wrong first, then as many rows as the screen has room for."""
         context, noun = self._context, self._line.command.noun
-        lines = render(
-            table_of(noun, listing),
+        terminal, height = context.width(), context.height()
+        rows = render(
+            table_of(noun, first_columns(listing, self._columns)),
             self._line.text("format"),
             context.now(),
-            terminal=context.width(),
+            terminal=terminal,
             coloured=context.colours(context.out),
         )
-        text = "\n".join([f"{len(listing.rows)} {noun}s  {local_time(context.now())}  Ctrl-C ends", *lines])
-        context.out.write(f"\x1b[H\x1b[2J{text}\n")
+        wrong = [shorten(printable(text), terminal) for text in attention.lines(noun, listing)]
+        head = f"{plural(len(listing.rows), row_word(noun))}  {local_time(context.now())}  Ctrl-C ends"
+        texts = [shorten(head, terminal), *wrong, *rows]
+        if len(texts) >= height:
+            texts = [*texts[: height - 2], f"… {len(texts) - height + 2} more rows: use conditions, --sort or --limit"]
+        context.out.write("\x1b[H" + "".join(f"{text}\x1b[K\n" for text in texts) + "\x1b[J")
         context.out.flush()
 
 

@@ -6,13 +6,13 @@ not false); aliases, which can make a small file huge, and repeated keys are ref
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-from nebula.errors import NotFoundError, UsageError
+from nebula.cli.textfile import read_text
+from nebula.errors import UsageError
 
 LARGEST = 1 << 20
 """Bytes in a file."""
@@ -59,17 +59,18 @@ class _Loader(yaml.BaseLoader):
         return super().construct_mapping(node, deep)
 
 
-def load(name: str) -> dict[str, Any]:
-    """The mapping in a file, "-" for stdin. UsageError says what is wrong in which line."""
-    return parse(_read(name), name if name != "-" else "stdin")
+def load(name: str) -> list[dict[str, Any]]:
+    """The mappings in a file, one a document; "-" for stdin. UsageError says what is wrong in which line."""
+    text = read_text(name, name, largest=LARGEST, hint="a template is a few hundred bytes", stdin=True)
+    return parse(text, name if name != "-" else "stdin")
 
 
-def parse(text: str, name: str) -> dict[str, Any]:
-    """The mapping in a YAML text; values are texts, lists and mappings."""
+def parse(text: str, name: str) -> list[dict[str, Any]]:
+    """The mappings in a YAML text, one a document, at least one; values are texts, lists and mappings."""
     loader: _Loader | None = None
     try:
         loader = _Loader(text)
-        value = loader.get_single_data()
+        values = list(_documents(loader))
     except _Refused as refused:
         raise _error(name, refused.problem, refused.mark) from refused
     except yaml.MarkedYAMLError as error:
@@ -79,28 +80,24 @@ def parse(text: str, name: str) -> dict[str, Any]:
     finally:
         if loader is not None:
             loader.dispose()
-    if not isinstance(value, dict):
-        raise UsageError(f"{name} is not a template", cause="it holds no KEY: value lines", hint="write it like memory: 2G")
-    return value
+    if not values or not all(isinstance(value, dict) for value in values):
+        raise UsageError(
+            f"{name} is not a template",
+            cause="it holds no KEY: value lines",
+            hint="write it like memory: 2G; several VMs are separated by lines of ---",
+        )
+    return values
 
 
-def _read(name: str) -> str:
-    try:
-        if name == "-":
-            raw = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with Path(name).expanduser().open("rb") as file:
-                raw = file.read(LARGEST + 1)
-    except OSError as error:
-        raise NotFoundError(f"{name} cannot be read", cause=error.strerror or str(error), hint=f"ls -l {name}") from error
-    if len(raw) > LARGEST:
-        raise UsageError(f"{name} is larger than {LARGEST >> 20} MiB", hint="a template is a few hundred bytes")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not text in UTF-8", cause=str(error), hint=f"file {name}") from error
+def _documents(loader: _Loader) -> Iterator[Any]:
+    """What is in each document; empty ones (a --- at the end) are left out."""
+    while loader.check_data():  # type: ignore[no-untyped-call]
+        value = loader.get_data()
+        if value not in ("", None):
+            yield value
 
 
 def _error(name: str, problem: str, mark: Any) -> UsageError:
     where = f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name
-    return UsageError(f"{where}: {problem}", hint="quote values that hold : # { [ * or &")
+    tabs = "\\t" in problem
+    return UsageError(f"{where}: {problem}", hint="indent with spaces" if tabs else "quote values that hold : # { [ * or &")

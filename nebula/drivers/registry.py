@@ -16,6 +16,10 @@ DATASTORES = {
     "ssh": "nebula.drivers.datastore.ssh:SshDatastore",
     "sim": "nebula.drivers.sim.datastore:SimDatastore",
 }
+REPOSITORIES = {
+    "restic": "nebula.drivers.repository.restic:ResticRepository",
+    "sim": "nebula.drivers.sim.repository:SimRepository",
+}
 NETWORKS = {
     "bridge": "nebula.drivers.network.bridge:BridgeNetwork",
     "sim": "nebula.drivers.sim.network:SimNetwork",
@@ -24,7 +28,13 @@ MONITORS = {
     "proc": "nebula.drivers.monitor.proc:ProcMonitor",
     "sim": "nebula.drivers.sim.monitor:SimMonitor",
 }
-KINDS = {"hypervisor": HYPERVISORS, "datastore": DATASTORES, "network": NETWORKS, "monitor": MONITORS}
+KINDS = {
+    "hypervisor": HYPERVISORS,
+    "datastore": DATASTORES,
+    "repository": REPOSITORIES,
+    "network": NETWORKS,
+    "monitor": MONITORS,
+}
 
 
 def load(kind: str, name: str) -> Any:

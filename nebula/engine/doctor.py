@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from nebula import timeouts
 from nebula.engine.api.values import Finding
+from nebula.engine.identity import identity
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.services import Services
 from nebula.engine.store.backup import problems
 from nebula.engine.store.rows import DatastoreRow, HostRow
-from nebula.errors import MissingLibraryError, NebulaError
+from nebula.errors import ConflictError, DeniedError, MissingLibraryError, NebulaError
+
+if TYPE_CHECKING:
+    from nebula.drivers.base import HostHandle
 
 CLOCK_TOLERANCE = 5.0
 """Seconds by which a host's clock may differ."""
+_SSH_FAILED = 255
+_FORBIDDEN = frozenset(
+    {"allowtcpforwarding no", "allowtcpforwarding remote", "allowstreamlocalforwarding no", "disableforwarding yes"}
+)
+"""As `sshd -T` says what is in force. The first of them forbids sockets, too."""
+_FORWARD = (
+    "printf '%s yes\\n' AllowTcpForwarding AllowStreamLocalForwarding | sudo tee /etc/ssh/sshd_config.d/00-nebula.conf"
+    " && sudo systemctl reload sshd"
+)
+"""On a peer; the first file that says something about it wins."""
 
 
 def check_all(services: Services) -> list[Finding]:
@@ -36,12 +53,49 @@ def check_host(services: Services, host: HostRow) -> list[Finding]:
     try:
         services.pool.handle(host).transport.run(["true"], timeout=timeouts.COMMAND)
         found = [_finding(host, "reach", "ok", "it answers")] if host.transport != "sim" else []
+        rights = _rights(services, host)
+        found += rights or [*_whose(services, host), *_forwarding(services, host)]
         found += [Finding(where=host.name, **msgspec.to_builtins(item)) for item in services.pool.hypervisor(host).preflight()]
     except MissingLibraryError as error:
         return [_finding(host, "library", "error", str(error), error.hint)]
     except NebulaError as error:
         return [_finding(host, "reach", "error", str(error), error.hint)]
-    return [*found, *_clock(services, host), *_datastores(services, host), *_peers(services, host)]
+    found += _clock(services, host)
+    return found if rights else [*found, *_datastores(services, host), *_peers(services, host)]
+
+
+def _rights(services: Services, host: HostRow) -> list[Finding]:
+    """What stands against being root there; without root nothing but a look is possible."""
+    try:
+        services.pool.handle(host).transport.run(["true"], root=True)
+    except DeniedError as error:
+        return [_finding(host, "rights", "error", str(error), error.hint)]
+    return []
+
+
+def _whose(services: Services, host: HostRow) -> list[Finding]:
+    """Whether another engine took it over."""
+    if host.transport == "sim":
+        return []
+    from nebula.drivers.claim import require
+
+    try:
+        require(services.pool.handle(host), identity(services.store.read()))
+    except ConflictError as error:
+        return [_finding(host, "manager", "error", str(error), f"nebula host update {host.name} --take-over")]
+    return []
+
+
+def _forwarding(services: Services, host: HostRow) -> list[Finding]:
+    """Whether its sshd forwards what the engine and its peers need; nothing where sshd does not tell."""
+    if host.transport == "sim" or not host.address:
+        return []
+    told = services.pool.handle(host).transport.run(["sshd", "-T"], check=False, root=True).text.splitlines()
+    forbidden = sorted(_FORBIDDEN.intersection(told))
+    if not forbidden:
+        return []
+    text = f"its sshd has {', '.join(forbidden)}: libvirt and live migrations need its forwarding"
+    return [_finding(host, "sshd", "error", text, f"ssh {host.user}@{host.address} {shlex.quote(_FORWARD)}")]
 
 
 def _finding(host: HostRow, check: str, level: str, text: str, fix: str = "") -> Finding:
@@ -81,7 +135,7 @@ def _clock(services: Services, host: HostRow) -> list[Finding]:
 def _datastores(services: Services, host: HostRow) -> list[Finding]:
     found: list[Finding] = []
     for row in services.store.read().select(
-        DatastoreRow, '"state"=0 AND "cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,)
+        DatastoreRow, '"state"=0 AND "type"<>\'backup\' AND "cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,)
     ):
         if (row.driver == "sim") != (host.driver == "sim"):
             continue
@@ -102,14 +156,31 @@ def _peers(services: Services, host: HostRow) -> list[Finding]:
     for peer in services.store.read().select(HostRow, '"id"<>? AND "state" IN (2,4) ORDER BY "id"', (host.id,)):
         if not peer.address or peer.transport == "sim":
             continue
-        handle = services.pool.handle(host)
-        script = 'exec 3<>"/dev/tcp/$1/$2"'
-        done = handle.transport.run(
-            ["timeout", "5", "bash", "-c", script, "bash", peer.address, str(peer.port)], check=False, timeout=10.0
-        )
-        if done.status:
-            fix = f"open port {peer.port} on {peer.name} for {host.address}"
-            found.append(_finding(host, f"peer {peer.name}", "error", f"it cannot reach {peer.address} port {peer.port}", fix))
-        else:
-            found.append(_finding(host, f"peer {peer.name}", "ok", f"it reaches {peer.address} port {peer.port}"))
+        found.append(_peer(services.pool.handle(host), host, peer))
     return found
+
+
+def _peer(handle: HostHandle, host: HostRow, peer: HostRow) -> Finding:
+    """Whether the host's own key lets it in at a peer and through to a port there, as a live migration goes: ssh itself is
+    asked for the peer's greeting, by way of the peer.
+    """
+    from nebula.transport.peers import peer_ssh
+
+    check, where = f"peer {peer.name}", f"{peer.address} port {peer.port}"
+    script = 'exec 3<>"/dev/tcp/$1/$2"'
+    knock = ["timeout", "5", "bash", "-c", script, "bash", peer.address, str(peer.port)]
+    if handle.transport.run(knock, check=False, timeout=10.0).status:
+        fix = f"open port {peer.port} on {peer.name} for {host.address}"
+        return _finding(host, check, "error", f"it cannot reach {where}", fix)
+    through = ["-l", peer.user, "-W", f"127.0.0.1:{peer.port}", "--", peer.address]
+    done = handle.transport.run(["timeout", "15", *peer_ssh(handle.root, peer.port), *through], check=False, root=True)
+    words = done.stderr.decode("utf-8", "replace").strip()
+    if "administratively prohibited" in words:
+        text = (
+            f"sshd on {peer.name} forwards no ports, which live migrations to it need (AllowTcpForwarding, DisableForwarding)"
+        )
+        return _finding(host, check, "error", text, f"ssh {peer.user}@{peer.address} {shlex.quote(_FORWARD)}")
+    if done.status == _SSH_FAILED and "open failed" not in words:
+        text = f"{peer.name} does not let its key in: {words[-300:]}"
+        return _finding(host, check, "error", text, f"nebula host update {host.name} --address {host.address}")
+    return _finding(host, check, "ok", f"it reaches {where}")

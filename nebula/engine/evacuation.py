@@ -16,6 +16,9 @@ def file_moves(services: Services, job: JobRow, verbs: Verbs) -> dict[str, str]:
     """File them; returns the VMs that cannot go, by name, and why. Called again, it files only what is missing."""
     left: dict[str, str] = {}
     vms = services.store.read().select(VmRow, '"host_id"=? AND "state"<>6 ORDER BY "id"', (job.target_id,))
+    for vm in services.store.read().select(VmRow, '"kept_on"=? AND "state"<>6 ORDER BY "id"', (job.target_id,)):
+        left[vm.name] = f"it is {place_of(vm).name}, and the host has its disks: nebula vm deploy {vm.id} --host HOST"
+    planned = verbs.targets(job.target_id, "evacuation") if any(place_of(vm) == RUNNING for vm in vms) else {}
     for vm in vms:
         if vm.job_id:
             continue
@@ -23,10 +26,11 @@ def file_moves(services: Services, job: JobRow, verbs: Verbs) -> dict[str, str]:
             left[vm.name] = f"it is {place_of(vm).name}"
             continue
         live = place_of(vm) == RUNNING
+        target = str(planned.get(vm.id, ""))
 
-        def work(tx: Transaction, vm_id: int = vm.id, live: bool = live) -> None:
+        def work(tx: Transaction, vm_id: int = vm.id, live: bool = live, target: str = target) -> None:
             call = Call(actor=job.actor)
-            verbs.migrate_in(tx, tx.get(VmRow, vm_id), "", call, live=live, parent=job.id, reason="evacuation")
+            verbs.migrate_in(tx, tx.get(VmRow, vm_id), target, call, live=live, parent=job.id, reason="evacuation")
 
         try:
             services.store.write(work)

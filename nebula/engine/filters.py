@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nebula.engine.api.columns import Column
+from nebula.engine.api.columns import TEXTS, Column
 from nebula.errors import UsageError
+from nebula.names import near
 
 
 def decode(column: Column, value: str) -> Any:
@@ -14,7 +15,15 @@ def decode(column: Column, value: str) -> Any:
         return _state(value)
     if column.show in {"host_state", "image_state"}:
         return _named_state(column, value)
-    return value if column.show == "text" else _number(column, value)
+    if column.show == "mode":
+        return _mode(value)
+    return value if column.show in TEXTS else _number(column, value)
+
+
+def _mode(value: str) -> int:
+    if not (len(value) == 3 and set(value) <= set("01234567")):
+        raise UsageError(f"{value[:40]!r} is no mode", hint="three digits from 0 to 7: mode=640")
+    return int(value, 8)
 
 
 def _state(value: str) -> int:
@@ -22,7 +31,11 @@ def _state(value: str) -> int:
 
     place = place_named(value)
     if place is None:
-        raise UsageError(f"{value[:40]!r} is no state of a VM", hint="for example RUNNING, PENDING, POWEROFF")
+        from nebula.engine.lifecycle.states import LcmState, VmState
+
+        meant = near(value.upper(), [state.name for state in (*VmState, *LcmState)])
+        hint = f"did you mean {' or '.join(meant)}?" if meant else "for example RUNNING, PENDING, POWEROFF"
+        raise UsageError(f"{value[:40]!r} is no state of a VM", hint=hint)
     return int(place.state) * 1000 + int(place.lcm)
 
 
@@ -39,12 +52,24 @@ def _number(column: Column, value: str) -> float:
     from nebula.units import parse_mib, parse_size
 
     if column.show == "bool":
-        return 1 if value.lower() in {"1", "yes", "true"} else 0
+        return _truth(value)
     if column.show == "mib":
         return parse_mib(value)
     if column.show == "bytes":
         return parse_size(value)
     try:
-        return float(value) * (100 if column.show == "cpu" else 1)
+        number = float(value)
     except ValueError:
-        raise UsageError(f"{value[:40]!r} is no number", cause=f"column {column.name} holds numbers") from None
+        number = float("nan")
+    if not abs(number) < 1 << 63:
+        raise UsageError(
+            f"{value[:40]!r} is no number", cause=f"column {column.name} holds numbers", hint=f"write it like '{column.name}>2'"
+        )
+    return number * (100 if column.show == "cpu" else 1)
+
+
+def _truth(value: str) -> int:
+    words = {"yes": 1, "true": 1, "1": 1, "no": 0, "false": 0, "0": 0}
+    if value.lower() not in words:
+        raise UsageError(f"{value[:40]!r} is neither yes nor no", hint="use yes or no")
+    return words[value.lower()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,12 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nebula.errors import ConflictError, DeniedError, NebulaError, OwnerError
+from nebula.errors import CapacityError, ConflictError, DeniedError, NebulaError, OwnerError
 
 SYSTEM_HOME = Path("/var/lib/nebula")
 _TRIES, _PAUSE = 5, 0.01
 """How often, and after how many seconds, the lock is tried again: `owner` holds it for a moment to look."""
-_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs", "afs", "lustre"}
+_REMOTE = {
+    "nfs", "nfs4", "cifs", "smb3", "9p", "afs", "coda", "davfs", "ceph", "glusterfs", "lustre", "beegfs", "gfs2", "ocfs2",
+    "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.ceph-fuse", "fuse.s3fs", "fuse.rclone", "fuse.curlftpfs",
+}  # fmt: skip
 
 
 def choose(given: str, environ: Mapping[str, str], *, uid: int, system: Path = SYSTEM_HOME) -> Path:
@@ -34,10 +38,22 @@ def choose(given: str, environ: Mapping[str, str], *, uid: int, system: Path = S
     if uid == 0:
         _refuse_ambiguous(environ, system)
         return system
-    if (system / "nebula.db").exists():
+    if _holds_database(system):
         return system
     base = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "/nonexistent")) / ".local/share"
     return Path(base) / "nebula"
+
+
+def _holds_database(home: Path) -> bool:
+    try:
+        return (home / "nebula.db").exists()
+    except PermissionError:
+        return False  # somebody made it 0700: nobody else shall use it
+
+
+def whereabouts(home: Path) -> str:
+    """The home and its machine, for people who look for it from elsewhere."""
+    return f"{home} on {os.uname().nodename}"
 
 
 def _refuse_ambiguous(environ: Mapping[str, str], system: Path) -> None:
@@ -64,24 +80,40 @@ def prepare(home: Path) -> None:
     """
     if home.exists() and not home.is_dir():
         raise ConflictError(f"the home {home} is no directory", hint="nebula --home DIRECTORY …")
+    _refuse_remote(home)
     try:
         home.mkdir(mode=0o711 if home == SYSTEM_HOME else 0o700, parents=True, exist_ok=True)
-    except PermissionError as error:
-        raise DeniedError(f"the home {home} cannot be made", cause=str(error), hint="nebula --home DIRECTORY …") from error
     except OSError as error:
-        raise NebulaError(f"the home {home} cannot be made", cause=str(error), hint="nebula --home DIRECTORY …") from error
+        raise _unusable(home, "made", error) from error
     found = home.stat()
     if not stat.S_ISDIR(found.st_mode):
         raise ConflictError(f"the home {home} is no directory", hint="nebula --home DIRECTORY …")
     if found.st_uid != os.geteuid() and os.geteuid() != 0:
         raise DeniedError(f"the home {home} belongs to another user", hint="nebula --home DIRECTORY …")
-    kind = file_system(home, Path("/proc/self/mounts").read_text())
+
+
+def _refuse_remote(home: Path) -> None:
+    """Before anything is made there: by the directory that exists already."""
+    there = home.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    kind = file_system(there, Path("/proc/self/mounts").read_text())
     if kind in _REMOTE:
         raise ConflictError(
             f"the home {home} is on a network file system ({kind})",
             cause="locks and the database's log do not work across machines there",
             hint="nebula --home /a/local/directory …, or a database server: docs/engine.md",
         )
+
+
+def _unusable(home: Path, what: str, error: OSError) -> NebulaError:
+    """What the system's refusal to make or write the home means."""
+    words = f"the home {home} cannot be {what}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CapacityError(words, cause=error.strerror or "", hint=f"free space there: df -h {home}")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return DeniedError(words, cause=error.strerror or "", hint="nebula --home DIRECTORY …")
+    return NebulaError(words, cause=str(error), hint="nebula --home DIRECTORY …")
 
 
 def file_system(path: Path, mounts: str) -> str:
@@ -107,8 +139,11 @@ class Ownership:
         self._file: int | None = None
 
     def take(self, role: str) -> bool:
-        """Try to become the owner; False if another process is."""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Try to become the owner; False if another process is. CapacityError, DeniedError if the home cannot be written."""
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(self._path.parent, "written", error) from error
         for _ in range(_TRIES):
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,16 +153,22 @@ class Ownership:
         else:
             os.close(handle)
             return False
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps({"pid": os.getpid(), "role": role}).encode(), 0)
         self._file = handle
+        self._write(handle, {"pid": os.getpid(), "role": role})
         return True
 
     def tell(self, **facts: str) -> None:
         """Add facts to what the file says of the owner: the socket's path."""
         if self._file is not None:
-            text = json.dumps({**json.loads(os.pread(self._file, 4096, 0)), **facts}).encode()
-            os.pwrite(self._file, text, 0)
+            self._write(self._file, {**json.loads(os.pread(self._file, 4096, 0)), **facts})
+
+    def _write(self, handle: int, facts: dict[str, Any]) -> None:
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(facts).encode(), 0)
+        except OSError as error:
+            self.release()
+            raise _unusable(self._path.parent, "written", error) from error
 
     def release(self) -> None:
         """Let go."""
@@ -141,7 +182,7 @@ def owner(home: Path) -> dict[str, Any]:
     """{"pid", "role"} of the process that holds the home's lock; empty if nobody does."""
     path = home / "owner"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):
         return {}
     try:
@@ -156,6 +197,11 @@ def owner(home: Path) -> dict[str, Any]:
     finally:
         os.close(handle)
     return {}
+
+
+def in_change(found: Mapping[str, Any]) -> bool:
+    """Whether the owner (see `owner`) starts or stops: soon it answers, or another process can be the owner."""
+    return bool(found) and ("stopping" in found or "socket" not in found)
 
 
 def refuse_second(home: Path) -> OwnerError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from nebula.drivers import registry
-from nebula.drivers.base import Datastore, HostHandle, Hypervisor, Monitor, Network
+from nebula.drivers.base import Datastore, HostHandle, Hypervisor, Monitor, Network, Repository
 from nebula.engine.store.rows import DatastoreRow, HostRow
 from nebula.transport.base import Transport
 
@@ -18,27 +18,40 @@ ROOT = "/var/lib/nebula"
 TransportFactory = Callable[[HostRow], Transport]
 
 
+class _Known(NamedTuple):
+    """A handle, and the row that it was made of."""
+
+    mark: tuple[Any, ...]
+    generation: int
+    handle: HostHandle
+
+
 class HostPool:
     """Handles and drivers by host id. `transports` makes a transport for a row (local, ssh, sim)."""
 
     def __init__(self, transports: TransportFactory) -> None:
         self._transports = transports
         self._lock = threading.Lock()
-        self._handles: dict[int, tuple[tuple[Any, ...], HostHandle]] = {}
+        self._handles: dict[int, _Known] = {}
         self._hypervisors: dict[int, Hypervisor] = {}
         self._shared: dict[tuple[str, str], Any] = {}
 
     def handle(self, row: HostRow) -> HostHandle:
-        """The host's handle; made anew when its address, login, keys or type changed."""
+        """The host's handle; made anew when its address, login, keys or type changed. Who comes with a row that is older
+        than the handle gets the handle as it is.
+        """
         mark = _mark(row)
         with self._lock:
             known = self._handles.get(row.id)
-            if known and known[0] == mark:
-                return known[1]
+            if known and row.generation < known.generation:
+                return known.handle
+            if known and known.mark == mark:
+                self._handles[row.id] = known._replace(generation=row.generation)
+                return known.handle
         self.forget(row.id)
-        made = _make_handle(row, self._transports(row))
+        made = _Known(mark, row.generation, _make_handle(row, self._transports(row)))
         with self._lock:
-            return self._handles.setdefault(row.id, (mark, made))[1]
+            return self._handles.setdefault(row.id, made).handle
 
     def hypervisor(self, row: HostRow) -> Hypervisor:
         """The host's hypervisor driver."""
@@ -54,6 +67,12 @@ class HostPool:
         """The datastore's driver."""
         settings: Mapping[str, str] = {str(key): str(value) for key, value in row.body.get("settings", {}).items()}
         return cast(Datastore, registry.load("datastore", row.driver)(row.id, settings))
+
+    def repository(self, row: DatastoreRow, at: HostRow | None) -> Repository:
+        """The driver of a datastore of backups; `at`: the host that it is on, if it is one's."""
+        settings: Mapping[str, str] = {str(key): str(value) for key, value in row.body.get("settings", {}).items()}
+        handle = self.handle(at) if at is not None else None
+        return cast(Repository, registry.load("repository", row.driver)(row.id, settings, handle))
 
     def network(self, driver: str) -> Network:
         """The network driver of that name."""
@@ -71,7 +90,7 @@ class HostPool:
         if hypervisor is not None:
             hypervisor.close()
         if known is not None:
-            known[1].transport.close()
+            known.handle.transport.close()
 
     def close(self) -> None:
         """Close all."""

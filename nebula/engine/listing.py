@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from nebula.engine.api.columns import SOURCES, Column, Source
+from nebula.engine.api.columns import SOURCES, TEXTS, Column, Source
 from nebula.engine.api.tables import Listing, Query
 from nebula.errors import UsageError
 
 Filter = tuple[str, str, str]
 Decode = Callable[[Column, str], Any]
+_UNKNOWN_BELOW_ZERO = frozenset({"cpu", "mib", "bytes", "percent"})
+"""What is shown so is stored as -1 while it is not known, and is not less than anything."""
+_MOST_VALUES = 500
+"""In one condition; SQLite nests no expression deeper than 1,000."""
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 
 
@@ -23,18 +26,18 @@ class Reads(Protocol):
         ...
 
 
-def run(reads: Reads, noun: str, query: Query, decode: Decode) -> Listing:
-    """The list. `decode` turns a typed filter value into the stored one ("RUNNING" -> 3003, "2G" -> 2048);
-    raises UsageError for a column that there is not.
+def run(reads: Reads, noun: str, query: Query, decode: Decode, seen: tuple[str, Sequence[Any]] = ("1=1", ())) -> Listing:
+    """The list of the rows for which the condition `seen` holds. `decode` turns a typed filter value into the stored one
+    ("RUNNING" -> 3003, "2G" -> 2048); raises UsageError for a column that there is not.
     """
     source = SOURCES[noun]
     chosen = columns(source, query.columns)
     late = [item for item in query.filters if item[1] == "~"]
     for column in columns(source, [item[0] for item in late]) if late else ():
-        if column.show != "text":
+        if column.show not in TEXTS:
             raise UsageError(f"column {column.name} holds no text to match", hint=f"{column.name}=VALUE")
     extra = [column for column in columns(source, [item[0] for item in late]) if column not in chosen] if late else []
-    sql, parameters = statement(source, query, [*chosen, *extra], decode, paged=not late)
+    sql, parameters = statement(source, query, [*chosen, *extra], decode, paged=not late, seen=seen)
     rows = [list(row) for row in reads.rows(sql, parameters)]
     if late:
         rows = _late(rows, [*chosen, *extra], late, len(chosen))
@@ -57,51 +60,81 @@ def columns(source: Source, names: Sequence[str]) -> list[Column]:
     return [table[name] for name in names]
 
 
-def statement(source: Source, query: Query, chosen: Sequence[Column], decode: Decode, *, paged: bool) -> tuple[str, list[Any]]:
+def statement(
+    source: Source,
+    query: Query,
+    chosen: Sequence[Column],
+    decode: Decode,
+    *,
+    paged: bool,
+    seen: tuple[str, Sequence[Any]] = ("1=1", ()),
+) -> tuple[str, list[Any]]:
     """The SQL and its parameters."""
     conditions = [source.hidden] if source.hidden and not query.done else []
-    parameters: list[Any] = []
+    parameters = list(seen[1])
+    if parameters:
+        conditions.append(seen[0])
+    sorting = columns(source, [name.lstrip("-") for name in query.sort]) if query.sort else []
+    used = [*chosen, *sorting]
     for name, operator, value in query.filters:
         if operator == "~":
             continue
         column = columns(source, [name])[0]
         text, found = _condition(column, operator, value, decode)
+        used.append(column)
         conditions.append(text)
         parameters.extend(found)
-    sql = f"SELECT {', '.join(column.sql for column in chosen)} FROM {source.table}"
+    sql = f"SELECT {', '.join(column.sql for column in chosen)} FROM {source.table}{_joins(source, used)}"
     if conditions:
         sql += " WHERE " + " AND ".join(conditions)
-    sql += " ORDER BY " + ", ".join([*_order(source, query.sort), f'"{source.noun}"."id"'])
+    falling = " DESC" if source.newest_first and not query.sort else ""
+    sql += " ORDER BY " + ", ".join([*_order(query.sort, sorting), f'"{source.noun}"."id"{falling}'])
     if paged and (query.limit or query.offset):
         sql += f" LIMIT {int(query.limit) or 1 << 62} OFFSET {int(query.offset)}"
     return sql, parameters
 
 
 def _condition(column: Column, operator: str, value: str, decode: Decode) -> tuple[str, list[Any]]:
+    """A comma separates values: of `=` any may hold, of `!=` all must."""
     if operator not in _OPERATORS:
         raise UsageError(f"{operator!r} is not a comparison", hint="use one of = != < > <= >= ~")
-    if operator in {"=", "!="} and "*" in value and column.show == "text":
+    values = [word.strip() for word in value.split(",")] if operator in {"=", "!="} else [value]
+    if len(values) > _MOST_VALUES:
+        raise UsageError(f"a condition on {column.name} has more than {_MOST_VALUES} values", cause=f"{len(values)} were given")
+    texts, parameters = zip(*(_comparison(column, operator, word, decode) for word in values), strict=True)
+    text = (" OR " if operator == "=" else " AND ").join(texts)
+    return f"({text})" if len(values) > 1 else text, [item for found in parameters for item in found]
+
+
+def _comparison(column: Column, operator: str, value: str, decode: Decode) -> tuple[str, list[Any]]:
+    if operator in {"=", "!="} and "*" in value and column.show in TEXTS:
         pattern = value.replace("!", "!!").replace("%", "!%").replace("_", "!_").replace("*", "%")
         return f"COALESCE({column.sql}, '') {'NOT ' if operator == '!=' else ''}LIKE ? ESCAPE '!'", [pattern]
-    return f"{column.sql} {_OPERATORS[operator]} ?", [decode(column, value)]
+    if operator == "=" and not value:
+        return f"COALESCE({column.sql}, '') = ''" if column.show in TEXTS else f"{column.sql} IS NULL", []
+    if operator == "=" and column.parts:
+        first, second = column.parts
+        return f"({first}=? AND {second}=?)", list(divmod(decode(column, value), 1000))
+    text = f"{column.sql} {_OPERATORS[operator]} ?"
+    if operator == "!=":
+        text = f"({text} OR {column.sql} IS NULL)"
+    elif operator in {"<", "<="} and column.show in _UNKNOWN_BELOW_ZERO:
+        text = f"({text} AND {column.sql} >= 0)"
+    return text, [decode(column, value)]
 
 
-def _order(source: Source, names: Sequence[str]) -> list[str]:
-    return [f"{columns(source, [name.lstrip('-')])[0].sql}{' DESC' if name.startswith('-') else ''}" for name in names]
+def _joins(source: Source, used: Sequence[Column]) -> str:
+    needed = {column.join for column in used}
+    return "".join(f" {sql}" for name, sql in source.joins if name in needed)
+
+
+def _order(names: Sequence[str], sorting: Sequence[Column]) -> list[str]:
+    return [f"{column.sql}{' DESC' if name.startswith('-') else ''}" for name, column in zip(names, sorting, strict=True)]
 
 
 def _late(rows: list[list[Any]], present: Sequence[Column], filters: Sequence[Filter], keep: int) -> list[list[Any]]:
+    from nebula.engine.patterns import compiled
+
     places = {column.name: index for index, column in enumerate(present)}
-    tests = [(places[name], _pattern(value)) for name, _, value in filters]
+    tests = [(places[name], compiled(value)) for name, _, value in filters]
     return [row[:keep] for row in rows if all(test.search(str(row[place] or "")) for place, test in tests)]
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    if len(text) > 200:
-        raise UsageError("the regular expression is longer than 200 characters", hint="use a shorter one, or * patterns")
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise UsageError(
-            f"{text!r} is not a regular expression", cause=str(error), hint="quote it, or use * patterns"
-        ) from error

@@ -37,26 +37,34 @@ def _acquaint(services: Services, row: HostRow, own: str, peer: HostRow, everybo
 
     here, there = services.pool.handle(row), services.pool.handle(peer)
     theirs = ensure_peer_key(there.transport, there.root)
-    authorize_peer(there.transport, row.name, own, [row.address], peer.user)
-    authorize_peer(here.transport, peer.name, theirs, [peer.address], row.user)
+    authorize_peer(there.transport, _tag(row), own, [row.address], peer.user)
+    authorize_peer(here.transport, _tag(peer), theirs, [peer.address], row.user)
     _write_known(services, peer, everybody)
 
 
-def part(services: Services, row: HostRow, say: Say) -> None:
-    """Take the host's key back from its peers, and theirs from it."""
+def part(services: Services, row: HostRow, say: Say, *, here: bool = True) -> None:
+    """Take the host's key back from its peers, and theirs from it; its own key goes. Not `here`: the host itself is left."""
     if row.transport == "sim":
         return
-    from nebula.transport.peers import revoke_peer
+    from nebula.transport.peers import forget_peer_key, revoke_peer
 
     peers = _peers(services, row)
     for peer in peers:
         try:
-            revoke_peer(services.pool.handle(peer).transport, row.name)
+            revoke_peer(services.pool.handle(peer).transport, _tag(row))
         except UnreachableError as error:
             say(f"peer {peer.name} does not answer, the key of {row.name} stays there: {error}", "warning")
-    here = services.pool.handle(row)
+    if not here:
+        return
+    handle = services.pool.handle(row)
     for peer in peers:
-        revoke_peer(here.transport, peer.name)
+        revoke_peer(handle.transport, _tag(peer))
+    forget_peer_key(handle.transport, handle.root)
+
+
+def _tag(row: HostRow) -> str:
+    """By what a host's key is known at its peers: not by its name, which may change and be given to another."""
+    return str(row.body.get("peer_tag") or row.name)
 
 
 def _peers(services: Services, row: HostRow) -> list[HostRow]:

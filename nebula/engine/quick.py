@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nebula.engine.api.tables import Listing, Query
 from nebula.engine.filters import decode
@@ -13,10 +13,23 @@ from nebula.engine.listing import run
 from nebula.errors import NebulaError
 
 
-class FileLists:
-    """Reads of one SQLite file."""
+class Lists(Protocol):
+    """Whoever else can list."""
 
-    def __init__(self, path: Path) -> None:
+    def list(self, noun: str, query: Query) -> Listing:
+        """Rows of a noun."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class FileLists:
+    """Reads of one SQLite file. `other` lists where the file lacks a table or a column: an older program made it."""
+
+    def __init__(self, path: Path, other: Callable[[], Lists]) -> None:
+        self._other = other
         self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
         self._connection.execute("PRAGMA case_sensitive_like=ON")
 
@@ -29,7 +42,16 @@ class FileLists:
         try:
             return run(self, noun, query, decode)
         except sqlite3.DatabaseError as error:
+            if str(error).startswith("no such "):
+                return self._elsewhere(noun, query)
             raise NebulaError("the engine's database cannot be read", cause=str(error), hint="nebula db check") from error
+
+    def _elsewhere(self, noun: str, query: Query) -> Listing:
+        lists = self._other()
+        try:
+            return lists.list(noun, query)
+        finally:
+            lists.close()
 
     def close(self) -> None:
         """Let go of the file."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nebula.clock import Clock
 from nebula.engine.hosts import HostPool, TransportMaker
+from nebula.engine.people import People, SystemPeople
 from nebula.engine.settings import Settings
 from nebula.engine.store.store import Store
 
@@ -27,4 +28,5 @@ class Services:
     transports: TransportMaker
     clock: Clock
     settings: Settings = field(default_factory=Settings)
+    people: People = field(default_factory=SystemPeople)
     new_uuid: Callable[[], str] = _uuid

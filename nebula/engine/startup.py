@@ -1,4 +1,4 @@
-"""What an owner does once when it starts: the first objects of a new home, old answers forgotten, autostart."""
+"""What an owner does once when it starts: the first objects of a new home."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from nebula.engine.store.transaction import Transaction
 
 def begin(services: Services) -> None:
     """One transaction."""
-    services.store.write(lambda tx: _begin(tx, services))
+    services.store.write(_begin)
 
 
-def _begin(tx: Transaction, services: Services) -> None:
+def _begin(tx: Transaction) -> None:
     if not tx.count(ClusterRow):
         tx.insert(ClusterRow(name="default"))
         tx.insert(DatastoreRow(name="system", type="system", driver="ssh"))
         tx.insert(DatastoreRow(name="default", type="image", driver="ssh"))
         tx.insert(DatastoreRow(name="files", type="file", driver="ssh"))
-    tx.execute('DELETE FROM "request" WHERE "at"<?', (tx.now - services.settings.request_memory,))
-    newest = int(tx.rows('SELECT COALESCE(MAX("id"),0) FROM "event"')[0][0])
-    tx.execute('DELETE FROM "event" WHERE "id"<?', (newest - services.settings.event_memory,))

@@ -6,13 +6,13 @@ place at the same time, over TLS.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
 from nebula.errors import NotFoundError
+from nebula.names import near
 
 Arch = Literal["amd64", "arm64"]
 GIB = 1 << 30
@@ -231,9 +231,9 @@ def lookup(name: str, arch: Arch = "amd64") -> CatalogueImage:
     hint = "nebula image catalogue"
     if by_arch:
         raise NotFoundError(f"the catalogue has {wanted} for {', '.join(by_arch)} only, not for {arch}", hint=hint)
-    alike = difflib.get_close_matches(wanted, sorted({image.name for image in catalogue()}), n=3, cutoff=0.5)
-    cause = f"did you mean {' or '.join(alike)}?" if alike else ""
-    raise NotFoundError(f"the catalogue has no image {name!r}", cause=cause, hint=hint)
+    alike = near(wanted, {image.name for image in catalogue()})
+    hint = f"did you mean {' or '.join(alike)}?" if alike else hint
+    raise NotFoundError(f"the catalogue has no image {name!r}", hint=hint)
 
 
 def _images(family: _Family) -> Iterator[CatalogueImage]:

@@ -6,7 +6,6 @@ that a later run can go on with it, and only with the same version.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -18,9 +17,10 @@ import httpx
 import msgspec
 import tenacity
 
+from nebula import typed
 from nebula.cancel import CancelToken
-from nebula.errors import CapacityError, DeniedError, ImageError, NebulaError, NotFoundError, UnreachableError, UsageError
-from nebula.images.unpack import private_file
+from nebula.errors import CapacityError, DeniedError, ImageError, NotFoundError, UnreachableError, UsageError
+from nebula.images.disk import disk_error, private_file
 from nebula.images.web import AgainError, must_be_fine, shown, stream
 
 _FRUITLESS, _ATTEMPTS = 6, 100
@@ -99,7 +99,7 @@ class Download:
             self._cancel.raise_if_set()
             raise AgainError(str(error) or type(error).__name__) from error
         except OSError as error:
-            raise _disk_error(error, self.part) from error
+            raise disk_error(error, self.part) from error
 
     def _resume_headers(self) -> dict[str, str]:
         self._cancel.raise_if_set()
@@ -157,7 +157,7 @@ class Download:
 
     def _load(self) -> _Part:
         try:
-            return msgspec.json.decode(self.state.read_bytes(), type=_Part)
+            return typed.decode(self.state.read_bytes(), _Part)
         except (FileNotFoundError, msgspec.DecodeError):
             return _Part("")
 
@@ -177,9 +177,3 @@ class Download:
 def _validator(response: httpx.Response) -> str:
     tag = str(response.headers.get("etag", ""))
     return tag if tag and not tag.startswith("W/") else str(response.headers.get("last-modified", ""))
-
-
-def _disk_error(error: OSError, path: Path) -> NebulaError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CapacityError(f"there is no room for {path}", cause=error.strerror or "", hint=f"df -h {path.parent}")
-    return ImageError(f"{path} cannot be written", cause=error.strerror or str(error), hint=f"ls -ld {path.parent}")

@@ -33,6 +33,7 @@ def fetch(
     checksum: str = "",
     checksum_url: str = "",
     limit: int = LIMIT,
+    packed: bool = False,
     progress: Callable[[int, int], None] | None = None,
     cancel: CancelToken | None = None,
     backoff: float = 0.5,
@@ -41,18 +42,21 @@ def fetch(
 
     A URL is downloaded to `target` (its directory exists; the same `target` resumes an earlier try). A path is used where
     it is, unless it is packed. `checksum` is `sha256:HEX`, `sha512:HEX` or HEX; `checksum_url` a SHA256SUMS-like file that
-    names the image; both are of the file as it comes, before it is unpacked. `progress(done, total)` counts downloaded
-    bytes, total 0 if not known. Raises NotFoundError, DeniedError, UnreachableError, UsageError, CapacityError,
-    InterruptedByUser, and ImageError where the content is not what was promised or larger than `limit` bytes.
+    names the image; both are of the file as it comes, before it is unpacked. `packed`: it stays as it comes.
+    `progress(done, total)` counts downloaded bytes, total 0 if not known. Raises NotFoundError, DeniedError,
+    UnreachableError, UsageError, CapacityError, InterruptedByUser, and ImageError where the content is not what was
+    promised or larger than `limit` bytes.
     """
     expected = Checksum.parse(checksum) if checksum else None
     if "://" not in source:
         expected = expected or _listed(checksum_url, source, cancel)
-        return _from_path(Path(source), target, expected, limit, cancel)
-    return _from_url(source, target, expected, checksum_url, limit, progress, cancel, backoff)
+        return _from_path(Path(source), target, expected, limit, cancel, packed=packed)
+    return _from_url(source, target, expected, checksum_url, limit, progress, cancel, backoff, packed=packed)
 
 
-def _from_path(path: Path, target: Path, expected: Checksum | None, limit: int, cancel: CancelToken | None) -> Fetched:
+def _from_path(
+    path: Path, target: Path, expected: Checksum | None, limit: int, cancel: CancelToken | None, *, packed: bool
+) -> Fetched:
     try:
         seen = path.stat()
     except FileNotFoundError as error:
@@ -62,10 +66,12 @@ def _from_path(path: Path, target: Path, expected: Checksum | None, limit: int, 
     if not stat.S_ISREG(seen.st_mode):
         raise ImageError(f"{path} is no regular file", cause="an image is brought from a file or a URL", hint=f"ls -l {path}")
     if seen.st_size == 0 or seen.st_size > limit:
-        raise ImageError(f"{path} has {seen.st_size} bytes", cause=f"an image has more than none and at most {limit}")
+        raise ImageError(
+            f"{path} has {seen.st_size} bytes", cause=f"an image has more than none and at most {limit}", hint=f"ls -l {path}"
+        )
     if expected:
         expected.verify(path, str(path), cancel)
-    if unpack(path, target, limit, cancel):
+    if not packed and unpack(path, target, limit, cancel):
         return Fetched(target, target.stat().st_size, temporary=True)
     return Fetched(path, seen.st_size, temporary=False)
 
@@ -79,26 +85,28 @@ def _from_url(
     progress: Callable[[int, int], None] | None,
     cancel: CancelToken | None,
     backoff: float,
+    *,
+    packed: bool,
 ) -> Fetched:
     from nebula.images.download import Download
     from nebula.images.web import new_client, shown
 
-    packed = target.with_name(f"{target.name}.fetched")
-    download = Download(url, packed, limit=limit, progress=progress, cancel=cancel, backoff=backoff)
+    arrived = target.with_name(f"{target.name}.fetched")
+    download = Download(url, arrived, limit=limit, progress=progress, cancel=cancel, backoff=backoff)
     try:
         expected = expected or _listed(checksum_url, url, cancel)
         with new_client() as client:
             download.run(client)
         if expected:
-            expected.verify(packed, shown(url), cancel)
-        if not unpack(packed, target, limit, cancel):
-            packed.rename(target)
+            expected.verify(arrived, shown(url), cancel)
+        if packed or not unpack(arrived, target, limit, cancel):
+            arrived.rename(target)
     except InterruptedByUser as stopped:
         if not stopped.message.startswith(ENGINE_STOPPING):
             download.forget()
         raise
     finally:
-        packed.unlink(missing_ok=True)
+        arrived.unlink(missing_ok=True)
     return Fetched(target, target.stat().st_size, temporary=True)
 
 

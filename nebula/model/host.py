@@ -20,12 +20,62 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     cpu_mhz: int = 0
     cpu_xml: str = ""
     """The host CPU as `<cpu>` XML, for the cluster's baseline."""
+    cpu_models: tuple[str, ...] = ()
+    """libvirt's CPU models that guests may have here."""
+    cpu_features: tuple[str, ...] = ()
+    """All that the CPU can do, in libvirt's words; empty: not known."""
+    memory_encryption: tuple[str, ...] = ()
+    """sev, sev-es: how guests' memory can be encrypted."""
+    uefi: bool = True
+    """Whether there is a firmware for it, as far as is known."""
+    tpm: bool = True
+    """Whether TPMs can be emulated, as far as is known."""
     hypervisor_version: str = ""
     libvirt_version: str = ""
     machines: tuple[str, ...] = ()
     virt_types: tuple[str, ...] = ()
     """What libvirt advertises: kvm, qemu."""
     emulator: str = ""
+
+
+class PageCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Huge pages of one size on one NUMA node."""
+
+    size_mib: int
+    total: int
+    free: int
+
+
+class NumaNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A NUMA node. `cores`: the numbers of the CPUs of each of its cores; `distances`: to the nodes in order of their ids."""
+
+    id: int
+    cores: tuple[tuple[int, ...], ...]
+    memory_mib: int
+    pages: tuple[PageCount, ...] = ()
+    distances: tuple[int, ...] = ()
+
+
+class PciDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A PCI device; numbers in hexadecimal digits, small: 0000:3b:00.0, 10de, 1db6, 0302."""
+
+    address: str
+    vendor: str
+    device: str
+    class_: str
+    node: int = -1
+    """Its NUMA node, -1: not known."""
+    driver: str = ""
+    """The host's driver that has it."""
+    group: int = -1
+    """Its IOMMU group, all of which a guest gets; -1: there is no IOMMU, so no guest can have it."""
+
+
+class HostHardware(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be given to a VM for itself. Bridges are left out of the devices."""
+
+    nodes: tuple[NumaNode, ...] = ()
+    devices: tuple[PciDevice, ...] = ()
 
 
 class HostSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +100,8 @@ class HostSample(msgspec.Struct, frozen=True, kw_only=True):
     pressure_memory: float = 0.0
     pressure_io: float = 0.0
     load1: float = 0.0
+    hardware: HostHardware | None = None
+    """Where it was asked for."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

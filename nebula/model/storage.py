@@ -16,7 +16,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     uuid: str
     format: Format
     size: int
-    type: Literal["os", "datablock", "cdrom"] = "os"
+    type: Literal["os", "datablock", "cdrom", "context"] = "os"
     persistent: bool = False
 
 
@@ -33,6 +33,17 @@ class DiskSpec(msgspec.Struct, frozen=True, kw_only=True):
     image: ImageSpec | None = None
     filesystem: str = ""
     """For volatile disks: swap, ext4 …; empty: nothing inside."""
+    layer: int = 0
+    """The file that the guest writes to: 0 is the disk as it was made, others came with snapshots."""
+    below: int = -1
+    """The layer on which that one lies; -1: what the disk is made of."""
+    frozen: tuple[int, ...] = ()
+    """The layers that are snapshots: nobody writes to them."""
+
+    @property
+    def virtual_size(self) -> int:
+        """Bytes that the guest sees."""
+        return self.size or (self.image.size if self.image else 0)
 
 
 class ImageProbe(msgspec.Struct, frozen=True, kw_only=True):

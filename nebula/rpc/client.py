@@ -11,20 +11,27 @@ import msgspec
 
 from nebula import timeouts
 from nebula.engine.api.verbs import (
+    Backups,
     ByteStream,
     Clusters,
     Datastores,
+    Declarations,
+    Drs,
     Events,
     Hosts,
     Images,
     Jobs,
+    Metrics,
     Networks,
+    Schedules,
     System,
+    Templates,
     Tunnel,
+    VmGroups,
     Vms,
 )
 from nebula.rpc import plain
-from nebula.rpc.link import Link, Waits
+from nebula.rpc.link import Heir, Link, Waits
 from nebula.rpc.methods import Method, method, nouns
 from nebula.rpc.remote import follow, open_console, open_graphics
 
@@ -43,7 +50,14 @@ class RemoteEngine:
     datastores: Datastores
     images: Images
     networks: Networks
+    templates: Templates
     vms: Vms
+    backups: Backups
+    schedules: Schedules
+    vmgroups: VmGroups
+    metrics: Metrics
+    drs: Drs
+    declarations: Declarations
     jobs: Jobs
     events: Events
     system: System
@@ -88,7 +102,7 @@ def try_connect(
     timeout: float = timeouts.SOCKET_ANSWER,
     *,
     waits: Waits = _WAITS,
-    take_over: Callable[[], None] | None = None,
+    take_over: Callable[[], Heir] | None = None,
 ) -> RemoteEngine | None:
     """The engine that serves `path`; None when nobody listens there or says hello within `timeout` seconds.
 

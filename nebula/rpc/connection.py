@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from nebula import __version__
-from nebula.engine.api.verbs import Engine
+from nebula import __version__, typed
+from nebula.engine.api.verbs import Engine, Served
 from nebula.errors import NebulaError, OwnerError, UsageError, VersionError
-from nebula.rpc import limits, streams
+from nebula.rpc import limits, plain, streams
 from nebula.rpc.messages import BAD_PARAMS, FAILED, INTERNAL, INVALID, NO_METHOD, PARSE, Hello, Request, failure, parse, success
 from nebula.rpc.methods import Method, arguments, find, with_call
 from nebula.rpc.peer import PeerCredentials, credentials
-from nebula.rpc.plain import PROTOCOL, Wire
+from nebula.rpc.plain import Wire
 
 _log = logging.getLogger(__name__)
 
@@ -24,11 +24,12 @@ class Connection:
     """Serves `wire` in the caller's thread. `stopping` says whether new requests are refused."""
 
     def __init__(
-        self, wire: Wire, engine: Engine, actor_of: Callable[[PeerCredentials], str], stopping: Callable[[], bool]
+        self, wire: Wire, engine: Served, actor_of: Callable[[PeerCredentials], str], stopping: Callable[[], bool]
     ) -> None:
         self.wire = wire
-        self._engine, self._actor_of, self._stopping = engine, actor_of, stopping
+        self._served, self._actor_of, self._stopping = engine, actor_of, stopping
         self._actor = ""
+        self._engine: Engine = engine
 
     def serve(self) -> None:
         """Until the client leaves, misbehaves, or takes the connection for a stream that then ends."""
@@ -47,23 +48,24 @@ class Connection:
             request = parse(self.wire.line(limits.HELLO))
             self._check_hello(request)
             self._actor = self._actor_of(credentials(self.wire.socket))
+            self._engine = self._served.seen_by(self._actor)
         except NebulaError as error:
             _log.warning("a client was refused: %s", error)
             self._send(failure(request.id, error, INVALID if isinstance(error, UsageError) else FAILED))
             return False
-        self._send(success(request.id, {"protocol": PROTOCOL, "version": __version__}))
+        self._send(success(request.id, {"protocol": plain.PROTOCOL, "version": __version__}))
         return True
 
     def _check_hello(self, request: Request) -> None:
         if request.method != "hello":
             raise UsageError("say hello first", hint='{"method":"hello","params":{"protocol":1,"version":"…"}}')
         try:
-            hello = msgspec.json.decode(request.params, type=Hello)
+            hello = typed.decode(request.params, Hello)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as problem:
             raise UsageError("hello: wrong parameters", cause=str(problem), hint="protocol: a number") from problem
-        if hello.protocol != PROTOCOL:
+        if hello.protocol != plain.PROTOCOL:
             raise VersionError(
-                f"the client speaks protocol {hello.protocol}, this engine protocol {PROTOCOL}",
+                f"the client speaks protocol {hello.protocol}, this engine protocol {plain.PROTOCOL}",
                 cause=f"client {hello.version[:40] or 'of unknown version'}, engine {__version__}",
                 hint="use the same version of nebula for both, or stop the engine that runs: nebula daemon stop",
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from nebula import timeouts
+from nebula import timeouts, typed
 from nebula.errors import NebulaError, OwnerError, TimedOutError, UnreachableError, UsageError
 from nebula.rpc import limits, plain
 from nebula.rpc.methods import ONCE, Method, with_call
@@ -36,11 +36,20 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
     handover: float = timeouts.OWNER_HANDOVER
 
 
+class Heir(msgspec.Struct, frozen=True):
+    """Who follows a lost owner. `path`: where it listens, None while that is not known. `coming`: it starts or the one
+    before it stops, so that waiting is no waste.
+    """
+
+    path: Path | None = None
+    coming: bool = False
+
+
 class Link:
     """Requests from any thread. `new_key` makes idempotency keys.
 
-    `take_over` sees to it that somebody owns the home again when the owner was lost; without it a reading verb is asked
-    twice and no more.
+    `take_over`, asked while nobody answers, sees to it that somebody owns the home again and says who; without it a
+    reading verb is asked twice and no more.
     """
 
     def __init__(
@@ -48,7 +57,7 @@ class Link:
         path: Path,
         waits: Waits,
         new_key: Callable[[], str] = _key,
-        take_over: Callable[[], None] | None = None,
+        take_over: Callable[[], Heir] | None = None,
     ) -> None:
         self.path, self.waits = path, waits
         self._new_key = new_key
@@ -78,19 +87,28 @@ class Link:
 
     def patiently(self, work: Callable[[], msgspec.Raw]) -> msgspec.Raw:
         """Until an owner has answered, or the time for a handover is over."""
-        until, pause = time.monotonic() + self.waits.handover, _FIRST_PAUSE
-        asked = False
+        began = time.monotonic()
+        until, pause = began + self.waits.handover, _FIRST_PAUSE
         while True:
             try:
                 return work()
             except (OSError, OwnerError) as problem:
-                if isinstance(problem, PermissionError) or time.monotonic() + pause > until:
+                if isinstance(problem, PermissionError):
                     raise self.lost(problem) from problem
-                if self._take_over is not None and not asked:
-                    asked = True
-                    self._take_over()
+                if self._succeeded():
+                    until = min(time.monotonic() + self.waits.handover, began + timeouts.OWNER_CHANGE)
+                if time.monotonic() + pause > until:
+                    raise self.lost(problem) from problem
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _succeeded(self) -> bool:
+        """Look for the next owner; whether one is coming."""
+        if self._take_over is None:
+            return False
+        heir = self._take_over()
+        self.path = heir.path or self.path
+        return heir.coming
 
     def lost(self, problem: OSError | OwnerError) -> NebulaError:
         """What the caller hears when nobody answered."""
@@ -162,7 +180,7 @@ class _Answer(msgspec.Struct):
 
 def _decode(line: bytes) -> msgspec.Raw:
     try:
-        answer = msgspec.json.decode(line, type=_Answer)
+        answer = typed.decode(line, _Answer)
     except (msgspec.MsgspecError, UnicodeError) as problem:
         raise plain.not_understood(str(problem)) from problem
     if answer.error is not None:
@@ -173,7 +191,7 @@ def _decode(line: bytes) -> msgspec.Raw:
 def decode(raw: msgspec.Raw | bytes, kind: Any) -> Any:
     """A value off the wire; VersionError if it is not of that type."""
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return typed.decode(raw, kind)
     except (msgspec.MsgspecError, UnicodeError) as problem:
         raise plain.not_understood(str(problem)) from problem
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from nebula import typed
 from nebula.errors import NebulaError, UsageError
 
 PARSE, INVALID, NO_METHOD, BAD_PARAMS, INTERNAL, FAILED = -32700, -32600, -32601, -32602, -32603, -32000
@@ -31,7 +32,7 @@ class Hello(msgspec.Struct, frozen=True):
 def parse(line: bytes) -> Request:
     """A client's line; UsageError if it is no request."""
     try:
-        return msgspec.json.decode(line, type=Request)
+        return typed.decode(line, Request)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as problem:
         raise UsageError("not a JSON-RPC request", cause=str(problem), hint="one JSON object a line") from problem
 

@@ -9,12 +9,15 @@ from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
+from nebula import typed
 from nebula.engine.api.values import Call
 from nebula.engine.api.verbs import ByteStream, Engine, Tunnel
-from nebula.errors import NotFoundError, UsageError
+from nebula.errors import UsageError, VersionError
 
-ONCE = frozenset({"system.backup", "system.support", "system.stop"})
-"""Verbs that would do harm a second time (another copy, the next owner stopped): never sent again."""
+ONCE = frozenset({"system.backup", "system.support", "system.stop", "vm.execute", "vm.executed", "vm.kill", "vm.open_file"})
+"""Verbs that would do harm a second time (another copy, the next owner stopped, a program run twice): never sent again."""
+
+_NO_PLURALS = frozenset({"drs", "metrics"})
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -41,7 +44,7 @@ class Method(msgspec.Struct, frozen=True):
     def parse(self, params: bytes) -> msgspec.Struct:
         """Parameters off the wire; UsageError for unknown, missing and wrong ones."""
         try:
-            return msgspec.json.decode(params, type=self.params)
+            return typed.decode(params, self.params)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as problem:
             raise UsageError(
                 f"{self.wire}: wrong parameters", cause=str(problem), hint="use the same version of nebula"
@@ -71,12 +74,16 @@ def method(noun: str, verb: str) -> Method:
 
 
 def find(wire: str) -> Method:
-    """The verb of that name on the wire; NotFoundError if the façade has none."""
+    """The verb of that name on the wire; VersionError if the façade has none: a newer client asks."""
     noun, _, verb = wire.partition(".")
     try:
         return method(_plurals()[noun], verb)
     except KeyError:
-        raise NotFoundError(f"the engine has no verb {wire[:80]!r}", hint="use the same version of nebula") from None
+        raise VersionError(
+            f"the engine has no verb {wire[:80]!r}",
+            cause="it is of another version than the command",
+            hint="nebula daemon stop, then start the engine with the same nebula",
+        ) from None
 
 
 def every() -> list[Method]:
@@ -97,8 +104,9 @@ def arguments(params: msgspec.Struct) -> dict[str, Any]:
 
 @cache
 def _functions(kind: type) -> dict[str, FunctionType]:
-    found = vars(kind).items()
-    return {name: item for name, item in found if isinstance(item, FunctionType) and not name.startswith("_")}
+    """The verbs of a Protocol class, those of the Protocols that it extends first."""
+    found = {name: item for part in reversed(kind.__mro__) for name, item in vars(part).items()}
+    return {name: item for name, item in found.items() if isinstance(item, FunctionType) and not name.startswith("_")}
 
 
 @cache
@@ -107,4 +115,4 @@ def _plurals() -> dict[str, str]:
 
 
 def _singular(noun: str) -> str:
-    return noun.removesuffix("s")
+    return noun if noun in _NO_PLURALS else noun.removesuffix("s")

@@ -65,6 +65,11 @@ class RemoteTunnel(msgspec.Struct, frozen=True):
     wire: Wire
     address: str
     type: str
+    password: str
+
+    def wait(self, timeout: float) -> bool:
+        """See Tunnel.wait. The engine says nothing more on this connection, but ends it with the tunnel."""
+        return not self.wire.readable(timeout)
 
     def close(self) -> None:
         """See Tunnel.close."""
@@ -74,6 +79,7 @@ class RemoteTunnel(msgspec.Struct, frozen=True):
 class _Where(msgspec.Struct):
     address: str
     type: str
+    password: str = ""
 
 
 def open_console(link: Link, verb: Method, params: msgspec.Struct) -> RemoteConsole:
@@ -86,7 +92,7 @@ def open_graphics(link: Link, verb: Method, params: msgspec.Struct) -> RemoteTun
     """Have the engine open a tunnel on this machine."""
     wire, answer = _open(link, verb, params)
     where: _Where = decode(answer, _Where)
-    return RemoteTunnel(wire, where.address, where.type)
+    return RemoteTunnel(wire, where.address, where.type, where.password)
 
 
 def _open(link: Link, verb: Method, params: msgspec.Struct) -> tuple[Wire, msgspec.Raw]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from nebula.engine.api.verbs import Engine
+from nebula.engine.api.verbs import Served
 from nebula.errors import CapacityError
 from nebula.rpc import limits
 from nebula.rpc.connection import Connection
@@ -37,7 +37,7 @@ class Server:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Served,
         path: Path,
         *,
         mode: int = 0o600,

@@ -70,9 +70,11 @@ def _pass_on(wire: Wire, stream: ByteStream, gone: threading.Event) -> None:
 
 
 def graphics(wire: Wire, request: Request, tunnel: Tunnel) -> None:
-    """Answer where the tunnel listens, and keep it open as long as the connection is."""
+    """Answer where the tunnel listens, and keep it open as long as the connection is; its end ends the connection."""
     try:
-        wire.send(success(request.id, {"address": tunnel.address, "type": tunnel.type}), limits.SEND)
-        wire.readable(None)
+        where = {"address": tunnel.address, "type": tunnel.type, "password": tunnel.password}
+        wire.send(success(request.id, where), limits.SEND)
+        while not wire.readable(limits.QUIET) and tunnel.wait(0):
+            pass
     finally:
         tunnel.close()

@@ -63,9 +63,11 @@ class Transport(Protocol):
         root: bool = False,
         cancel: CancelToken | None = None,
         on_line: Callable[[bytes], None] | None = None,
+        bulk: bool = False,
     ) -> Completed:
         """Run a command and wait for it. `on_line` sees each line (ended by newline or carriage return) of stdout as
-        it comes. When time runs out or the token is set, the command is ended on the host too.
+        it comes. When time runs out or the token is set, the command is ended on the host too. `bulk`: it may keep others
+        waiting and is sent where it keeps no short command from its turn.
         """
         ...
 

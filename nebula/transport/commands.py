@@ -44,6 +44,7 @@ class CommandTransport(abc.ABC):
         timeout: float = timeouts.COMMAND,
         cancel: CancelToken | None = None,
         on_line: Callable[[bytes], None] | None = None,
+        bulk: bool = False,
     ) -> Ended:
         """Run an argv whose stdin stays open until it ends, and ends early to end it."""
 
@@ -63,6 +64,7 @@ class CommandTransport(abc.ABC):
         root: bool = False,
         cancel: CancelToken | None = None,
         on_line: Callable[[bytes], None] | None = None,
+        bulk: bool = False,
     ) -> Completed:
         """See Transport.run."""
         words, data = check_argv(argv), stdin or b""
@@ -71,7 +73,7 @@ class CommandTransport(abc.ABC):
         if cancel is not None:
             cancel.raise_if_set()
         guard = [*self._prefix(root), *guarded(words, len(data))]
-        ended = self._execute(guard, title=words[0], stdin=data, timeout=timeout, cancel=cancel, on_line=on_line)
+        ended = self._execute(guard, title=words[0], stdin=data, timeout=timeout, cancel=cancel, on_line=on_line, bulk=bulk)
         self._check_sudo(root, ended)
         return settle(self._name, words, ended, check)
 

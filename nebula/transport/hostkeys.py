@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -98,8 +99,15 @@ async def _ask(address: str, port: int, algorithm: str) -> HostKey | str:
         async with asyncio.timeout(timeouts.SSH_CONNECT):
             key = await asyncssh.get_server_host_key(address, port, server_host_key_algs=[algorithm], options=options)
     except (OSError, asyncssh.Error) as error:
-        return str(error) or f"no answer within {timeouts.SSH_CONNECT:g} s"
+        return in_words(error)
     return host_key(public_line(key)) if key is not None else f"no key of type {algorithm}"
+
+
+def in_words(error: Exception) -> str:
+    """Why a connection failed; the system's own words, where asyncio has only its number."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    return str(error) or f"no answer within {timeouts.SSH_CONNECT:g} s"
 
 
 def public_line(key: asyncssh.SSHKey) -> str:

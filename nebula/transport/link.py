@@ -12,7 +12,7 @@ import asyncssh
 from nebula import timeouts
 from nebula.errors import NebulaError
 from nebula.transport.backoff import Backoff
-from nebula.transport.hostkeys import HOST_KEY_ALGORITHMS, HostKey, host_key, public_line
+from nebula.transport.hostkeys import HOST_KEY_ALGORITHMS, HostKey, host_key, in_words, public_line
 from nebula.transport.login import Login
 
 GENERAL_SESSIONS = 7
@@ -129,7 +129,7 @@ class Link:
             return self._answered(self.login.wrong_key(shown))
         if isinstance(error, asyncssh.PermissionDenied):
             return self._answered(self.login.refused(str(error)))
-        failure = self.login.unreachable(str(error) or f"no answer within {timeouts.SSH_CONNECT:g} s")
+        failure = self.login.unreachable(in_words(error))
         self._backoff.failed(failure)
         return failure
 

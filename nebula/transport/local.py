@@ -38,6 +38,7 @@ class LocalTransport(CommandTransport):
         timeout: float = timeouts.COMMAND,
         cancel: CancelToken | None = None,
         on_line: Callable[[bytes], None] | None = None,
+        bulk: bool = False,  # noqa: ARG002 - nothing is shared here
     ) -> Ended:
         splitter = LineSplitter(on_line) if on_line else None
         on_chunk = splitter.feed if splitter else None

@@ -36,11 +36,18 @@ class Login:
 
     def refused(self, cause: str) -> DeniedError:
         """The host does not take our key or password."""
+        way = "the engine's key" if self.password is None else "this password"
         return DeniedError(
-            f"host {self.name} ({self.address}) refused the login of {self.user}",
+            f"host {self.name} ({self.address} port {self.port}) does not let {self.user} in by {way}",
             cause=cause,
-            hint=f"nebula host add {self.address} --user {self.user} --ask-password",
+            hint=self._other_way(),
         )
+
+    def _other_way(self) -> str:
+        """What to type where we were refused. A password is asked for before there is a host, so it may just be typed again."""
+        if self.password is None:
+            return f"nebula host update {self.name} --ask-password, or put `nebula host key` into its authorized_keys"
+        return f"type it again, or on the host, as root: sshd -T | grep -i passwordauthentication; passwd -S {self.user}"
 
     def wrong_key(self, shown: HostKey | None) -> HostKeyError:
         """The host shows another key than the pinned one."""

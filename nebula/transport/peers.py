@@ -16,6 +16,23 @@ KEY_FILE = "ssh/id_ed25519"
 KNOWN_HOSTS_FILE = "ssh/known_hosts"
 """Both under the host's root directory, for root's eyes only."""
 
+LIBVIRT_SOCKETS = ("/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock")
+"""Where a host's libvirt may answer: its daemon for QEMU alone, or the one for all."""
+_OPEN_TO_PEERS = ("127.0.0.1:*", *(f"[{path}]:*" for path in LIBVIRT_SOCKETS))
+"""Where peers' connections may lead; the brackets make a path pass for a host's name."""
+
+_OPTIONS = (
+    "BatchMode=yes",
+    "Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com",
+    "ConnectTimeout=10",
+    "GlobalKnownHostsFile=/dev/null",
+    "IdentitiesOnly=yes",
+    "ServerAliveInterval=15",
+    "StrictHostKeyChecking=yes",
+)
+"""A peer that is silent for 45 s is given up. Processors of servers do AES in hardware: half the work of ssh's own first
+choice, where much is carried.
+"""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_%-]{0,252}")
 
@@ -41,20 +58,37 @@ def ensure_peer_key(transport: Transport, root_dir: str) -> str:
     return host_key(line).line
 
 
+def forget_peer_key(transport: Transport, root_dir: str) -> None:
+    """Delete the host's own key and what it knows of its peers."""
+    transport.run(["rm", "-rf", "--", f"{root_dir}/ssh"], root=True)
+
+
 def authorize_peer(transport: Transport, peer_name: str, public_line: str, from_addresses: Sequence[str], user: str) -> None:
-    """Let a peer's key in as `user`, from the peer's addresses only, for commands only. Again: its entry is renewed."""
+    """Let a peer's key in as `user`, from the peer's addresses only, within `peer_limits`. Again: its entry is renewed."""
     addresses = [text for address in from_addresses for text in _numbers(transport, address)]
     if not addresses:
         raise UsageError(f"host {peer_name} has no address", hint=f"nebula host update {peer_name} --address ADDRESS")
     tag = f"nebula-peer:{_name(peer_name)}"
-    limits = f'restrict,port-forwarding,permitopen="127.0.0.1:*",from="{",".join(dict.fromkeys(addresses))}"'
-    line = f"{limits} {host_key(public_line).line} {tag}"
+    line = f"{peer_limits(addresses)} {host_key(public_line).line} {tag}"
     replace_tagged(transport, user, tag, line)
+
+
+def peer_limits(addresses: Sequence[str]) -> str:
+    """What sshd lets a peer's key do: come from these addresses, run commands, reach loopback and libvirt."""
+    opens = "".join(f',permitopen="{place}"' for place in _OPEN_TO_PEERS)
+    return f'restrict,port-forwarding{opens},from="{",".join(dict.fromkeys(addresses))}"'
 
 
 def revoke_peer(transport: Transport, peer_name: str) -> None:
     """Let the peer in no more, whatever user it came as. Not let in: nothing."""
     remove_tagged(transport, f"nebula-peer:{_name(peer_name)}")
+
+
+def peer_ssh(root_dir: str, port: int, *options: str) -> list[str]:
+    """The `ssh` with which a host reaches a peer at that port: by its own key, only to the peers that it knows."""
+    every = [*_OPTIONS, f"UserKnownHostsFile={root_dir}/{KNOWN_HOSTS_FILE}", *options]
+    words = ["ssh", "-F", "none", "-i", f"{root_dir}/{KEY_FILE}", "-p", f"{port:d}"]
+    return [*words, *(word for option in every for word in ("-o", option))]
 
 
 def write_known_hosts(transport: Transport, root_dir: str, known: Mapping[str, str]) -> None:

@@ -66,8 +66,18 @@ export LC_ALL=C
 umask 077
 target=$1 token=$2 position=$3 size=$4
 part=$target.part
+take_over() {
+    for fd in /proc/[0-9]*/fd/9; do
+        pid=${fd#/proc/} pid=${pid%%/*}
+        [ "$pid" != $$ ] && [ "$fd" -ef "$part" ] && tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF -- "$token" &&
+            kill -KILL "-$(sed 's/^.*) //' "/proc/$pid/stat" | cut -d ' ' -f 3)"
+    done
+    flock -w 5 9
+}
 exec 9>>"$part" || exit 1
-flock -w 5 9 && [ "$part" -ef /proc/self/fd/9 ] || { echo "another upload writes $part" >&2; exit 75; }
+before=$(stat -c '%s %y' -- "$part")
+flock -w 5 9 || { [ "$(stat -c '%s %y' -- "$part")" = "$before" ] && take_over 2>/dev/null; } &&
+    [ "$part" -ef /proc/self/fd/9 ] || { echo "another upload writes $part" >&2; exit 75; }
 [ "$position" -gt 0 ] || truncate -s 0 -- "$part" || exit 1
 [ "$(stat -c %s -- "$part")" -eq "$position" ] || { echo "another upload changed $part" >&2; exit 75; }
 printf '%s\n' "$token" >"$part.source"
@@ -83,7 +93,8 @@ echo "the upload was cut off" >&2
 exit 1
 """
 """Takes "OFFSET LENGTH" lines, each followed by that many bytes, into $1.part, and at "end 0" renames it to $1. What is not
-sent stays a hole. Cut off, it leaves the part for the next attempt."""
+sent stays a hole. Cut off, it leaves the part for the next attempt. An earlier upload of the same file, whose sender a broken
+network took away without sshd's knowing, may still wait there: one that writes nothing for 5 s is ended."""
 
 CLONE = r"""
 umask 077

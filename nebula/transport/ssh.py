@@ -109,12 +109,13 @@ class SshTransport(CommandTransport):
         timeout: float = timeouts.COMMAND,
         cancel: CancelToken | None = None,
         on_line: Callable[[bytes], None] | None = None,
+        bulk: bool = False,
     ) -> Ended:
         inbox: Inbox = queue.SimpleQueue()
         splitter = LineSplitter(on_line) if on_line else None
         ended = self._loop.call(
             self._job(
-                "commands",
+                "bulk" if bulk else "commands",
                 title=title,
                 command=shell_string(argv),
                 stdin=stdin,
@@ -160,9 +161,10 @@ class SshTransport(CommandTransport):
         return await connection.forward_local_path(path, remote_path)
 
     async def _listen_port(self, host: str, port: int) -> tuple[int, _Listener]:
-        connection = await self._links.get("commands").connection()
-        listener = await connection.forward_local_port("127.0.0.1", 0, host, port)
-        return listener.get_port(), listener
+        from nebula.transport.portforward import PortForward
+
+        forward = PortForward(self._links.get("commands"), host, port)
+        return await forward.listen(), forward
 
     def _take_down(self, listener: _Listener, place: SocketPlace | None) -> None:
         async def work() -> None:

@@ -9,7 +9,6 @@ import uuid
 from .bare_lab import Lab
 from .errors import BenchError
 
-XML = "/root/bench.xml"
 _PATTERNS = {
     "name": r"<name>([^<]+)</name>",
     "uuid": r"<uuid>([^<]+)</uuid>",
@@ -43,7 +42,8 @@ class Twin:
 
 def _create(base: str, disk: str, name: str) -> str:
     image = f"qemu-img create -q -f qcow2 -F qcow2 -b {shlex.quote(base)} {shlex.quote(disk)}"
-    return f"cat > {XML} && {image} && virsh -q define {XML} && virsh -q start {name}"
+    xml = f"/root/{name}.xml"
+    return f"cat > {xml} && {image} && virsh -q define {xml} && rm {xml} && virsh -q start {name}"
 
 
 def _base(info: str) -> str:

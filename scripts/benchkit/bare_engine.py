@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchkit.bare_lab import BRIDGE, HOSTS, Lab
 from benchkit.cluster import CALL, engine, finish
@@ -47,7 +47,7 @@ def template(name: str, image: str, host: str) -> dict[str, Any]:
     return {
         "NAME": name,
         "CPU": "0.1",
-        "MEMORY": 96,
+        "MEMORY": 128,
         "HOST": host,
         "DISK": [{"IMAGE": image}],
         "NIC": [{"NETWORK": "lan"}],
@@ -55,49 +55,72 @@ def template(name: str, image: str, host: str) -> dict[str, Any]:
     }
 
 
+class News:
+    """What an engine wrote while this is open, each event with the moment at which it was durable."""
+
+    def __init__(self, local: LocalEngine) -> None:
+        self._local = local
+        self._heard: list[tuple[EventRow, float]] = []
+        self._more = threading.Condition()
+
+    def __enter__(self) -> Self:
+        self._unlisten = self._local.services.store.listen(self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._unlisten()
+
+    def _hear(self, events: list[EventRow]) -> None:
+        with self._more:
+            self._heard.extend((event, time.perf_counter()) for event in events)
+            self._more.notify()
+
+    def wait(self, is_it: Callable[[EventRow], bool], what: str) -> float:
+        """When the first such event was durable; BenchError if none comes, or if a job failed."""
+        with self._more:
+            self._more.wait_for(lambda: self._failed() or self._first(is_it), SECONDS)
+            failed, found = self._failed(), self._first(is_it)
+        if failed is not None:
+            raise BenchError(f"job {failed.object_id} failed: {failed.body.get('error')}")
+        if found is None:
+            raise BenchError(f"{what} did not come to an end")
+        return found
+
+    def _failed(self) -> EventRow | None:
+        return next((event for event, _ in self._heard if event.kind == "job.failed"), None)
+
+    def _first(self, is_it: Callable[[EventRow], bool]) -> float | None:
+        return next((at for event, at in self._heard if is_it(event)), None)
+
+
 class Stopwatch:
-    """Milliseconds until an event of one kind is durable; listens before the verb is called, so that none is missed."""
+    """Milliseconds until an event is durable; listens before the verb is called, so that none is missed."""
 
     def __init__(self, local: LocalEngine) -> None:
         self._local = local
 
     def create(self, given: Mapping[str, Any]) -> tuple[Accepted, float]:
         """From the call to RUNNING."""
-        return self._timed(lambda: self._local.vms.create(given, CALL), _runs)
+        (accepted,), taken = self.create_all([given])
+        return accepted, taken
+
+    def create_all(self, given: Sequence[Mapping[str, Any]]) -> tuple[list[Accepted], float]:
+        """From the first call to the last one's RUNNING; called one after the other."""
+        with News(self._local) as news:
+            began = time.perf_counter()
+            accepted = [self._local.vms.create(one, CALL) for one in given]
+            return accepted, (max(news.wait(becomes(one.id, "RUNNING"), one.name) for one in accepted) - began) * 1000
 
     def migrate(self, ref: str, host: str) -> float:
         """From the call to the end of the live migration."""
-        return self._timed(lambda: self._local.vms.migrate(ref, host, CALL, live=True), _ended)[1]
-
-    def _timed(self, verb: Any, ends: Any) -> tuple[Accepted, float]:
-        seen: list[tuple[EventRow, float]] = []
-        news = threading.Condition()
-
-        def hear(events: list[EventRow]) -> None:
-            with news:
-                seen.extend((event, time.perf_counter()) for event in events)
-                news.notify()
-
-        unlisten = self._local.services.store.listen(hear)
-        try:
+        with News(self._local) as news:
             began = time.perf_counter()
-            accepted: Accepted = verb()
-            with news:
-                if not news.wait_for(lambda: any(ends(event, accepted) for event, _ in seen), SECONDS):
-                    raise BenchError(f"{accepted.kind} {accepted.name} did not come to an end")
-            event, at = next((event, at) for event, at in seen if ends(event, accepted))
-        finally:
-            unlisten()
-        if event.kind == "job.failed":
-            raise BenchError(f"job {event.object_id} failed: {event.body.get('error')}")
-        return accepted, (at - began) * 1000
+            job = self._local.vms.migrate(ref, host, CALL, live=True).job_id
+            return (news.wait(lambda event: event.kind == "job.done" and event.object_id == job, "migration") - began) * 1000
 
 
-def _runs(event: EventRow, accepted: Accepted) -> bool:
-    """The VM runs, or a job failed (its own: nothing else goes on)."""
-    mine = event.object_kind == "vm" and event.object_id == accepted.id
-    return event.kind == "job.failed" or (mine and event.kind == "vm.state" and event.body.get("after") == "RUNNING")
-
-
-def _ended(event: EventRow, accepted: Accepted) -> bool:
-    return event.object_kind == "job" and event.object_id == accepted.job_id and event.kind in {"job.done", "job.failed"}
+def becomes(vm_id: int, state: str) -> Callable[[EventRow], bool]:
+    """Whether an event says that the VM is in that state now."""
+    return lambda event: (
+        (event.kind, event.object_kind, event.object_id) == ("vm.state", "vm", vm_id) and event.body.get("after") == state
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from . import machine, report
 from .errors import BenchError
 from .figure import Figure
-from .suite import Bench, load, names
+from .suite import Bench, load, names, needs_data
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,8 @@ def measure(arguments: argparse.Namespace) -> None:
     about = machine.describe()
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     before = machine.load()
-    results = {name: _suite(name, program, arguments) for name in arguments.suites or names()}
+    wanted = arguments.suites or [name for name in names() if arguments.data or not needs_data(name)]
+    results = {name: _suite(name, program, arguments) for name in wanted}
     load = {"before": before, "after": machine.load()}
     print(f"\nload: {load['before']:.2f} before, {load['after']:.2f} after")
     if arguments.json:
@@ -48,9 +49,14 @@ def _suite(name: str, program: Path, arguments: argparse.Namespace) -> list[Figu
     suite = load(name)
     print(f"\n== {name}: {suite.__doc__}", flush=True)
     with tempfile.TemporaryDirectory(prefix="nebula-bench-", dir=arguments.dir) as scratch:
-        figures = list(suite.run(Bench(program, Path(scratch), arguments.rounds, arguments.vms)))
+        figures = list(suite.run(_bench(program, Path(scratch), arguments)))
     print(report.table(figures), flush=True)
     return figures
+
+
+def _bench(program: Path, scratch: Path, arguments: argparse.Namespace) -> Bench:
+    data = Path(arguments.data).resolve() if arguments.data else None
+    return Bench(program, scratch, arguments.rounds, arguments.vms, arguments.large, data, arguments.seed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--program", default=str(ROOT / "dist" / "nebula"), help="the file to measure (dist/nebula)")
     parser.add_argument("--rounds", type=int, default=20, help="samples of each figure (20)")
     parser.add_argument("--vms", type=int, default=100, help="VMs in a listing (100)")
+    parser.add_argument("--large", action="store_true", help="10,000 VMs, too, where a suite has sizes")
+    parser.add_argument("--data", metavar="DIR", help="real traces: planetlab/DAY.csv.gz and bitbrains/*.npz")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of made clusters and drawn samples (0)")
     parser.add_argument("--dir", help="where the homes lie while it runs: their disk matters (TMPDIR)")
     parser.add_argument("--json", metavar="FILE", help="write all of it here, too")
     return parser

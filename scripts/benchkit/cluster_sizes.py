@@ -7,4 +7,4 @@ from .suite import Bench
 
 def sizes(bench: Bench, *usual: int, large: tuple[int, ...]) -> tuple[int, ...]:
     """The usual numbers; with --large the long runs too."""
-    return (*usual, *large) if getattr(bench, "large", False) else usual
+    return (*usual, *large) if bench.large else usual

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,12 +17,17 @@ from .figure import Figure
 
 @dataclass(frozen=True)
 class Bench:
-    """What a suite gets: the file to measure, a directory of its own, how often to repeat, how many VMs."""
+    """What a suite gets: the file to measure, a directory of its own, how often to repeat, how many VMs, whether the
+    long runs are wanted too, where real traces lie (None: there are none), and the seed of what is drawn.
+    """
 
     program: Path
     scratch: Path
     rounds: int
     vms: int
+    large: bool = False
+    data: Path | None = None
+    seed: int = 0
 
 
 class Suite(Protocol):
@@ -43,4 +49,12 @@ def load(name: str) -> Suite:
     """The suite of that name; raises `BenchError`."""
     if name not in names():
         raise BenchError(f"there is no suite {name}; there are {', '.join(names())}", hint="scripts/bench --help")
-    return cast("Suite", import_module(f"{suites.__name__}.{name}"))
+    try:
+        return cast("Suite", import_module(f"{suites.__name__}.{name}"))
+    except ModuleNotFoundError as error:
+        raise BenchError(f"{sys.executable} lacks {error.name}", hint=".venv/bin/python scripts/bench") from error
+
+
+def needs_data(name: str) -> bool:
+    """Whether the suite runs only where real traces are given."""
+    return bool(getattr(load(name), "NEEDS_DATA", False))

@@ -21,7 +21,7 @@ CARRIED_EXTRAS = ("mysql", "postgres")
 LEFT_OUT = (
     "*.pyc", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "bin/*", "*/tests/*", "*/test/*", "libvirt*_lxc*", "libvirt_lxc.py",
     "*.dist-info/RECORD", "*.dist-info/WHEEL", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", "*.dist-info/direct_url.json",
-    "_distutils_hack/*", "distutils-precedence.pth",
+    "_distutils_hack/*", "distutils-precedence.pth", "numpy/f2py/*", "*.a", "numpy/_core/include/*", "numpy/_pyinstaller/*",
 )  # fmt: skip
 """Never imported by a running program. METADATA and licences stay: libraries ask for their own version."""
 

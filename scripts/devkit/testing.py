@@ -17,11 +17,14 @@ from .phase import Outcome, Phase, run
 
 BUILD_TESTS = "tests/build"
 PARTS = ("lint", "unit", "build", "lab")
+SLOW = "slow"
+"""Not among all: it boots distributions under emulation."""
 NEEDED = {
     "lint": packages.BUILD,
-    "unit": (*packages.TOOLS, *packages.BUILD, *packages.DATABASES, *packages.RUN),
+    "unit": (*packages.TOOLS, *packages.BUILD, *packages.DATABASES, *packages.RUN, *packages.GUEST),
     "build": packages.BUILD,
     "lab": (*packages.TOOLS, *packages.BUILD, *packages.LAB),
+    SLOW: (*packages.TOOLS, *packages.BUILD, *packages.LAB, *packages.SLOW),
 }
 
 
@@ -29,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the parts; 0 if every phase passed."""
     arguments, extra = _parser().parse_known_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a caller's time limit ends phases as Ctrl-C does
-    parts = PARTS if "all" in arguments.parts else tuple(part for part in PARTS if part in arguments.parts)
+    asked = {*arguments.parts, *(PARTS if "all" in arguments.parts else ())}
+    parts = tuple(part for part in (*PARTS, SLOW) if part in asked)
     try:
         packages.require(sorted({name for part in parts for name in NEEDED[part]}), install=arguments.install)
         bin_directory = ready()
@@ -73,23 +77,38 @@ def _lint(tools: Path, _extra: list[str]) -> list[Phase]:
     ]
 
 
+_TESTS_AT_ONCE = ("-n", "4", "--dist", "worksteal")
+"""More than there are cores: half of the time they wait for something."""
+_FILES_AT_ONCE = ("-n", "3", "--dist", "loadfile")
+"""Each with a lab of its own; tests of a file share guests."""
+
+
 def _unit(tools: Path, extra: list[str]) -> list[Phase]:
-    parallel = ["-n", "2", "--dist", "loadfile"]
     return [
-        Phase("unit", [*_pytest(tools, "not lab and not databases"), *parallel, *extra], 420),
-        Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 120),
+        Phase("unit", [*_pytest(tools, "not lab and not databases"), *_TESTS_AT_ONCE, *extra], 1500),
+        Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 240),
     ]
 
 
 def _build(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 130)]
+    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 200)]
 
 
 def _lab(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("lab", [*_pytest(tools, "lab"), *extra], 900)]
+    return [Phase("lab", [*_pytest(tools, "lab and not slow"), *_FILES_AT_ONCE, *extra], 2400)]
 
 
-PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {"lint": _lint, "unit": _unit, "build": _build, "lab": _lab}
+def _slow(tools: Path, extra: list[str]) -> list[Phase]:
+    return [Phase(SLOW, [*_pytest(tools, SLOW), *extra], 1800)]
+
+
+PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {
+    "lint": _lint,
+    "unit": _unit,
+    "build": _build,
+    "lab": _lab,
+    SLOW: _slow,
+}
 
 
 def _pytest(tools: Path, marked: str) -> list[str]:
@@ -109,6 +128,8 @@ def _parser() -> argparse.ArgumentParser:
         description=sys.modules["__main__"].__doc__,
         epilog="Unknown options go to pytest: scripts/test unit -k journal -x",
     )
-    parser.add_argument("parts", nargs="*", default=["all"], choices=[*PARTS, "all"], metavar="lint|unit|build|lab|all")
+    parser.add_argument(
+        "parts", nargs="*", default=["all"], choices=[*PARTS, SLOW, "all"], metavar="lint|unit|build|lab|slow|all"
+    )
     parser.add_argument("--no-install", dest="install", action="store_false", help="refuse rather than install packages")
     return parser

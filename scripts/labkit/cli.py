@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import access, faults, images, lifecycle, lxcfs, packages, status
+from . import access, debianguest, faults, images, lifecycle, lxcfs, packages, status
 from .enter import argv_inside
 from .errors import LabError
 from .spec import PROFILES, Options, load
@@ -88,9 +88,12 @@ def _key(root: Path, _arguments: argparse.Namespace) -> None:
 
 
 def _images(root: Path, arguments: argparse.Namespace) -> None:
-    packages.require(packages.IMAGE_PACKAGES, install=arguments.install)
+    packages.require(packages.DEBIAN_PACKAGES if arguments.debian else packages.IMAGE_PACKAGES, install=arguments.install)
     directory = root.parent / IMAGES
     with lifecycle.locked(directory):
+        if arguments.debian:
+            print(debianguest.build(directory, force=arguments.force))
+            return
         for path in images.build(directory, force=arguments.force):
             print(path)
 
@@ -118,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("key", help="print the path of the key that its hosts accept").set_defaults(run=_key)
     built = commands.add_parser("images", help="build the guest's disk images and print their paths")
     built.add_argument("--force", action="store_true", help="build again even if nothing changed")
+    built.add_argument("--debian", action="store_true", help="the guest of Debian's packages, with cloud-init, instead")
     _add_install(built)
     built.set_defaults(run=_images)
     return parser

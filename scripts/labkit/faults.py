@@ -10,6 +10,7 @@ from .enter import attempt_inside, run_inside
 from .errors import LabError
 from .spec import Host, Lab, save
 
+SLOW = "16mbit"
 FILLER = "/var/lib/nebula/.lab-filler"
 
 
@@ -48,6 +49,16 @@ def _cut(lab: Lab, host: Host) -> None:
 
 def _join(lab: Lab, host: Host) -> None:
     network.set_link(lab.link(host), "up")
+
+
+def _slow_down(lab: Lab, host: Host) -> None:
+    network.slow_down(lab.link(host), SLOW)
+    run_inside(lab, host, network.slow_argv("eth0", SLOW))
+
+
+def _speed_up(lab: Lab, host: Host) -> None:
+    network.speed_up(lab.link(host))
+    attempt_inside(lab, host, network.quick_argv("eth0"))
 
 
 def _cut_guests(lab: Lab, host: Host) -> None:
@@ -89,6 +100,7 @@ FAULTS = {
     "power": Fault(hosts.stop, _power_on),
     "network": Fault(_cut, _join),
     "guest-network": Fault(_cut_guests, _join_guests),
+    "slow-network": Fault(_slow_down, _speed_up),
     "libvirtd": Fault(lambda _, host: services.kill(host, "libvirtd"), lambda lab, host: services.start(lab, host, "libvirtd")),
     "sshd": Fault(lambda _, host: services.kill(host, "sshd"), lambda lab, host: services.start(lab, host, "sshd")),
     "disk": Fault(_fill, _clear),

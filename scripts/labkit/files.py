@@ -1,4 +1,4 @@
-"""A host's own files: /etc, /root, /home, libvirt's directories, and the disk behind /var/lib/nebula."""
+"""A host's own files: /etc, /root, /home, /usr/local/bin, libvirt's directories, and the disk behind /var/lib/nebula."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ OWN = {
     "root": "/root",
     "home": "/home",
     "srv": "/srv",
+    "local-bin": "/usr/local/bin",
     "etc-libvirt": "/etc/libvirt",
     "lib-libvirt": "/var/lib/libvirt",
     "log-libvirt": "/var/log/libvirt",
@@ -94,7 +95,7 @@ PidFile none
 UsePAM no
 UseDNS no
 PermitRootLogin prohibit-password
-PasswordAuthentication no
+PasswordAuthentication yes
 KbdInteractiveAuthentication no
 AcceptEnv LANG LC_*
 Subsystem sftp /usr/lib/openssh/sftp-server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import LabError
@@ -13,12 +14,12 @@ WANTED = (
 )  # fmt: skip
 
 
-def in_order(kernel_modules: Path) -> list[tuple[str, bytes]]:
+def in_order(kernel_modules: Path, wanted: Sequence[str] = WANTED) -> list[tuple[str, bytes]]:
     """The wanted modules that this kernel does not have built in, with all that they depend on, as name and content."""
     files = {_key(path.name.partition(".ko")[0]): path for path in kernel_modules.rglob("*.ko*")}
     built_in = {_key(Path(line).stem) for line in (kernel_modules / "modules.builtin").read_text().split()}
     found: dict[str, bytes] = {}
-    for name in WANTED:
+    for name in wanted:
         _add(_key(name), files, built_in, found)
     return list(found.items())
 

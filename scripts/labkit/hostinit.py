@@ -1,14 +1,16 @@
 """The first process of a host: makes the host's own view of the file system, then reaps what ends inside it.
 
 Runs alone (`python3 hostinit.py PLAN.json`) in fresh network, mount, UTS, IPC, cgroup and PID namespaces; says `ready` on
-stdout when everything is mounted.
+stdout when everything is mounted. All that it needs of Python is imported at its start: Python may lie where mounts hide it.
 """
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +26,7 @@ def main() -> None:
     for source, target in plan["proc"]:
         _mount("--bind", source, target)
     _own_directories(plan)
+    _own_kvm()
     _no_reset_of_the_machine()
     Path("/proc/sys/kernel/hostname").write_text(plan["name"])
     os.write(1, b"ready\n")
@@ -59,6 +62,18 @@ def _own_directories(plan: dict[str, Any]) -> None:
     for name in ("sshd", "lock"):
         Path("/run", name).mkdir(mode=0o755)
     _mount("--bind", plan["tmp"], "/tmp")  # noqa: S108 - the host's own, made here
+
+
+def _own_kvm() -> None:
+    """/dev/kvm as Debian's udev has it. Where QEMU's user may not open what root may, libvirtd takes what it knows of QEMU for
+    stale, and probes it again (7 s) at each start of a guest.
+    """
+    machines = Path("/dev/kvm")
+    if machines.exists():
+        os.mknod("/run/kvm", stat.S_IFCHR | 0o660, machines.stat().st_rdev)
+        os.chown("/run/kvm", 0, grp.getgrnam("kvm").gr_gid)
+        Path("/run/kvm").chmod(0o660)
+        _mount("--bind", "/run/kvm", str(machines))
 
 
 def _no_reset_of_the_machine() -> None:

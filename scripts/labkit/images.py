@@ -1,4 +1,4 @@
-"""The lab's guest: a small bootable disk made from Debian's kernel, busybox and syslinux."""
+"""The lab's guest: a small disk that BIOS (syslinux) and UEFI (its shell's script) boot: Debian's kernel and busybox."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import guestmodules
@@ -14,7 +15,18 @@ from .run import run
 
 GUEST = Path(__file__).resolve().parent / "guest"
 KERNEL = "linux-image-amd64"  # the cloud kernel has no ahci, which a SATA CD on a q35 machine needs
+PLACED = (
+    ("init", "init"), ("passwd", "etc/passwd"), ("keep.cgi", "www/cgi-bin/keep"), ("burn.cgi", "www/cgi-bin/burn"),
+    ("write.cgi", "www/cgi-bin/write"),
+)  # fmt: skip
+"""Files of the guest and where they go."""
 COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "crash")
+SSHD = ("dropbear-bin", "libtomcrypt1", "libtommath1", "libgmp10", "libcrypt1", "zlib1g", "libc6")
+"""Packages of which the guest's sshd is made."""
+SSHD_FILES = (
+    "dropbear", "libtomcrypt.so.1", "libtommath.so.1", "libgmp.so.10", "libcrypt.so.1", "libz.so.1", "libc.so.6",
+    "ld-linux-x86-64.so.2",
+)  # fmt: skip
 SIZE = 64 << 20
 MBR = Path("/usr/lib/syslinux/mbr/mbr.bin")
 PARTITIONS = "label: dos\n start=2048,size=126976,type=6,bootable\n start=129024,size=2048,type=da\n"
@@ -34,11 +46,11 @@ def build(directory: Path, *, force: bool = False) -> list[Path]:
 
 
 def _make(scratch: Path, images: list[Path]) -> None:
-    kernel = _kernel(scratch)
+    unpacked = kernel(scratch)
     initrd = scratch / "initrd.gz"
-    initrd.write_bytes(gzip.compress(_initramfs(scratch, kernel), compresslevel=6, mtime=0))
+    initrd.write_bytes(gzip.compress(_initramfs(scratch, unpacked), compresslevel=6, mtime=0))
     raw, qcow2 = scratch / "guest.raw", scratch / "guest.qcow2"
-    _disk(raw, next((kernel / "boot").glob("vmlinuz-*")), initrd)
+    _disk(raw, next((unpacked / "boot").glob("vmlinuz-*")), initrd)
     run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(qcow2)])
     for made, image in zip((raw, qcow2), images, strict=True):
         made.replace(image)
@@ -52,32 +64,53 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _kernel(scratch: Path) -> Path:
+def kernel(scratch: Path) -> Path:
     """The kernel package that Debian names now, unpacked and not installed."""
     depends = run(["apt-cache", "depends", "--no-recommends", "--no-suggests", KERNEL])
     name = re.findall(r"Depends: (linux-image-\S+)", depends)[0]
-    run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", name], cwd=scratch, seconds=600)
-    target = scratch / "kernel"
-    run(["dpkg-deb", "-x", str(next(scratch.glob("*.deb"))), str(target)], seconds=300)
+    return _unpacked(scratch, "kernel", name)
+
+
+def _unpacked(scratch: Path, directory: str, *packages: str) -> Path:
+    """Packages as Debian has them now, unpacked into a directory and not installed."""
+    target = scratch / directory
+    target.mkdir()
+    run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages], cwd=target, seconds=600)
+    for package in target.glob("*.deb"):
+        run(["dpkg-deb", "-x", str(package), str(target)], seconds=300)
     return target
+
+
+def _sshd(tree: Path, packages: Path) -> None:
+    """dropbear, with the libraries that it asks for where they are looked for; none of them this machine's own."""
+    inside = packages.resolve()
+    for name in SSHD_FILES:
+        folder = "bin" if name == "dropbear" else "lib64" if name.startswith("ld-") else "lib"
+        (tree / folder).mkdir(exist_ok=True)
+        found = next(path for path in inside.rglob(name) if path.is_file() and path.resolve().is_relative_to(inside))
+        shutil.copy2(found, tree / folder / name)
+    for name in ("root", "etc/dropbear", "var/run"):
+        (tree / name).mkdir(parents=True, exist_ok=True)
 
 
 def _initramfs(scratch: Path, kernel: Path) -> bytes:
     tree = scratch / "tree"
-    for name in ("bin", "modules", "www/cgi-bin"):
+    for name in ("bin", "etc", "modules", "www/cgi-bin"):
         (tree / name).mkdir(parents=True)
     shutil.copy2("/bin/busybox", tree / "bin" / "busybox")
-    for name, target in [("init", "init"), ("keep.cgi", "www/cgi-bin/keep"), *((name, f"bin/{name}") for name in COMMANDS)]:
+    for name, target in [*PLACED, *((name, f"bin/{name}") for name in COMMANDS)]:
         shutil.copyfile(GUEST / name, tree / target)
         (tree / target).chmod(0o755)
+    _sshd(tree, _unpacked(scratch, "sshd", *SSHD))
     modules = guestmodules.in_order(next((kernel / "lib" / "modules").iterdir()))
     for name, content in modules:
         (tree / "modules" / f"{name}.ko").write_bytes(content)
     (tree / "modules" / "order").write_text("".join(f"{name}.ko\n" for name, _ in modules))
-    return _cpio(tree, scratch / "initrd")
+    return cpio(tree, scratch / "initrd")
 
 
-def _cpio(tree: Path, archive: Path) -> bytes:
+def cpio(tree: Path, archive: Path) -> bytes:
+    """The tree as an archive that Linux takes for its first root."""
     names = "\n".join(str(path.relative_to(tree)) for path in sorted(tree.rglob("*")))
     run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0", "-F", str(archive)], stdin=names, cwd=tree)
     return archive.read_bytes()
@@ -85,13 +118,23 @@ def _cpio(tree: Path, archive: Path) -> bytes:
 
 def _disk(image: Path, kernel: Path, initrd: Path) -> None:
     """A partitioned disk without loop devices: boot partition (FAT16), and a raw one for what the guest is told to keep."""
+    partition(image, SIZE, PARTITIONS)
+    make_bootable(image, kernel, initrd, [GUEST / "syslinux.cfg", GUEST / "startup.nsh"])
+
+
+def partition(image: Path, size: int, table: str) -> None:
+    """An empty disk of `size` bytes with that table of partitions (sfdisk's words), which starts what is in the active one."""
     with image.open("wb") as handle:
-        handle.truncate(SIZE)
-    run(["sfdisk", "-q", str(image)], stdin=PARTITIONS)
+        handle.truncate(size)
+    run(["sfdisk", "-q", str(image)], stdin=table)
     with image.open("r+b") as handle:
         handle.write(MBR.read_bytes())
+
+
+def make_bootable(image: Path, kernel: Path, initrd: Path, settings: Sequence[Path]) -> None:
+    """Fill the first partition, 62 MiB from 1 MiB on."""
     run(["mkfs.fat", "-F", "16", "-n", "NEBULA", "--offset", "2048", str(image), str(126976 // 2)])
-    copies = {kernel: "vmlinuz", initrd: "initrd.gz", GUEST / "syslinux.cfg": "syslinux.cfg"}
+    copies = {kernel: "vmlinuz.efi", initrd: "initrd.gz", **{path: path.name for path in settings}}
     for source, name in copies.items():
         run(["mcopy", "-i", f"{image}@@1M", str(source), f"::{name}"])
     run(["syslinux", "--offset", str(2048 * 512), "--install", str(image)])

@@ -67,6 +67,26 @@ def set_link(name: str, state: str) -> None:
     run(["ip", "link", "set", name, state])
 
 
+def slow_argv(name: str, rate: str) -> list[str]:
+    """The command that lets an interface send no more than `rate`, like 16mbit."""
+    return ["tc", "qdisc", "replace", "dev", name, "root", "tbf", "rate", rate, "burst", "32kb", "latency", "100ms"]
+
+
+def quick_argv(name: str) -> list[str]:
+    """The command that lets it send what it can again."""
+    return ["tc", "qdisc", "delete", "dev", name, "root"]
+
+
+def slow_down(name: str, rate: str) -> None:
+    """Let this machine's end of a cable send no more than `rate`."""
+    run(slow_argv(name, rate))
+
+
+def speed_up(name: str) -> None:
+    """Let this machine's end of a cable send what it can; it may be another cable by now."""
+    attempt(quick_argv(name))
+
+
 def exists(name: str) -> bool:
     """Whether this machine has an interface of that name."""
     return Path("/sys/class/net", name).exists()

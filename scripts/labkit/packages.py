@@ -11,9 +11,11 @@ from .run import attempt, run
 HOST_PACKAGES = (
     "qemu-system-x86", "qemu-utils", "qemu-block-extra", "libvirt-daemon", "libvirt-daemon-system",
     "libvirt-daemon-driver-qemu", "libvirt-clients", "iproute2", "nftables", "openssh-server", "openssh-client",
-    "util-linux", "e2fsprogs", "sudo", "rsync", "genisoimage",
+    "util-linux", "e2fsprogs", "sudo", "rsync", "genisoimage", "restic",
 )  # fmt: skip
 IMAGE_PACKAGES = ("busybox-static", "cpio", "mtools", "syslinux", "syslinux-common", "dosfstools", "fdisk", "qemu-utils")
+DEBIAN_PACKAGES = (*IMAGE_PACKAGES, "mmdebstrap", "e2fsprogs")
+"""For the guest of Debian's packages."""
 
 
 def require(packages: Sequence[str], *, install: bool) -> None:

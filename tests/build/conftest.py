@@ -50,6 +50,11 @@ class OneFile:
         pipe = subprocess.PIPE
         return subprocess.Popen([self.path, *arguments], env=self.environ(), text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
+    @property
+    def abi(self) -> str:
+        """For which interpreter it is."""
+        return f"cp3{sys.version_info[1]}"
+
     def copies(self) -> list[Path]:
         """What lies in its cache."""
         return sorted(self.cache.iterdir())

@@ -13,7 +13,7 @@ import pytest
 import nebula
 
 ROOT = Path(__file__).parents[2]
-LIBRARIES = "asyncssh httpx msgspec peewee psutil psycopg.version pycdlib pymysql rich.table textual.app typer yaml libvirt"
+LIBRARIES = "asyncssh httpx msgspec peewee psutil psycopg.version pycdlib pymysql re2 rich.table textual.app typer yaml libvirt"
 
 
 @pytest.fixture(scope="module")

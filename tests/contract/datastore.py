@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import Datastore, HostHandle
-from nebula.errors import InterruptedByUser, NotFoundError, UsageError
+from nebula.errors import CommandError, InterruptedByUser, NotFoundError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
 
 MIB = 1 << 20
@@ -80,6 +82,18 @@ class DatastoreContract:
             lab.datastore.create_empty(lab.source, block)
             assert lab.datastore.has_image(lab.source, block)
 
+    def test_a_file_for_context_cds_is_read_as_it_is(self, lab: DatastoreLab) -> None:
+        image = os_image(format="raw", type="context", size=512)
+        path = lab.datastore.staging_path(lab.source, image)
+        lab.source.transport.write_file(path, b"#!/bin/sh\n\xff\0", root=True)
+        lab.datastore.take_in(lab.source, image, path, job="1-take", progress=None, cancel=None)
+        for _ in range(2):
+            assert lab.datastore.read_image(lab.source, image, 100) == b"#!/bin/sh\n\xff\0"
+        with pytest.raises(CommandError):
+            lab.datastore.read_image(lab.source, image, 5)
+        with pytest.raises(NotFoundError):
+            lab.datastore.read_image(lab.source, os_image(9, format="raw", type="context"), 100)
+
     def test_removing_an_image_twice_is_fine(self, lab: DatastoreLab) -> None:
         image = take_in(lab, os_image())
         for _ in range(2):
@@ -91,6 +105,20 @@ class DatastoreContract:
         for _ in range(2):
             lab.datastore.copy_image(lab.source, lab.target, image, job="3-copy", progress=None, cancel=None)
             assert lab.datastore.has_image(lab.target, image)
+
+    @pytest.mark.parametrize("format_", ["qcow2", "raw"])
+    def test_an_image_is_copied_to_another_one(self, lab: DatastoreLab, format_: str) -> None:
+        image, copy = take_in(lab, os_image(format=format_)), os_image(5, format=format_)
+        for _ in range(2):
+            lab.datastore.clone_image(lab.source, image, copy, job="6-clone", progress=None, cancel=None)
+            assert lab.datastore.has_image(lab.source, copy)
+        probe = lab.datastore.probe(lab.source, lab.datastore.image_path(lab.source, copy), format_)
+        assert (probe.format, probe.virtual_size) == (format_, SIZE)
+        lab.datastore.remove_image(lab.source, image)
+        assert lab.datastore.has_image(lab.source, copy)
+        with pytest.raises(NotFoundError):
+            lab.datastore.clone_image(lab.source, os_image(98), os_image(99), job="7-clone", progress=None, cancel=None)
+        assert not lab.datastore.has_image(lab.source, os_image(99))
 
     def test_a_clone_has_a_file_of_its_own_and_makes_its_vm_known(self, lab: DatastoreLab) -> None:
         disk = clone_of(take_in(lab, os_image()))
@@ -150,7 +178,7 @@ class DatastoreContract:
         lab.datastore.write_context(lab.source, 7, ISO)
         lab.datastore.copy_image(lab.source, lab.target, os_image(), job="4-image", progress=None, cancel=None)
         for _ in range(2):
-            lab.datastore.move_vm(lab.source, lab.target, disks, job="4-move", progress=None, cancel=None)
+            lab.datastore.move_vm(lab.source, lab.target, 7, disks, job="4-move", progress=None, cancel=None)
             assert lab.datastore.vm_ids(lab.source) == [7]
             assert lab.datastore.vm_ids(lab.target) == [7]
 
@@ -158,7 +186,7 @@ class DatastoreContract:
         kept = take_in(lab, os_image(2, persistent=True))
         disks = [DiskSpec(vm_id=7, disk_id=0, kind="persistent", image=kept), volatile()]
         create(lab, disks[1])
-        lab.datastore.move_vm(lab.source, lab.target, disks, job="4-move", progress=None, cancel=None)
+        lab.datastore.move_vm(lab.source, lab.target, 7, disks, job="4-move", progress=None, cancel=None)
         lab.datastore.remove_vm(lab.source, 7, disks, keep_persistent=False)
         assert lab.datastore.has_image(lab.target, kept)
         assert lab.datastore.vm_ids(lab.target) == [7]
@@ -172,6 +200,81 @@ class DatastoreContract:
         for _ in range(2):
             lab.datastore.prepare_incoming(lab.target, disks, ISO)
         assert lab.datastore.vm_ids(lab.target) == [7]
+
+    def test_memory_is_kept_beside_the_disks(self, lab: DatastoreLab) -> None:
+        create(lab, volatile())
+        path = lab.datastore.memory_path(lab.source, 7)
+        assert path.rpartition("/")[0] == lab.datastore.disk_path(lab.source, volatile()).rpartition("/")[0]
+        for _ in range(2):
+            lab.datastore.remove_memory(lab.source, 7)
+        assert lab.datastore.vm_ids(lab.source) == [7]
+
+    @pytest.mark.parametrize("form", ["raw", "qcow2"])
+    def test_a_disk_grows_and_one_of_the_vms_own_goes(self, lab: DatastoreLab, form: str) -> None:
+        disk = volatile(format=form)
+        create(lab, disk)
+        path = lab.datastore.disk_path(lab.source, disk)
+        for size in (2 * SIZE, 2 * SIZE, SIZE):
+            lab.datastore.resize_disk(lab.source, disk, size)
+            assert lab.datastore.probe(lab.source, path, form).virtual_size == 2 * SIZE
+        kept = DiskSpec(vm_id=7, disk_id=2, kind="persistent", image=take_in(lab, os_image(2, persistent=True)))
+        for _ in range(2):
+            lab.datastore.remove_disk(lab.source, disk)
+            lab.datastore.remove_disk(lab.source, kept)
+        create(lab, disk)
+        assert lab.datastore.probe(lab.source, path, form).virtual_size == SIZE
+        assert kept.image is not None
+        assert lab.datastore.has_image(lab.source, kept.image)
+
+    def test_layers_are_made_rebased_moved_and_removed(self, lab: DatastoreLab) -> None:
+        assert lab.datastore.capabilities.snapshots
+        made = clone_of(take_in(lab, os_image()))
+        create(lab, made)
+        for _ in range(2):
+            lab.datastore.add_layer(lab.source, made, 1, 0)
+            lab.datastore.add_layer(lab.source, made, 2, 1)
+        disk = replace(made, layer=2, below=1, frozen=(0, 1))
+        assert lab.datastore.disk_path(lab.source, disk) == lab.datastore.layer_path(lab.source, disk, 2)
+        assert len({lab.datastore.layer_path(lab.source, disk, layer) for layer in (0, 1, 2)}) == 3
+        for _ in range(2):
+            lab.datastore.rebase_layer(lab.source, disk, 2, 0, job="7-merge", progress=None, cancel=None)
+        for _ in range(2):
+            lab.datastore.remove_layers(lab.source, disk, [1])
+        disk = replace(disk, below=0, frozen=(0,))
+        lab.datastore.copy_image(lab.source, lab.target, os_image(), job="4-image", progress=None, cancel=None)
+        for _ in range(2):
+            lab.datastore.copy_layers(lab.source, lab.target, [disk], job="8-layers", progress=None, cancel=None)
+            lab.datastore.prepare_incoming(lab.target, [disk], None)
+        for _ in range(2):
+            lab.datastore.move_vm(lab.source, lab.target, 7, [disk], job="9-move", progress=None, cancel=None)
+        lab.datastore.rebase_layer(lab.source, disk, 2, -1, job="9-merge", progress=None, cancel=None)
+        lab.datastore.remove_layers(lab.source, disk, [0])
+        lab.datastore.remove_vm(lab.source, 7, [replace(disk, below=-1, frozen=())])
+        assert lab.datastore.vm_ids(lab.source) == []
+
+    def test_a_disk_is_copied_out_and_put_back(self, lab: DatastoreLab) -> None:
+        assert lab.datastore.capabilities.backups
+        disk = clone_of(take_in(lab, os_image()))
+        create(lab, disk)
+        how: dict[str, Any] = {"job": "10-out", "progress": None, "cancel": None}
+        for _ in range(2):
+            lab.datastore.make_scratch(lab.source, "vm-7")
+        path = f"{lab.datastore.scratch_path(lab.source, 'vm-7')}/disk.0.0"
+        for _ in range(2):
+            lab.datastore.copy_out(lab.source, disk, path, **how)
+        filled = os_image(3, persistent=True)
+        for _ in range(2):
+            lab.datastore.fill_image(lab.source, filled, path, **how)
+            assert lab.datastore.has_image(lab.source, filled)
+        for _ in range(2):
+            lab.datastore.restore_disk(lab.source, disk, path, **how)
+            lab.datastore.discard_restored(lab.source, disk)
+        lab.datastore.restore_disk(lab.source, disk, path, **how)
+        for _ in range(2):
+            lab.datastore.replace_disk(lab.source, disk)
+        assert lab.datastore.probe(lab.source, lab.datastore.image_path(lab.source, filled), "qcow2").virtual_size == SIZE
+        for _ in range(2):
+            lab.datastore.remove_scratch(lab.source, "vm-7")
 
     def test_space_adds_up(self, lab: DatastoreLab) -> None:
         usage = lab.datastore.usage(lab.source)

@@ -46,3 +46,11 @@ def test_counters_never_go_back(subject: MonitorSubject) -> None:
     for counter in COUNTERS:
         assert getattr(first, counter) >= 0, counter
         assert getattr(second, counter) >= getattr(first, counter) - TOLERANCE, counter
+
+
+def test_hardware_comes_where_it_is_asked_for(subject: MonitorSubject) -> None:
+    assert subject.driver.sample(subject.host).hardware is None
+    found = subject.driver.sample(subject.host, hardware=True).hardware
+    assert found is not None
+    assert found.nodes
+    assert all(node.cores and node.memory_mib for node in found.nodes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import msgspec
@@ -30,10 +31,15 @@ EXISTING = NetworkSpec(network_id=8, name="office", driver="", bridge="br0")
 NAT = NetworkSpec(network_id=9, name="inside", driver="", bridge="onebr9", owned=True, nat=True, gateway="10.77.5.1")
 
 
-def card(network: NetworkSpec, vm_id: int = 1, nic_id: int = 0) -> NicSpec:
-    """A VM's card on the network."""
-    mac = f"02:00:00:00:{vm_id:02x}:{nic_id:02x}"
-    return NicSpec(vm_id=vm_id, nic_id=nic_id, tap=f"one-{vm_id}-{nic_id}", mac=mac, network=network)
+_FIRST = 10 * (1000 + os.getpid())
+"""VMs of our own: drivers look through all processes of the machine for one that holds a tap, whatever its namespace."""
+TAPS = (f"one-{_FIRST + 1}-0", f"one-{_FIRST + 2}-0")
+
+
+def card(network: NetworkSpec, number: int = 1) -> NicSpec:
+    """The card of the first or second VM on the network."""
+    mac = f"02:00:00:00:{number:02x}:00"
+    return NicSpec(vm_id=_FIRST + number, nic_id=0, tap=TAPS[number - 1], mac=mac, network=network)
 
 
 def test_an_owned_bridge_comes_and_goes(network_subject: NetworkSubject) -> None:
@@ -49,13 +55,13 @@ def test_an_owned_bridge_comes_and_goes(network_subject: NetworkSubject) -> None
 def test_a_bridge_with_a_card_stays(network_subject: NetworkSubject) -> None:
     driver, host = network_subject.driver, network_subject.host
     driver.prepare(host, OWNED)
-    for vm_id in (1, 2):
-        network_subject.add_tap(card(OWNED, vm_id))
-        driver.plugged(host, card(OWNED, vm_id))
-    assert driver.taps(host) == ["one-1-0", "one-2-0"]
+    for number in (1, 2):
+        network_subject.add_tap(card(OWNED, number))
+        driver.plugged(host, card(OWNED, number))
+    assert driver.taps(host) == [*TAPS]
     driver.unplugged(host, card(OWNED, 1))
     driver.release(host, OWNED)
-    assert (driver.taps(host), network_subject.bridges()) == (["one-2-0"], ["onebr7"])
+    assert (driver.taps(host), network_subject.bridges()) == ([TAPS[1]], ["onebr7"])
     for _ in range(2):
         driver.unplugged(host, card(OWNED, 2))
         driver.release(host, OWNED)

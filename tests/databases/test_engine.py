@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
+from nebula import timeouts
+from nebula.clock import SystemClock
 from nebula.engine.api.values import Query
+from nebula.engine.journal import trim
 from nebula.engine.local.engine import own
+from nebula.engine.settings import Settings
+from nebula.engine.store.rows import ClusterRow, EventRow, HistoryRow, JobRow, RequestRow, VmRow
+from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, NebulaError, OwnerError
 from tests.support.databases import Server
 from tests.support.sim import CALL, SETTINGS, Sim, template, until
@@ -93,3 +104,62 @@ def test_a_server_that_comes_back(sim: Sim, server: Server) -> None:
     assert [row[0] for row in sim.engine.clusters.list(Query(columns=("name",))).rows] == ["default", "before", "after"]
     sim.add_vm("one")
     until(lambda: sim.state("one") == "RUNNING", "a running VM")
+
+
+def test_journals_are_trimmed(sim: Sim) -> None:
+    sim.add_vm("one")
+    sim.engine.vms.terminate("one", CALL)
+    sim.add_vm("two")
+    sim.settle()
+    deploys = [job for job in sim.rows(JobRow) if job.kind == "vm.deploy"]
+    kept = Settings(event_memory=5, job_memory=0, done_memory=0, request_memory=0.0)
+    trim(sim.engine.services.store, kept, SystemClock())
+    assert [job.id for job in sim.rows(JobRow)] == [deploys[-1].id], "the last job of the VM that there is"
+    assert [vm.name for vm in sim.rows(VmRow)] == ["two"]
+    assert {stay.vm_id for stay in sim.rows(HistoryRow)} == {sim.vm("two").id}
+    assert len(sim.rows(EventRow)) <= 5
+    assert sim.rows(RequestRow) == []
+
+
+def _pause_inside_a_change(home: Path, url: str, inside: Event) -> None:
+    """An owner that stops for good where it holds what the next one needs, and then wants to go on."""
+    timeouts.TRANSACTION_SILENCE = 1.0
+    engine = own(home, "test", url=url, settings=SETTINGS)
+    assert engine is not None
+
+    def change(tx: Transaction) -> None:
+        tx.insert(ClusterRow(name="mine"))
+        tx.event("cluster.created", "cluster", 0)
+        inside.set()
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # to the process, it could come a COMMIT too late
+
+    failures = [engine.services.store.submit(change).exception(60), engine.services.store.submit(_nothing).exception(60)]
+    os._exit(0 if failures[0] is not None and isinstance(failures[1], OwnerError) else 1)
+
+
+def _nothing(tx: Transaction) -> None:
+    tx.insert(ClusterRow(name="mine, too"))
+
+
+def test_an_owner_that_was_paused_in_the_middle_of_a_change(server: Server, tmp_path: Path) -> None:
+    """The server cuts it off, the next owner does not wait for it, and awake again it can write nothing."""
+    forks = multiprocessing.get_context("forkserver")
+    with server.fresh() as url:
+        inside = forks.Event()
+        paused = forks.Process(target=_pause_inside_a_change, args=(tmp_path / "home", url, inside))
+        paused.start()
+        try:
+            assert inside.wait(60)
+            other = own(tmp_path / "standby", "test", url=url, settings=SETTINGS)
+            assert other is not None
+            try:
+                other.clusters.create("theirs", CALL)
+                os.kill(paused.pid or 0, signal.SIGCONT)
+                paused.join(60)
+                assert paused.exitcode == 0, "it could write, or was not told that it is no owner any more"
+                assert [row[0] for row in other.clusters.list(Query(columns=("name",))).rows] == ["default", "theirs"]
+            finally:
+                other.close()
+        finally:
+            paused.kill()
+            paused.join()

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 import pytest
 
 from tests.e2e.program import Program
-from tests.lab.conftest import guest_image, lab, make_lab, session_lab
-from tests.lab.handle import LabHandle
+from tests.lab.conftest import guest_image, lab, make_lab
+from tests.lab.gates import install_hook
+from tests.lab.handle import LabHandle, MakeLab
 
 __all__ = ["guest_image", "lab", "make_lab", "session_lab"]
+
+
+@pytest.fixture(scope="session")
+def session_lab(make_lab: MakeLab) -> LabHandle:
+    """Two hosts whose bridges br0 are joined: h1 has the lab's quick settings, h2 those of Debian, untouched."""
+    lab = make_lab(2, "--guest-bridge", "br0", "--stock", "h2")
+    for host in ("h1", "h2"):
+        install_hook(lab, host)
+    return lab
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +44,53 @@ def session_cluster(session_lab: LabHandle, guest_image: Path, tmp_path_factory:
 
 
 @pytest.fixture
-def cluster(session_cluster: Program, lab: LabHandle) -> Iterator[Program]:
-    """The session's cluster; VMs that the test left are deleted."""
+def alone(session_cluster: Program, lab: LabHandle) -> Iterator[Program]:
+    """The session's cluster, where each command is its own engine; VMs that the test left are deleted."""
     yield session_cluster
     session_cluster.stop_daemon()
     lab.mend_all()
-    left = session_cluster.json("vm", "list", "-f", "json")
-    for vm in left:
-        session_cluster.run("vm", "recover", str(vm["id"]), "--delete")
+    left = [str(vm["id"]) for vm in session_cluster.json("vm", "list", "-f", "json")]
+    if left:
+        session_cluster.run("vm", "recover", *left, "--delete")
+
+
+@pytest.fixture
+def cluster(alone: Program) -> Program:
+    """The session's cluster with a daemon: commands need not look at all hosts anew."""
+    alone.start_daemon()
+    return alone
+
+
+_SCREENS = (
+    ("host", "list"),
+    ("vm", "list", "-f", "wide"),
+    ("job", "list", "-f", "wide"),
+    ("drs", "status"),
+    ("drs", "history"),
+    ("event", "list"),
+)
+_LINES = 60
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure is shown with what the engine knew when the test failed."""
+    report = yield
+    program = getattr(item, "funcargs", {}).get("alone")
+    if report.failed and isinstance(program, Program):
+        report.sections += [(f"nebula {' '.join(words)}", _shown(program, words)) for words in _SCREENS]
+        if program.said.exists():
+            report.sections.append(("the daemon", _last(program.said.read_text())))
+    return report
+
+
+def _shown(program: Program, words: tuple[str, ...]) -> str:
+    try:
+        done = program.run(*words)
+    except TimeoutExpired as error:
+        return str(error)
+    return _last(done.stdout + done.stderr)
+
+
+def _last(text: str) -> str:
+    return "\n".join(text.splitlines()[-_LINES:])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.handle import eventually
+from tests.lab.terminal import Terminal
 
 SECONDS = 240
 """How long a command may take."""
@@ -21,7 +22,7 @@ class Program:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._daemon: subprocess.Popen[str] | None = None
+        self._daemon: subprocess.Popen[bytes] | None = None
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run it, whatever its exit status."""
@@ -35,16 +36,25 @@ class Program:
             input="",
         )
 
-    def start(self, *argv: str) -> subprocess.Popen[str]:
-        """Start it and go on."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "nebula", *argv],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *argv: str) -> subprocess.Popen[bytes]:
+        """Start it and go on; what it says is in `said`."""
+        with self.said.open("ab") as said:
+            return subprocess.Popen(
+                [sys.executable, "-m", "nebula", *argv],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+
+    @property
+    def said(self) -> Path:
+        """The output of all that was started and went on."""
+        return self.home / "said"
+
+    def terminal(self, *argv: str) -> Terminal:
+        """Start it on a terminal of its own."""
+        return Terminal([sys.executable, "-m", "nebula", *argv], self.environment)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -71,9 +81,11 @@ class Program:
         return str(rows[0]["state"]) if rows else "gone"
 
     def start_daemon(self) -> None:
-        """Run the engine until `stop_daemon` or `kill_daemon`."""
+        """Run the engine until `stop_daemon` or `kill_daemon`, if it does not run."""
+        if self._daemon is not None:
+            return
         self._daemon = self.start("--daemon")
-        eventually(lambda: "daemon" in self.run("status").stdout, "the daemon's socket", seconds=20)
+        eventually(lambda: "daemon" in self.run("status").stdout, "the daemon's socket", seconds=60)
 
     def stop_daemon(self) -> None:
         """End it cleanly, if it runs."""
@@ -86,5 +98,5 @@ class Program:
     def _end(self, number: signal.Signals) -> None:
         if self._daemon is not None:
             self._daemon.send_signal(number)
-            self._daemon.communicate(timeout=60)
+            self._daemon.wait(timeout=60)
             self._daemon = None

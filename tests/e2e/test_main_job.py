@@ -33,35 +33,35 @@ def assert_left_nothing(lab: LabHandle, vm_id: int) -> None:
 
 
 @pytest.mark.parametrize("image", ["own", "common"])
-def test_a_guest_lives_moves_and_leaves_nothing(cluster: Program, lab: LabHandle, image: str) -> None:
-    address = create(cluster, "web", image, "--ssh-key", _key(cluster))
-    vm = cluster.vm("web")
+def test_a_guest_lives_moves_and_leaves_nothing(alone: Program, lab: LabHandle, image: str) -> None:
+    address = create(alone, "web", image, "--ssh-key", _key(alone))
+    vm = alone.vm("web")
     before = guest_facts(address)
     assert before["hostname"] == "web"
     assert "it's-a-key" in before["ssh-key"]
     fetch(address, "/cgi-bin/keep?a-word")
 
-    cluster.out("vm", "migrate", "web", "--host", other(vm["host"]), "--live")
+    alone.out("vm", "migrate", "web", "--host", other(vm["host"]), "--live")
     after = guest_facts(address)
-    assert cluster.vm("web")["host"] == other(vm["host"])
+    assert alone.vm("web")["host"] == other(vm["host"])
     assert after["boot-id"] == before["boot-id"], "it was started anew"
     assert int(after["counter"]) > int(before["counter"])
     assert f"one-{vm['id']}" not in lab.exec(vm["host"], "virsh", "list", "--all", "--name")
 
-    cluster.out("vm", "migrate", "web", "--host", vm["host"], "--live")
+    alone.out("vm", "migrate", "web", "--host", vm["host"], "--live")
     assert guest_facts(address)["boot-id"] == before["boot-id"], "it was started anew on the way back"
 
-    cluster.out("vm", "poweroff", "web")
-    assert cluster.vm("web")["state"] == "POWEROFF"
+    alone.out("vm", "poweroff", "web")
+    assert alone.vm("web")["state"] == "POWEROFF"
     assert fetch(address, seconds=1.0) is None
-    cluster.out("vm", "migrate", "web", "--host", other(vm["host"]))
-    cluster.out("vm", "resume", "web")
+    alone.out("vm", "migrate", "web", "--host", other(vm["host"]))
+    alone.out("vm", "resume", "web")
     eventually(lambda: "counter" in guest_facts(address), "the guest after its cold move")
     assert "a-word" in guest_facts(address)["kept"], "its disk came along"
     assert guest_facts(address)["boot-id"] != before["boot-id"]
 
-    cluster.out("vm", "terminate", "web")
-    assert cluster.json("vm", "list", "-f", "json") == []
+    alone.out("vm", "terminate", "web")
+    assert alone.json("vm", "list", "-f", "json") == []
     assert_left_nothing(lab, vm["id"])
 
 
@@ -71,12 +71,12 @@ def _key(cluster: Program) -> str:
     return str(path)
 
 
-def test_evacuation_moves_every_guest_alive(cluster: Program, lab: LabHandle) -> None:
-    first = create(cluster, "one", "own", "--host", "h1")
-    second = create(cluster, "two", "common", "--host", "h1")
+def test_evacuation_moves_every_guest_alive(alone: Program, lab: LabHandle) -> None:
+    first = create(alone, "one", "own", "--host", "h1")
+    second = create(alone, "two", "common", "--host", "h1")
     boots = {address: guest_facts(address)["boot-id"] for address in (first, second)}
-    cluster.out("host", "evacuate", "h1")
-    assert {cluster.vm(name)["host"] for name in ("one", "two")} == {"h2"}
+    alone.out("host", "evacuate", "h1")
+    assert {alone.vm(name)["host"] for name in ("one", "two")} == {"h2"}
     assert {address: guest_facts(address)["boot-id"] for address in boots} == boots
     assert lab.exec("h1", "virsh", "list", "--all", "--name").strip() == ""
-    cluster.out("host", "enable", "h1")
+    alone.out("host", "enable", "h1")

@@ -16,7 +16,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 def test_destroyed_behind_our_back(cluster: Program, lab: LabHandle) -> None:
     create(cluster, "web", "own")
     vm = cluster.vm("web")
-    cluster.start_daemon()
     lab.exec(vm["host"], "virsh", "destroy", f"one-{vm['id']}")
     eventually(lambda: cluster.state("web") == "POWEROFF", "POWEROFF", seconds=20)
     assert cluster.vm("web")["reason"] == "destroyed"
@@ -28,7 +27,6 @@ def test_a_silent_host_is_unknown_never_off(cluster: Program, lab: LabHandle) ->
     address = create(cluster, "web", "common")
     vm = cluster.vm("web")
     boot = guest_facts(address)["boot-id"]
-    cluster.start_daemon()
     lab.damage(vm["host"], "network")
     eventually(lambda: cluster.state("web") == "UNKNOWN", "UNKNOWN", seconds=120)
     refused = cluster.run("vm", "resume", "web", "--no-wait")
@@ -40,7 +38,6 @@ def test_a_silent_host_is_unknown_never_off(cluster: Program, lab: LabHandle) ->
 def test_a_host_that_loses_power(cluster: Program, lab: LabHandle) -> None:
     address = create(cluster, "kept", "own", "--autostart", "--host", "h1")
     create(cluster, "left", "own", "--host", "h1")
-    cluster.start_daemon()
     lab.damage("h1", "power")
     eventually(lambda: cluster.state("kept") == "UNKNOWN", "UNKNOWN", seconds=120)
     lab.mend("h1")
@@ -54,7 +51,6 @@ def test_engine_killed_in_the_middle_of_a_migration(cluster: Program, lab: LabHa
     vm = cluster.vm("web")
     boot = guest_facts(address)["boot-id"]
     target = other(vm["host"])
-    cluster.start_daemon()
     job = cluster.out("vm", "migrate", "web", "--host", target, "--live", "--no-wait")
     name = f"one-{vm['id']}"
     eventually(lambda: name in lab.exec(target, "virsh", "list", "--all", "--name"), "the migration's begin", seconds=60)

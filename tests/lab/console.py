@@ -7,9 +7,10 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 
-from .handle import PROGRAM, LabHandle
+from .handle import PROGRAM, LabHandle, eventually
 
 ESCAPE = b"\x1d"
 
@@ -22,12 +23,17 @@ def converse(lab: LabHandle, host: str, domain: str, line: str, expected: str, *
     with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs) as virsh:
         os.close(theirs)
         _read_until(ours, "Escape character", seconds)
+        eventually(lambda: _is_raw(ours), "virsh to take the terminal, which drops what was typed before")
         os.write(ours, line.encode() + b"\r")
         said = _read_until(ours, expected, seconds)
         os.write(ours, ESCAPE)
         virsh.wait(timeout=seconds)
     os.close(ours)
     return said
+
+
+def _is_raw(terminal: int) -> bool:
+    return not termios.tcgetattr(terminal)[3] & termios.ICANON
 
 
 def _read_until(terminal: int, expected: str, seconds: float) -> str:

@@ -17,10 +17,10 @@ PROGRAM = Path(__file__).resolve().parents[2] / "scripts" / "lab"
 COMMAND_SECONDS = 300
 
 
-def run_lab(directory: Path, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
+def run_lab(directory: Path, name: str, *argv: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
     """`scripts/lab` with these arguments, whatever its exit status."""
     whole = [sys.executable, "-B", str(PROGRAM), "--dir", str(directory), "--name", name, *argv]
-    return subprocess.run(whole, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False, input="")
+    return subprocess.run(whole, capture_output=True, text=True, timeout=seconds, check=False, input="")
 
 
 @dataclass(frozen=True)

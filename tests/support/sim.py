@@ -16,7 +16,7 @@ from nebula.engine.api.values import Call, Query
 from nebula.engine.local.engine import LocalEngine, own
 from nebula.engine.settings import Settings
 from nebula.engine.store.mapping import mapping
-from nebula.engine.store.rows import ALL, DatastoreRow, HostRow, ImageRow, JobRow, LeaseRow, NetworkRow, VmRow
+from nebula.engine.store.rows import ALL, DatastoreRow, HostRow, ImageRow, JobRow, LeaseRow, NetworkRow, ReservationRow, VmRow
 from nebula.engine.store.rows.base import Row
 
 CALL = Call(actor="tester")
@@ -178,8 +178,17 @@ class Sim:
             users = sum(1 for vm in vms for disk in vm.body.get("disks", ()) if disk["image_id"] == image.id)
             assert image.running_vms == users, image.name
         assert {lease.vm_id for lease in leases if lease.vm_id > 0} <= {vm.id for vm in vms}
+        held = [
+            row
+            for row in self.rows(ReservationRow)
+            if any(row.host_id in (vm.host_id, vm.target_host) for vm in vms if vm.id == row.vm_id)
+        ]
+        devices = [(row.host_id, address) for row in held for address in row.body["pci"]]
+        assert len(set(devices)) == len(devices), "two VMs have the same device"
+        assert {row.vm_id for row in self.rows(ReservationRow)} <= {vm.id for vm in vms}
         assert self.world.double_runs() == []
-        assert self.world.leaks([vm.id for vm in vms if vm.host_id > 0]) == []
+        assert self.world.audit.violations("stale_memory") == []
+        assert self.world.leaks([vm.id for vm in vms if vm.host_id > 0 or vm.kept_on >= 0]) == []
 
 
 _MEASURED = {"monitored", "cpu_used", "memory_used"}

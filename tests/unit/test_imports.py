@@ -1,6 +1,6 @@
-"""The commands that people and shells run all the time load nothing that they do not need.
+"""The commands that people and shells run all the time load and open nothing that they do not need.
 
-Milliseconds depend on the machine; what is in `sys.modules` does not.
+Milliseconds depend on the machine; what is in `sys.modules`, and which files are opened, does not.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("asyncio", "asyncssh", "httpx", "libvirt", "numpy", "rich", "textual")
+HEAVY = ("asyncio", "asyncssh", "httpx", "libvirt", "numpy", "re2", "rich", "textual")
+UNNEEDED = ("dataclasses", "hashlib", "inspect", "logging", "msgspec", "peewee", "subprocess", "tempfile", "threading", "typer")
+"""What alone costs some milliseconds, and is for those who change something or made a mistake."""
 ROOT = Path(__file__).parents[2]
 PROBE = """
 import sys
+opened = []
+sys.addaudithook(lambda event, given: event == "open" and opened.append(str(given[0])))
 from nebula.cli.entry import main
 try:
     status = main(sys.argv[1:])
 except SystemExit as ended:
     status = ended.code
+print("OPENED", *opened, file=sys.stderr)
 print("MODULES", *sorted(sys.modules), file=sys.stderr)
 sys.exit(status)
 """
@@ -67,6 +72,30 @@ def test_a_hot_command_loads_nothing_heavy(home: Path, argv: list[str]) -> None:
     loaded = set(done.stderr.rpartition("MODULES ")[2].split())
     assert "nebula.cli.entry" in loaded
     assert loaded.isdisjoint(HEAVY), f"{' '.join(argv)} loads {', '.join(sorted(loaded & set(HEAVY)))}"
+
+
+PLAIN = {name: argv for name, argv in HOT.items() if name != "help"}
+OURS = {"version": 20, "completion of a verb": 22}
+"""How many modules of our own a command may load, 40 if it is not named here: each is a file to find and to read."""
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_plain_command_loads_little(home: Path, name: str) -> None:
+    loaded = set(command(home, PLAIN[name]).stderr.rpartition("MODULES ")[2].split())
+    assert loaded.isdisjoint(UNNEEDED), f"{name} loads {', '.join(sorted(loaded & set(UNNEEDED)))}"
+    ours = sorted(module for module in loaded if module.partition(".")[0] == "nebula")
+    assert len(ours) <= OURS.get(name, 40), ours
+
+
+@pytest.mark.parametrize(
+    ("name", "looks"), [("version", 0), ("completion of a verb", 0), ("vm list", 1), ("completion of a name", 1)]
+)
+def test_a_plain_command_opens_nothing_of_the_home_but_owner_and_database(home: Path, name: str, looks: int) -> None:
+    said = command(home, PLAIN[name]).stderr
+    opened = said.rpartition("OPENED ")[2].partition("\nMODULES")[0].split()
+    assert [path for path in opened if path.startswith(str(home))] == [str(home / "owner")] * looks
+    elsewhere = [path for path in opened if not path.startswith((str(home), str(ROOT), sys.base_prefix, sys.prefix))]
+    assert elsewhere == []
 
 
 def test_the_program_runs_without_libvirts_library(home: Path) -> None:

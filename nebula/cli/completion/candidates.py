@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from nebula.cli import table
+from nebula.cli import streams, table
 from nebula.cli.command import GLOBALS, Argument, Command, Option, options_of
 from nebula.cli.options import GlobalOptions
 from nebula.engine.api.tables import Query
@@ -51,9 +52,9 @@ def run_completion(words: Sequence[str], connect: Connect) -> int:
         found = list(candidates(place, current, connect))
     except NebulaError as error:
         return error.exit_status
-    for candidate in found[:MOST]:
-        sys.stdout.write(f"{candidate.word}\t{candidate.help}\n")
-    return 0
+    with suppress(OSError):  # the shell has gone; `lost` says so, too
+        sys.stdout.write("".join(f"{candidate.word}\t{candidate.help}\n" for candidate in found[:MOST]))
+    return int(streams.lost() is not None)
 
 
 def locate(words: Sequence[str]) -> Place:

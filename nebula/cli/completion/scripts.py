@@ -12,12 +12,32 @@ if TYPE_CHECKING:
 
 _BASH = r"""# bash completion of nebula; put it into /etc/bash_completion.d/nebula
 _nebula() {
-    local line IFS=$'\n'
-    local current="${COMP_WORDS[COMP_CWORD]}"
+    local rest="${COMP_LINE:0:COMP_POINT}" piece candidate bare current before= quote=
+    local -a words=()
+    for piece in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if [[ ${#words[@]} -gt 0 && $rest == "$piece"* && -n $piece ]]; then
+            before="${words[-1]}"
+            words[-1]+="$piece" # bash breaks words at : = @, too
+        else
+            before=
+            words+=("$piece")
+            rest="${rest#"${rest%%[![:space:]]*}"}"
+        fi
+        rest="${rest#"$piece"}"
+    done
+    current="${words[-1]}"
+    [[ $piece == [:=]* ]] && before="$current" # what is replaced begins behind it, but with an @
+    [[ $current == [\"\']* ]] && quote="${current:0:1}"
+    words=("${words[@]//[\\\"\']/}")
     COMPREPLY=()
-    while IFS=$'\t' read -r line _; do
-        COMPREPLY+=("$(printf '%q' "$line")")
-    done < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD-1}" "$current" 2>/dev/null)
+    while IFS=$'\t' read -r candidate _; do
+        if [[ -n $quote ]]; then
+            bare="$candidate"
+        else
+            printf -v bare '%q' "$candidate"
+        fi
+        COMPREPLY+=("${bare#"$before"}")
+    done < <("${words[0]}" __complete "${words[@]:1}" 2>/dev/null)
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]]; then
         compopt -o nospace
     fi
@@ -48,9 +68,14 @@ _FISH = r"""# fish completion of nebula; put it into ~/.config/fish/completions/
 function __nebula_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    $words[1] __complete $words[2..-1] "$current" 2>/dev/null
+    set -l found ($words[1] __complete $words[2..-1] "$current" 2>/dev/null)
+    if set -q found[1]
+        printf '%s\n' $found
+    else
+        __fish_complete_path "$current"
+    end
 end
-complete -c nebula -a '(__nebula_complete)'
+complete -c nebula -f -a '(__nebula_complete)'
 """
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nebula.cli.output.grid import Grid
+from nebula.cli.output.text import printable
 from nebula.cli.output.values import RIGHT, human, machine
+
+_FORMULA = ("=", "+", "-", "@")
 
 
 class Field(NamedTuple):
@@ -53,24 +56,42 @@ def json_line(value: Any) -> str:
     """JSON on one line."""
     import json
 
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _escaped(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def json_text(value: Any) -> str:
     """JSON for reading."""
     import json
 
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return "\n".join(_escaped(line) for line in json.dumps(value, ensure_ascii=False, indent=2, default=str).split("\n"))
+
+
+def _escaped(text: str) -> str:
+    """The JSON text with what a terminal might obey (C1, marks of direction) written as JSON's own escapes."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def yaml_text(value: Any) -> str:
     """YAML."""
     import yaml
 
-    text: str = yaml.dump(
-        value, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=120
-    )
-    return text.rstrip("\n")
+    fast: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+    def dump(*, allow_unicode: bool) -> str:
+        text: str = yaml.dump(
+            value, Dumper=fast, sort_keys=False, allow_unicode=allow_unicode, default_flow_style=False, width=120
+        )
+        return text.rstrip("\n")
+
+    text = dump(allow_unicode=True)
+    return text if all(line.isprintable() for line in text.split("\n")) else dump(allow_unicode=False)
 
 
 def _json(table: Table) -> Iterator[str]:
@@ -94,8 +115,16 @@ def _csv(table: Table) -> Iterator[str]:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in table.fields])
     for record in records(table):
-        writer.writerow(["" if value is None else value for value in record.values()])
+        writer.writerow([_cell(value) for value in record.values()])
     yield text.getvalue().rstrip("\n")
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    if value is None or not isinstance(value, str):
+        return "" if value is None else value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _names(table: Table) -> Iterator[str]:

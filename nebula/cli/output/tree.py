@@ -8,16 +8,19 @@ from typing import Any
 from nebula.cli.colour import paint, state_colour
 from nebula.cli.output.text import printable
 from nebula.cli.output.values import local_time
+from nebula.units import MIB, format_size
 
-_MOMENTS = frozenset({"created", "since", "started", "ended", "monitored", "at", "not_before", "taken"})
+_MOMENTS = frozenset({"created", "changed", "since", "started", "ended", "monitored", "at", "not_before", "taken", "verified"})
+_BYTES = frozenset({"size", "stored"})
 _DEEPEST = 12
 _SHORT = 60
 """Characters of a list that stands on one line."""
 
 
 def tree(value: Mapping[str, Any], *, depth: int = 0, coloured: bool = False) -> Iterator[str]:
-    """A line for every value; groups are indented below their name, empty ones are left out."""
-    shown = {str(key): _inline(item) for key, item in value.items() if not _is_empty(item)}
+    """A line for every value; groups are indented below their name, empty ones are left out. Sizes get their units."""
+    named = dict(_sized(str(key), item) for key, item in value.items() if not _is_empty(item))
+    shown = {key: _inline(item) for key, item in named.items()}
     size = max((len(key) for key, item in shown.items() if not _is_group(item)), default=0)
     indent = "  " * depth
     for key, item in shown.items():
@@ -29,6 +32,20 @@ def tree(value: Mapping[str, Any], *, depth: int = 0, coloured: bool = False) ->
         else:
             yield f"{indent}{paint(printable(key), 'bold', wanted=coloured)}:"
             yield from _items(item, depth + 1, coloured=coloured)
+
+
+def _sized(key: str, item: Any) -> tuple[str, Any]:
+    """Amounts of memory and of bytes as people read them: memory_mib 512 is memory 512.0M."""
+    if key.endswith("_mib"):
+        return key.removesuffix("_mib"), _amount(item, MIB)
+    return key, _amount(item, 1) if key in _BYTES else item
+
+
+def _amount(item: Any, unit: int) -> Any:
+    if isinstance(item, Mapping):
+        return {key: _amount(value, unit) for key, value in item.items()}
+    countable = isinstance(item, int | float) and not isinstance(item, bool)
+    return format_size(int(item * unit)) if countable else item
 
 
 def scalar(key: str, value: Any) -> str:

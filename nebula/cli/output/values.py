@@ -8,7 +8,7 @@ from nebula.cli.output.text import printable
 from nebula.engine.lifecycle.states import HostState, ImageState, place_name
 from nebula.units import MIB, format_cpu, format_duration, format_size
 
-RIGHT = frozenset({"number", "cpu", "mib", "bytes", "percent"})
+RIGHT = frozenset({"number", "cpu", "mib", "bytes", "percent", "decimal", "rate", "share", "mode"})
 """Kinds that stand at the right edge of their column."""
 _UNKNOWN_BELOW_ZERO = frozenset({"cpu", "mib", "bytes", "percent"})
 
@@ -26,6 +26,8 @@ def human(show: str, value: Any, now: float) -> str:
         return format_cpu(int(value))
     if show == "age":
         return format_duration(now - float(value))
+    if show == "json":
+        return printable(value)
     return _words(show, value, plain)
 
 
@@ -39,8 +41,14 @@ def machine(show: str, value: Any) -> Any:
         return _named(HostState, value)
     if show == "image_state":
         return _named(ImageState, value)
+    if show == "problem":
+        return _problem(value)
+    if show == "json":
+        return _stored(value)
     if show == "cpu":
         return value / 100
+    if show == "mode":
+        return f"{int(value):03o}"
     return bool(value) if show == "bool" else value
 
 
@@ -54,6 +62,12 @@ def local_time(seconds: float) -> str:
 def _words(show: str, value: Any, plain: Any) -> str:
     if show == "time":
         return local_time(float(value))
+    if show == "rate":
+        return format_size(int(value * MIB))
+    if show == "share":
+        return f"{value:.0%}"
+    if show == "decimal":
+        return f"{value:.2f}".rstrip("0").rstrip(".")
     if show == "percent":
         return f"{value:.0f}%"
     if show == "bool":
@@ -66,6 +80,20 @@ def _state(packed: int) -> str:
         return place_name(*divmod(packed, 1000))
     except ValueError:
         return f"STATE {packed}"
+
+
+def _problem(text: str) -> str | None:
+    """What an error that is stored as JSON says."""
+    import json
+
+    found = json.loads(text or "{}")
+    return ": ".join(str(found[key]) for key in ("message", "cause") if found.get(key)) or None
+
+
+def _stored(text: str) -> Any:
+    import json
+
+    return json.loads(text)
 
 
 def _named(states: type[HostState] | type[ImageState], value: Any) -> str:

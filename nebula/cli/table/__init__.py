@@ -8,11 +8,17 @@ from nebula.cli.command import Command, Noun
 
 NOUNS = (
     Noun("vm", "Virtual machines.", "vm"),
+    Noun("template", "Templates, of which virtual machines are made.", "template"),
+    Noun("backup", "Backups of virtual machines.", "backup"),
+    Noun("schedule", "What is to be done to virtual machines, and when.", "schedule"),
+    Noun("vmgroup", "Groups of virtual machines that share hosts or keep apart.", "vmgroup"),
     Noun("host", "Hosts, on which virtual machines run.", "host"),
     Noun("image", "Images, from which disks are made.", "image"),
     Noun("network", "Virtual networks and their addresses.", "network"),
     Noun("datastore", "Datastores, where images and disks lie.", "datastore"),
     Noun("cluster", "Clusters of hosts.", "cluster"),
+    Noun("drs", "Balancing: running VMs where they do best.", "drs"),
+    Noun("metrics", "What was measured.", "metrics"),
     Noun("job", "Work under way and done.", "job"),
     Noun("event", "What happened.", "event"),
     Noun("db", "The engine's database.", "db"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nebula.cli.command import Command, Option
+from nebula.cli.command import DRY_RUN, Command, Option
 
 _PRINT = Option("--print", "Only print it.", "flag")
 
@@ -14,8 +14,22 @@ COMMANDS = (
         "nebula daemon install --print",
         "verbs.daemon:install",
         (),
-        (_PRINT,),
+        (_PRINT, DRY_RUN),
     ),
-    Command("uninstall", "Stop and remove the systemd unit.", "nebula daemon uninstall", "verbs.daemon:uninstall"),
-    Command("stop", "Ask the engine to stop at the next safe point.", "nebula daemon stop", "verbs.daemon:stop"),
+    Command(
+        "uninstall",
+        "Stop and remove the systemd unit.",
+        "nebula daemon uninstall",
+        "verbs.daemon:uninstall",
+        (),
+        (DRY_RUN,),
+    ),
+    Command(
+        "stop",
+        "Ask the engine to stop at the next safe point.",
+        "nebula daemon stop",
+        "verbs.daemon:stop",
+        (),
+        (DRY_RUN,),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nebula.cli.command import Argument, Command
+from nebula.cli.command import DRY_RUN, Argument, Command
 from nebula.cli.table.common import PLAIN_FORMAT
 
 COMMANDS = (
@@ -19,6 +19,7 @@ COMMANDS = (
         "nebula db restore /root/nebula-monday.db",
         "verbs.system:restore",
         (Argument("path", "A file that db backup made.", complete="file"),),
+        (DRY_RUN,),
     ),
     Command("check", "Look whether the database is sound.", "nebula db check", "verbs.system:db_check", (), (PLAIN_FORMAT,)),
 )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from nebula.cli.command import Command, Option
+from nebula.cli.table.common import FILTERS, LIST_OPTIONS
 
+_LIST_OPTIONS = tuple(option for option in LIST_OPTIONS if option.name != "--limit")
 COMMANDS = (
     Command(
         "list",
-        "List events.",
-        "nebula event list --after 100 -f jsonl",
+        "List events, the latest last.",
+        "nebula event list object_kind=vm object_id=3,7 -c seq,at,kind,body",
         "verbs.event:list_events",
-        (),
+        (FILTERS,),
         (
+            *_LIST_OPTIONS,
             Option("--after", "Only those behind this sequence number.", "integer", metavar="SEQ"),
             Option("--limit", "At most so many, the latest (default 100).", "integer", metavar="N"),
-            Option("--format", "How to print.", short="-f", metavar="FORMAT", choices=("table", "json", "jsonl", "yaml")),
         ),
     ),
     Command(

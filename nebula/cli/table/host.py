@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import SET, SHOW_FORMAT, check, listing, refs, remove, rename, show
+from nebula.cli.command import Argument, Command, Option, Risk
+from nebula.cli.table.common import PLAIN_FORMAT, SET, SHOW_FORMAT, check, listing, ref, refs, remove, rename, show, top
 
 _CLUSTER = Option("--cluster", "Its cluster.", metavar="CLUSTER", complete="cluster")
 _USER = Option("--user", "Whom to log in as (default root).", metavar="USER")
 _PORT = Option("--port", "sshd's port (default 22).", "integer", metavar="PORT")
 _VIRT = Option("--virt", "Virtualisation; auto finds out.", metavar="TYPE", choices=("auto", "kvm", "qemu"))
+_ASK_PASSWORD = Option("--ask-password", "Put the engine's key there with a password.", "flag")
 _RESERVED = (
     Option("--reserved-cpu", "CPU kept from VMs: cores or percent; negative overcommits.", metavar="CPU"),
     Option("--reserved-memory", "Memory kept from VMs: size or percent; negative overcommits.", metavar="SIZE"),
 )
 
+_TAKE_OVER = Option("--take-over", "Also if another engine manages it, which is gone for good.", "flag")
 
-def _verb(name: str, text: str) -> Command:
-    return Command(name, text, f"nebula host {name} a1", f"verbs.host:{name}", (refs("host"),), changes=True)
+
+def _verb(name: str, text: str, key: str, risk: Risk = "") -> Command:
+    command = Command(name, text, f"nebula host {name} a1", f"verbs.host:{name}", (refs("host"),), changes=True)
+    return command._replace(key=key, risk=risk)
 
 
 COMMANDS = (
@@ -44,17 +48,29 @@ COMMANDS = (
             _CLUSTER,
             Option("--fingerprint", "The fingerprint that its key must have.", metavar="SHA256:…"),
             Option("--accept-new-key", "Pin whatever key it shows, unseen.", "flag"),
-            Option("--ask-password", "Put the engine's key there with a password.", "flag"),
+            _ASK_PASSWORD,
             *_RESERVED,
+            _TAKE_OVER,
             Option("--driver", "Hypervisor driver (default libvirt).", metavar="DRIVER", choices=("libvirt", "sim")),
         ),
         changes=True,
+        key="n",
     ),
     check("host", "Look at hosts now: what is missing and what mends it."),
-    _verb("enable", "Let hosts take VMs again."),
-    _verb("disable", "Give hosts no new VMs."),
-    _verb("offline", "Give hosts no new VMs and leave them alone."),
-    _verb("evacuate", "Disable hosts and migrate every VM away."),
+    Command(
+        "import",
+        "List domains on a host that are no VMs yet, or adopt them all.",
+        "nebula host import a1 --all",
+        "verbs.adopt:import_domains",
+        (ref("host"),),
+        (Option("--all", "Adopt every one that can be.", "flag"), PLAIN_FORMAT),
+        changes=True,
+        key="i",
+    ),
+    _verb("enable", "Let hosts take VMs again.", "u"),
+    _verb("disable", "Give hosts no new VMs.", "o", "asks"),
+    _verb("offline", "Give hosts no new VMs and leave them alone.", "O", "asks"),
+    _verb("evacuate", "Disable hosts and migrate every VM away.", "v", "asks"),
     rename("host"),
     Command(
         "update",
@@ -65,11 +81,13 @@ COMMANDS = (
         (
             Option("--address", "Name or IP address.", metavar="ADDRESS"),
             Option("--fingerprint", "Pin the key with this fingerprint, which it shows now.", metavar="SHA256:…"),
-            *(_USER, _PORT, _VIRT, _CLUSTER, *_RESERVED, SET),
+            *(_ASK_PASSWORD, _USER, _PORT, _VIRT, _CLUSTER, *_RESERVED, _TAKE_OVER, SET),
         ),
         changes=True,
+        key="e",
     ),
     remove("host", "Forget hosts without VMs.", Option("--force", "Also hosts with VMs: they are gone for good.", "flag")),
+    top("host"),
     Command(
         "scan",
         "Print the keys that a machine shows, to compare.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import PLAIN_FORMAT, listing, refs, remove, rename, show
+from nebula.cli.table.common import PLAIN_FORMAT, listing, ownership, ref, refs, remove, rename, show
 
 COMMANDS = (
     listing("image", "nebula image list type=os"),
@@ -27,7 +27,12 @@ COMMANDS = (
             Option("--url", "Where to download it.", metavar="URL"),
             Option("--size", "An empty image of this size; a bare number is in MiB.", metavar="SIZE"),
             Option("--catalogue", "The catalogue's name for it, if NAME is another.", metavar="NAME", complete="catalogue"),
-            Option("--type", "os (default), datablock or cdrom.", metavar="TYPE", choices=("os", "datablock", "cdrom")),
+            Option(
+                "--type",
+                "os (default), datablock, cdrom, or context: a file for guests' context CDs.",
+                metavar="TYPE",
+                choices=("os", "datablock", "cdrom", "context"),
+            ),
             Option("--format", "qcow2 or raw.", metavar="FORMAT", choices=("qcow2", "raw")),
             Option("--persistent", "One VM at a time uses the image itself.", "flag"),
             Option("--datastore", "Where to put it.", metavar="DATASTORE", complete="datastore"),
@@ -36,8 +41,19 @@ COMMANDS = (
             Option("--host", "Where to put the first copy.", metavar="HOST", complete="host"),
         ),
         changes=True,
+        key="n",
+    ),
+    Command(
+        "clone",
+        "Copy an image.",
+        "nebula image clone data data-2",
+        "verbs.image:clone",
+        (ref("image"), Argument("name", "The copy's name.")),
+        changes=True,
+        key="w",
     ),
     rename("image"),
+    *ownership("image"),
     Command(
         "persistent",
         "Let one VM at a time use the image itself.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import PLAIN_FORMAT, check, listing, ref, remove, rename, show
+from nebula.cli.table.common import PLAIN_FORMAT, check, listing, ownership, ref, remove, rename, show, update
 
 _RANGES = Option(
     "--range", "Addresses: 10.0.0.10-10.0.0.50, 10.0.0.10+100, or 100 for MACs only; may be repeated.", "many", metavar="RANGE"
@@ -42,6 +42,7 @@ COMMANDS = (
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
         ),
         changes=True,
+        key="n",
     ),
     Command(
         "add-range",
@@ -50,6 +51,7 @@ COMMANDS = (
         "verbs.network:add_range",
         (ref("network"), Argument("range", "10.0.0.10-10.0.0.50, 10.0.0.10+100, or 100 for MACs only.")),
         changes=True,
+        key="+",
     ),
     Command(
         "remove-range",
@@ -58,6 +60,7 @@ COMMANDS = (
         "verbs.network:remove_range",
         (ref("network"), Argument("number", "Its number in `network show`.")),
         changes=True,
+        risk="destroys",
     ),
     Command(
         "hold",
@@ -66,6 +69,7 @@ COMMANDS = (
         "verbs.network:hold",
         (ref("network"), _ADDRESS),
         changes=True,
+        key="h",
     ),
     Command(
         "release",
@@ -74,6 +78,7 @@ COMMANDS = (
         "verbs.network:release",
         (ref("network"), _ADDRESS),
         changes=True,
+        key="u",
     ),
     Command(
         "reserve",
@@ -86,8 +91,11 @@ COMMANDS = (
             Option("--first", "The first of them.", metavar="ADDRESS"),
         ),
         changes=True,
+        key="r",
     ),
     check("network", "Look whether the hosts can carry networks."),
     rename("network"),
+    *ownership("network"),
+    update("network", "Set attributes of networks, for expressions to name."),
     remove("network", "Remove networks without leases."),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.cli import systemd
-from nebula.errors import OwnerError
+from nebula.errors import OwnerError, VersionError
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
@@ -24,23 +24,44 @@ def install(context: Context, line: Invocation) -> int:
     if line.flag("print"):
         context.write(text.rstrip("\n"))
         return 0
+    if line.flag("dry_run"):
+        context.write(f"write {systemd.UNIT}, enable it and start the engine with home {home}")
+        return 0
     systemd.install(text)
     context.say(f"{systemd.UNIT} is written, the engine runs with home {home}")
     return 0
 
 
-def uninstall(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
+def uninstall(context: Context, line: Invocation) -> int:
     """Stop and remove the unit."""
+    if line.flag("dry_run"):
+        there = systemd.UNIT.exists()
+        context.write(f"stop the engine and remove {systemd.UNIT}" if there else f"nothing: there is no {systemd.UNIT}")
+        return 0
     context.say("the unit is removed; the home stays" if systemd.uninstall() else f"there is no {systemd.UNIT}")
     return 0
 
 
-def stop(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every handler has this shape
-    """Ask whoever owns the engine to let go."""
+def stop(context: Context, line: Invocation) -> int:
+    """Ask whoever owns the engine to let go: in words, or, if it speaks otherwise than we do, by SIGTERM."""
+    dry_run = line.flag("dry_run")
+    try:
+        number = _ask(context, dry_run=dry_run)
+    except VersionError:
+        if dry_run:
+            raise
+        number = context.connect.terminate_owner(context.options)
+    if dry_run:
+        context.write(f"ask process {number} to stop at the next safe point")
+        return 0
+    context.say(f"process {number} was asked to stop")
+    return 0
+
+
+def _ask(context: Context, *, dry_run: bool) -> int:
     with context.reader() as engine:
         status = engine.system.status()
         if not status.owner_pid:
             raise OwnerError(f"no engine runs in {status.home}", hint="nebula status")
-        engine.system.stop(context.call())
-    context.say(f"process {status.owner_pid} was asked to stop")
-    return 0
+        engine.system.stop(context.call(dry_run=dry_run))
+    return status.owner_pid

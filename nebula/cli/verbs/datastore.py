@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nebula.cli.changes import make
+from nebula.cli.textfile import read_text
 from nebula.cli.verbs.common import given
+from nebula.errors import UsageError
 from nebula.names import check_name
 
 if TYPE_CHECKING:
@@ -13,8 +15,16 @@ if TYPE_CHECKING:
     from nebula.cli.invocation import Invocation
 
 
+_KEEP = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
+
+
 def create(context: Context, line: Invocation) -> int:
     """Create a datastore."""
     name = check_name("datastore", line.text("name"))
-    spec: dict[str, Any] = {"name": name, "type": "image", "driver": "ssh", **given(line, "type", "driver", "path", "cluster")}
+    spec: dict[str, Any] = {"name": name, **given(line, "type", "driver", "path", "cluster", "host", *_KEEP)}
+    if line.text("password_file"):
+        text = read_text(line.text("password_file"), "the password's file", largest=1024, hint="one line", stdin=True)
+        spec["password"] = text.rstrip("\r\n")
+    if spec.get("type") != "backup" and {"host", "password", *_KEEP} & set(spec):
+        raise UsageError("--host, --password-file and --keep-… are of backups", hint="--type backup")
     return make(context, line, [name], lambda engine, _, call: engine.datastores.create(spec, call))

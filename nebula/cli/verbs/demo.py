@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 
 _GIB = 1 << 30
 _VMS_PER_HOST = 25
+_BLOG = {
+    "NAME": "blog",
+    "MEMORY": "256",
+    "DISK": {"IMAGE": "linux"},
+    "NIC": {"NETWORK": "lan"},
+    "CONTEXT": {"TITLE": "$TITLE", "ADMIN_PASSWORD": "$PASSWORD"},
+    "USER_INPUTS": {
+        "TITLE": "M|text|What the blog is called",
+        "PASSWORD": "M|password|Password of its administrator",
+        "PLAN": "O|list|Plan|small,large|small",
+    },
+    "INPUTS_ORDER": "TITLE,PASSWORD",
+}
 _ROLES = ("web", "db", "cache", "mail", "build", "git")
 
 
@@ -49,6 +62,7 @@ def _build(context: Context, engine: Engine, hosts: int, vms: int) -> None:
     _await(context, engine, [engine.networks.create(network, call())])
     image = {"name": "linux", "type": "os", "size": 2 * _GIB, "datastore": "demo-images"}
     _await(context, engine, [engine.images.create(image, call())])
+    _await(context, engine, [engine.templates.create(_BLOG, call())])
     made = [engine.vms.create(_template(number), call()) for number in range(vms)]
     for accepted in made:
         context.say(f"vm {accepted.name}: {settle(context, engine, accepted)}")

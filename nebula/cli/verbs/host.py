@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
+    from nebula.engine.api.values import Accepted, Call
+    from nebula.engine.api.verbs import Engine
 
-_SETTINGS = ("address", "user", "port", "virt", "cluster", "reserved_cpu", "reserved_memory", "fingerprint")
+HERE = "this machine"
+"""The address that is shown of a host that needs none."""
+_SETTINGS = ("address", "user", "port", "virt", "cluster", "reserved_cpu", "reserved_memory", "fingerprint", "take_over")
 
 
 def enable(context: Context, line: Invocation) -> int:
@@ -42,9 +46,30 @@ def update(context: Context, line: Invocation) -> int:
     """Change settings and attributes."""
     attributes = assignments(line.texts("set"))
     changes: dict[str, Any] = {**settings(line), **({"attributes": attributes} if attributes else {})}
-    if not changes:
+    if not changes and not line.flag("ask_password"):
         raise UsageError("host update changes nothing", hint="add --cluster, --reserved-memory or --set KEY=VALUE")
-    return each(context, line, lambda engine, ref, call: engine.hosts.update(ref, changes, call), done="updated")
+
+    def act(engine: Engine, ref: str, call: Call) -> Accepted:
+        keys = _let_in(context, line, engine, ref) if line.flag("ask_password") and not call.dry_run else {}
+        return engine.hosts.update(ref, {**changes, **keys}, call)
+
+    return each(context, line, act, done="updated")
+
+
+def _let_in(context: Context, line: Invocation, engine: Engine, ref: str) -> dict[str, Any]:
+    """Put the engine's key on a host by a password. The host is known by --fingerprint, else by the key that is pinned."""
+    from nebula.cli.verbs.host_add import chosen, put_key
+
+    body = engine.hosts.show(ref).body
+    if body["address"] == HERE and not line.has("address"):
+        raise UsageError(f"host {body['name']} is this machine: nobody logs in there", hint="leave --ask-password out")
+    address = line.text("address") or str(body["address"])
+    port = line.number("port", least=1, most=65535) if line.has("port") else int(body["port"])
+    keys = list(body["host_keys"])
+    if line.text("fingerprint"):
+        keys = [chosen(context, line, engine.hosts.scan(address, port), address).line]
+    put_key(context, engine, address, port, line.text("user") or str(body["user"]), "\n".join(keys))
+    return {"host_keys": keys}
 
 
 def settings(line: Invocation) -> Mapping[str, Any]:

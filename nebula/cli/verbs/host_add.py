@@ -60,17 +60,21 @@ def _pinned(context: Context, line: Invocation, engine: Engine, spec: dict[str, 
     """The line of the host key that was agreed on; with --ask-password our own key is brought there by it."""
     offer = chosen(context, line, engine.hosts.scan(spec["address"], _port(line)))
     if line.flag("ask_password") and not line.flag("dry_run"):
-        import getpass
-
-        user = line.text("user") or "root"
-        password = getpass.getpass(f"password of {user} on {spec['address']}: ", stream=context.err)
-        engine.hosts.put_key(spec["address"], _port(line), user, password, offer.line)
+        put_key(context, engine, spec["address"], _port(line), line.text("user") or "root", offer.line)
     return offer.line
 
 
-def chosen(context: Context, line: Invocation, offers: Sequence[HostKeyOffer]) -> HostKeyOffer:
-    """The key to pin: that of --fingerprint, or the best one if a person says so."""
-    address = line.text("address")
+def put_key(context: Context, engine: Engine, address: str, port: int, user: str, host_key: str) -> None:
+    """Have the engine put its key there by a password, which is asked for now and kept nowhere."""
+    import getpass
+
+    password = getpass.getpass(f"password of {user} on {address}: ", stream=context.err)
+    engine.hosts.put_key(address, port, user, password, host_key)
+
+
+def chosen(context: Context, line: Invocation, offers: Sequence[HostKeyOffer], address: str = "") -> HostKeyOffer:
+    """The key to pin: that of --fingerprint, or the best one if a person says so. `address`: where it is not typed."""
+    address = address or line.text("address")
     if not offers:
         raise UnreachableError(f"{address} shows no host key", hint=f"ssh-keyscan -p {_port(line)} {address}")
     best, wanted = _sorted(offers)[0], line.text("fingerprint")
@@ -87,7 +91,7 @@ def chosen(context: Context, line: Invocation, offers: Sequence[HostKeyOffer]) -
     if line.flag("accept_new_key"):
         context.say(f"{address}: pinned {best.type} {best.fingerprint}, which nobody compared")
         return best
-    _ask(context, address, best, f"nebula host add {line.text('name')} --address {address}{_typed_port(line)}")
+    _ask(context, address, best, f"nebula host add {line.text('name')} --address {address}{_typed(line)}")
     return best
 
 
@@ -112,6 +116,13 @@ def _sorted(offers: Sequence[HostKeyOffer]) -> list[HostKeyOffer]:
 
 def _bare(fingerprint: str) -> str:
     return fingerprint.removeprefix("SHA256:").rstrip("=")
+
+
+def _typed(line: Invocation) -> str:
+    """What else has to be typed again: login and port."""
+    user = f" --user {line.text('user')}" if line.text("user") else ""
+    asked = " --ask-password" if line.flag("ask_password") else ""
+    return f"{user}{_typed_port(line)}{asked}"
 
 
 def _typed_port(line: Invocation) -> str:

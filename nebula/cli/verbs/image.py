@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nebula.cli.changes import each, make
+from nebula.cli.objects import resolve_one
 from nebula.cli.output.formats import Field, Table
 from nebula.cli.verbs.common import given, print_rows
 from nebula.errors import NotFoundError, UsageError
-from nebula.names import check_name
+from nebula.names import check_name, near
 from nebula.units import parse_size
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ def create(context: Context, line: Invocation) -> int:
     spec = spec_of(line)
 
     def act(engine: Engine, name: str, call: Call) -> Accepted:
-        if spec.get("catalogue") == name and name not in {entry.name for entry in engine.images.catalogue()}:
+        known = {entry.name for entry in engine.images.catalogue()} if spec.get("catalogue") == name else {name}
+        if name not in known:
+            meant = near(name, known)
             raise NotFoundError(
                 f"the catalogue has no image {name!r}, and neither --path, --url nor --size says what it is made of",
-                hint="nebula image catalogue",
+                hint=f"did you mean {' or '.join(meant)}?" if meant else "nebula image catalogue",
             )
         return engine.images.create(spec, call)
 
@@ -66,6 +69,16 @@ def spec_of(line: Invocation) -> dict[str, Any]:
     if "path" in spec:
         spec["path"] = str(Path(str(spec["path"])).expanduser().absolute())
     return spec
+
+
+def clone(context: Context, line: Invocation) -> int:
+    """Another image of the same content."""
+    name = check_name("image", line.text("name"))
+
+    def act(engine: Engine, _: str, call: Call) -> Accepted:
+        return engine.images.clone(resolve_one(engine, "image", line.text("ref")).ref, name, call)
+
+    return make(context, line, [name], act)
 
 
 def persistent(context: Context, line: Invocation) -> int:

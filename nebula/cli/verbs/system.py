@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nebula.cli import attention
+from nebula.cli.colour import paint
+from nebula.cli.nouns import part
 from nebula.cli.objects import resolve
+from nebula.cli.output.text import printable
+from nebula.cli.output.values import machine
 from nebula.cli.report import error as print_error
 from nebula.cli.showing import print_mapping
 from nebula.cli.verbs.common import print_findings
+from nebula.engine.api.tables import Query
+from nebula.errors import UsageError
+from nebula.units import format_duration
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
-    from nebula.engine.api.values import Finding
+    from nebula.engine.api.values import Finding, Status
+    from nebula.engine.api.verbs import Engine
 
 
 def status(context: Context, line: Invocation) -> int:
@@ -22,12 +33,39 @@ def status(context: Context, line: Invocation) -> int:
 
     with context.reader() as engine:
         found = engine.system.status()
-    body: dict[str, Any] = msgspec.to_builtins(found)
+        states = {noun: _states(engine, noun) for noun in ("host", "vm")}
+        troubles = attention.of_engine(engine)
     if line.text("format") in {"", "text"}:
-        runs = f"runs as {found.role}, process {found.owner_pid}" if found.owner_pid else "does not run"
-        body = {"engine": runs, **body}
+        print_mapping(context, _for_people(context, found, states), "text")
+        for trouble in troubles:
+            context.write(paint(printable(str(trouble)), "red", wanted=context.colours(context.out)))
+        if not troubles:
+            context.say("nothing wants attention")
+        return 0
+    body: dict[str, Any] = msgspec.to_builtins(found)
+    body |= {"states": states, "problems": [trouble._asdict() | {"names": list(trouble.names)} for trouble in troubles]}
     print_mapping(context, body, line.text("format"))
     return 0
+
+
+def _states(engine: Engine, noun: str) -> dict[str, int]:
+    """State -> how many are in it, the most frequent first."""
+    listing = part(engine, noun).list(Query(columns=("state",)))
+    show = "state" if noun == "vm" else "host_state"
+    return dict(Counter(str(machine(show, row[0])) for row in listing.rows).most_common())
+
+
+def _for_people(context: Context, found: Status, states: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    runs = f"runs as {found.role}, process {found.owner_pid}" if found.owner_pid else "does not run: nobody watches the hosts"
+    since = f", for {format_duration(context.now() - found.started)}" if found.owner_pid and found.started else ""
+    body: dict[str, Any] = {"engine": f"{runs}{since}", "version": found.version, "home": found.home}
+    for noun, count in found.counts.items():
+        parts = ", ".join(f"{number} {state}" for state, number in states.get(noun, {}).items())
+        body[f"{noun}s"] = f"{count}: {parts}" if parts else str(count)
+    jobs = ", ".join(f"{number} {state}" for state, number in found.jobs.items())
+    if jobs and not found.owner_pid:
+        jobs += ", but no engine runs to do them: nebula --daemon"
+    return {**body, "jobs": jobs or "none under way"}
 
 
 def doctor(context: Context, line: Invocation) -> int:
@@ -63,7 +101,12 @@ def backup(context: Context, line: Invocation) -> int:
 
 def restore(context: Context, line: Invocation) -> int:
     """Put a copy in the database's place; prints where the one that was there is now."""
-    aside = context.connect.restore(context.options, _absolute(line.text("path")))
+    path = _absolute(line.text("path"))
+    if line.flag("dry_run"):
+        context.connect.restore(context.options, path, dry_run=True)
+        context.write(f"put {path} in the database's place, and the present one aside")
+        return 0
+    aside = context.connect.restore(context.options, path)
     context.say("the database is the copy now; hosts are asked what is true when the next engine starts")
     if aside:
         context.write(aside)
@@ -78,4 +121,6 @@ def db_check(context: Context, line: Invocation) -> int:
 
 
 def _absolute(path: str) -> str:
+    if not path.isprintable() or not path.strip():
+        raise UsageError(f"{path[:60]!a} cannot be the name of a file", hint="give it a name that can be printed")
     return str(Path(path).expanduser().absolute())

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nebula.cli.changes import each
+from nebula.cli.verbs.adopt import deletes_disks
 from nebula.cli.verbs.common import assignments
 from nebula.errors import UsageError
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
+    from nebula.engine.api.values import Accepted, Call
+    from nebula.engine.api.verbs import Engine
 
     Recovery = Literal["failure", "success", "retry", "delete", "recreate", "delete-db"]
 
@@ -32,7 +35,8 @@ def deploy(context: Context, line: Invocation) -> int:
     host = line.text("host")
     if not host:
         raise UsageError("vm deploy wants a host", hint="add --host HOST, or let the scheduler place it: nebula vm release VM")
-    return each(context, line, lambda engine, ref, call: engine.vms.deploy(ref, host, call), done=f"runs on {host}")
+    force = line.flag("force")
+    return each(context, line, lambda engine, ref, call: engine.vms.deploy(ref, host, call, force), done=f"runs on {host}")
 
 
 def poweroff(context: Context, line: Invocation) -> int:
@@ -42,8 +46,40 @@ def poweroff(context: Context, line: Invocation) -> int:
 
 
 def resume(context: Context, line: Invocation) -> int:
-    """Start again."""
-    return each(context, line, lambda engine, ref, call: engine.vms.resume(ref, call), done="runs")
+    """Start again; one that was stopped or undeployed waits for its place."""
+
+    def finish(engine: Engine, accepted: Accepted) -> str:
+        from nebula.cli.settling import settle
+
+        return settle(context, engine, accepted)
+
+    return each(context, line, lambda engine, ref, call: engine.vms.resume(ref, call), done="runs", finish=finish)
+
+
+def suspend(context: Context, line: Invocation) -> int:
+    """Save the memory on the host."""
+    return each(context, line, lambda engine, ref, call: engine.vms.suspend(ref, call), done="suspended")
+
+
+def stop(context: Context, line: Invocation) -> int:
+    """Save the memory beside the disks and leave the host."""
+    return each(context, line, lambda engine, ref, call: engine.vms.stop(ref, call), done="stopped")
+
+
+def undeploy(context: Context, line: Invocation) -> int:
+    """Power off and leave the host."""
+    hard = line.flag("hard")
+    return each(context, line, lambda engine, ref, call: engine.vms.undeploy(ref, call, hard=hard), done="undeployed")
+
+
+def resched(context: Context, line: Invocation) -> int:
+    """Mark for the scheduler."""
+    return each(context, line, lambda engine, ref, call: engine.vms.resched(ref, call), done="to be moved")
+
+
+def unresched(context: Context, line: Invocation) -> int:
+    """Take the mark away."""
+    return each(context, line, lambda engine, ref, call: engine.vms.unresched(ref, call), done="not to be moved")
 
 
 def reboot(context: Context, line: Invocation) -> int:
@@ -54,15 +90,24 @@ def reboot(context: Context, line: Invocation) -> int:
 
 def migrate(context: Context, line: Invocation) -> int:
     """Move to another host."""
-    host, live = line.text("host"), line.flag("live")
+    host, live, force = line.text("host"), line.flag("live"), line.flag("force")
     done = f"moved to {host}" if host else "moved"
-    return each(context, line, lambda engine, ref, call: engine.vms.migrate(ref, host, call, live=live), done=done)
+
+    def act(engine: Engine, ref: str, call: Call) -> Accepted:
+        return engine.vms.migrate(ref, host, call, live=live, force=force)
+
+    return each(context, line, act, done=done)
 
 
 def terminate(context: Context, line: Invocation) -> int:
     """End for good."""
     hard = line.flag("hard")
-    return each(context, line, lambda engine, ref, call: engine.vms.terminate(ref, call, hard=hard), done="terminated")
+
+    def act(engine: Engine, ref: str, call: Call) -> Accepted:
+        delete = deletes_disks(context, line, engine, ref)
+        return engine.vms.terminate(ref, call, hard=hard, delete_disks=delete)
+
+    return each(context, line, act, done="terminated")
 
 
 def recover(context: Context, line: Invocation) -> int:
@@ -76,9 +121,15 @@ def recover(context: Context, line: Invocation) -> int:
 
 def update(context: Context, line: Invocation) -> int:
     """Change attributes."""
-    changes: dict[str, Any] = dict(assignments(line.texts("set")))
+    from nebula.cli.template import typed_context
+    from nebula.cli.templatefile import one_file
+
+    changes: dict[str, Any] = {**(one_file(line) or {}), **assignments(line.texts("set"))}
     if line.text("autostart"):
         changes["AUTOSTART"] = line.text("autostart").upper()
+    context_changes = typed_context(line, changes.get("CONTEXT") or {})
+    if context_changes:
+        changes["CONTEXT"] = context_changes
     if not changes:
-        raise UsageError("vm update changes nothing", hint="add --set KEY=VALUE")
+        raise UsageError("vm update changes nothing", hint="add --set KEY=VALUE, --context KEY=VALUE or --file FILE")
     return each(context, line, lambda engine, ref, call: engine.vms.update(ref, changes, call), done="updated")

@@ -6,11 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from nebula.cli.objects import Target, resolve_one
-from nebula.errors import ConflictError, NebulaError, UsageError
+from nebula.errors import ConflictError, InterruptedByUser, NebulaError, UnreachableError, UsageError, WrongStateError
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
@@ -20,6 +19,12 @@ if TYPE_CHECKING:
 
 _VIEWERS = (("remote-viewer", "{type}://{address}"), ("gvncviewer", "{display}"), ("vncviewer", "{display}"))
 _VNC_BASE = 5900
+_WHILE = 3600.0
+_OFF = ("shutoff", "crashed")
+_SILENT = frozenset({"PENDING", "HOLD", "CLONING", "POWEROFF", "SUSPENDED", "STOPPED", "UNDEPLOYED", "DONE"})
+"""States in which no guest answers."""
+_PATIENCE = 15
+"""Seconds that ssh tries to reach a guest."""
 
 
 def console(context: Context, line: Invocation) -> int:
@@ -32,26 +37,63 @@ def console(context: Context, line: Invocation) -> int:
             raise UsageError("the console needs a terminal to type on", hint=f"nebula vm log {target.ref}")
         stream = engine.vms.console(target.ref)
         context.say(f"console of {target.name} ({target.ref}); Ctrl-] leaves it")
-        reason = attach(stream, sys.stdin.fileno(), sys.stdout.fileno())
-    context.say(f"\n{reason}")
-    return 0
+        ending = attach(stream, sys.stdin.fileno(), sys.stdout.fileno())
+    context.say(f"\n{ending.words}")
+    if ending.how == "closed":
+        _require_off(context, target)
+    return InterruptedByUser.exit_status if ending.how == "signal" else 0
+
+
+def _require_off(context: Context, target: Target) -> None:
+    """A console that closes by itself does so with its VM, or because the way there is lost: UnreachableError then."""
+    with context.reader() as engine:
+        body = engine.vms.show(target.ref, refresh=True).body
+    state = body["state"]
+    if state in {"RUNNING", "UNKNOWN"} and (body.get("domain") or {}).get("state") not in _OFF:
+        raise UnreachableError(
+            f"the console of VM {target.name} was lost",
+            cause=f"the VM is {state}: the engine or the host went away",
+            hint=f"nebula vm console {target.ref}",
+        )
 
 
 def vnc(context: Context, line: Invocation) -> int:
-    """Open a tunnel to the graphical console and keep it open."""
+    """Open a tunnel to the VNC console and keep it open."""
+    return _screen(context, line, "vnc")
+
+
+def spice(context: Context, line: Invocation) -> int:
+    """Open a tunnel to the SPICE console and keep it open."""
+    return _screen(context, line, "spice")
+
+
+def _screen(context: Context, line: Invocation, kind: str) -> int:
     with context.reader() as engine:
         target = resolve_one(engine, "vm", line.text("ref"))
         tunnel = engine.vms.graphics(target.ref)
         try:
+            if tunnel.type != kind:
+                raise ConflictError(
+                    f"VM {target.name} has no {kind} console", cause=f"it has a {tunnel.type} one", hint=_other(tunnel, target)
+                )
             context.write(f"{tunnel.type}://{tunnel.address}")
             context.out.flush()
+            if tunnel.password:
+                context.say(f"password: {tunnel.password}")
             if line.flag("open"):
                 return _view(tunnel)
             context.say("open until Ctrl-C")
-            while True:
-                time.sleep(3600)
+            while tunnel.wait(_WHILE):
+                pass
+            raise UnreachableError(
+                f"the way to VM {target.name}'s console closed", cause="the engine or the host went away", hint="nebula status"
+            )
         finally:
             tunnel.close()
+
+
+def _other(tunnel: Tunnel, target: Target) -> str:
+    return f"nebula vm {tunnel.type} {target.ref}" if tunnel.type in {"vnc", "spice"} else f"nebula vm console {target.ref}"
 
 
 def _view(tunnel: Tunnel) -> int:
@@ -83,16 +125,37 @@ def ssh(context: Context, line: Invocation) -> int:
 
 
 def ssh_argv(line: Invocation, engine: Engine, target: Target) -> list[str]:
-    """The command line of ssh; ConflictError if the VM has no address."""
+    """The command line of ssh; ConflictError if the VM does not run or has no address. The guest's key is remembered by
+    the VM, not by the address, which another VM may have had.
+    """
     detail = engine.vms.show(target.ref)
-    addresses = detail.body.get("addresses") or []
-    if not addresses:
-        raise ConflictError(f"VM {target.name} has no address", hint=f"nebula vm console {target.ref}")
+    state = str(detail.body.get("state", ""))
+    if state in _SILENT:
+        raise WrongStateError(
+            f"VM {target.name} ({target.ref}) is {state}: nobody answers", hint=f"nebula vm describe {target.ref}"
+        )
+    address = _address(engine, target, detail)
     user = line.text("user") or user_of(engine, detail)
     if user.startswith("-"):
         raise UsageError(f"{user!r} is not a user", hint="--user root")
     jump = ["-J", _jump(engine, detail)] if line.flag("jump") else []
-    return ["ssh", *jump, "-l", user, "--", str(addresses[0]), *line.texts("command")]
+    settings = ["-o", f"HostKeyAlias=nebula-{detail.body['uuid']}", "-o", f"ConnectTimeout={_PATIENCE}"]
+    return ["ssh", *settings, *jump, "-l", user, "--", address, *line.texts("command")]
+
+
+def _address(engine: Engine, target: Target, detail: Detail) -> str:
+    """The first of its leases; else what its agent or its host knows, IPv4 before IPv6."""
+    leased = detail.body.get("addresses") or []
+    if leased:
+        return str(leased[0])
+    found = sorted((item.address for item in engine.vms.addresses(target.ref)), key=lambda address: ":" in address)
+    if not found:
+        raise ConflictError(
+            f"VM {target.name} has no address",
+            cause="none is leased to it, no agent answers in it, and its host has not seen it on the network",
+            hint=f"nebula vm console {target.ref}",
+        )
+    return found[0]
 
 
 def user_of(engine: Engine, detail: Detail) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nebula.cli.objects import Target, resolve_one
@@ -10,6 +9,7 @@ from nebula.cli.output.formats import Field, Table
 from nebula.cli.output.text import printable
 from nebula.cli.output.values import local_time
 from nebula.cli.verbs.common import print_rows
+from nebula.cli.waiting import looks
 from nebula.engine.api.tables import Query
 from nebula.engine.lifecycle.states import VmState, place_name, place_named
 from nebula.errors import ConflictError, TimedOutError, UsageError
@@ -27,7 +27,7 @@ _SHOWS = {"seq": "number", "started": "time", "ended": "time"}
 def log(context: Context, line: Invocation) -> int:
     """Print the VM's log; with --follow what comes too."""
     with context.reader() as engine:
-        target = resolve_one(engine, "vm", line.text("ref"))
+        target = resolve_one(engine, "vm", line.text("ref"), gone=True)
         after = engine.system.status().last_event if line.flag("follow") else 0
         printed = _print_log(context, engine.vms.log(target.ref), 0)
         if line.flag("follow"):
@@ -53,7 +53,7 @@ def _print_log(context: Context, lines: list[LogLine], printed: int) -> int:
 def history(context: Context, line: Invocation) -> int:
     """The hosts on which it was."""
     with context.reader() as engine:
-        listing = engine.vms.history(resolve_one(engine, "vm", line.text("ref")).ref)
+        listing = engine.vms.history(resolve_one(engine, "vm", line.text("ref"), gone=True).ref)
     print_rows(context, plain_table(listing), line.text("format"), empty="it was on no host yet")
     return 0
 
@@ -65,32 +65,28 @@ def plain_table(listing: Listing) -> Table:
 
 
 def wait(context: Context, line: Invocation) -> int:
-    """Until the VM is in one of the states; ConflictError if it ends in DONE instead."""
+    """Until the VM is in one of the states; ConflictError if it ends in DONE instead. Where no engine runs, this is one:
+    else nothing would come of what is waited for.
+    """
     names = [_state_name(word) for word in line.texts("states")]
     limit = parse_duration(line.text("timeout")) if line.text("timeout") else 0
-    with context.reader() as engine:
-        target = resolve_one(engine, "vm", line.text("ref"))
+    with context.changer() as engine:
+        target = resolve_one(engine, "vm", line.text("ref"), gone=True)
         start = context.monotonic()
-        for state in _states(engine, target):
+        for state in looks(engine, lambda: state_of(engine, target)):
             if state in names:
                 context.say(f"vm {target.name} ({target.ref}): {state}")
                 return 0
             if state == VmState.DONE.name:
-                raise ConflictError(f"VM {target.name} is gone and will never be {' or '.join(names)}")
+                raise ConflictError(
+                    f"VM {target.name} is gone and will never be {' or '.join(names)}", hint=f"nebula vm show {target.ref}"
+                )
             if limit and context.monotonic() - start >= limit:
                 raise TimedOutError(
                     f"VM {target.name} is {state} after {format_duration(limit)}, not {' or '.join(names)}",
                     hint=f"nebula vm describe {target.ref}",
                 )
     return 0
-
-
-def _states(engine: Engine, target: Target) -> Iterator[str]:
-    """The VM's state now, and again whenever something happened or a while passed."""
-    after = engine.system.status().last_event
-    yield state_of(engine, target)
-    for _ in engine.events.follow(after):
-        yield state_of(engine, target)
 
 
 def state_of(engine: Engine, target: Target) -> str:

@@ -37,7 +37,7 @@ while [ "$up" ]; do
     up=${up%/*}
 done
 [ -s "$root/ssh/id_ed25519" ] || echo "key missing"
-[ -s "$root/ssh/known_hosts" ] || echo "peers missing"
+[ -e "$root/ssh/known_hosts" ] || echo "peers missing"
 """
 
 
@@ -90,5 +90,5 @@ def _peers(host: HostHandle, facts: dict[str, list[str]]) -> list[Finding]:
     if not host.address or not ("key" in facts or "peers" in facts):
         return []
     text = f"host {host.name} has no key of its own or knows no peers under {host.root}/ssh: it cannot fetch from other hosts"
-    fix = f"nebula host check {host.name}"
+    fix = f"nebula host update {host.name} --address {host.address}"
     return [Finding(check="datastore.peers", level="warning", text=text, fix=fix)]

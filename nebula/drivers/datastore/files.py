@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import DatastoreCapabilities, HostHandle, Progress
-from nebula.drivers.datastore import layout, making, recipes
+from nebula.drivers.datastore import layers as layering
+from nebula.drivers.datastore import layout, making, recipes, restoring
 from nebula.drivers.datastore.checks import check_host
 from nebula.drivers.datastore.probe import probe_image
-from nebula.errors import NotFoundError
+from nebula.drivers.longrun import end_all
+from nebula.errors import CommandError, NotFoundError
 from nebula.model.host import Finding
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
+_RESIZE = r"""
+have=$(qemu-img info -f "$1" --output=json "$2" | sed -n 's/^    "virtual-size": *\([0-9]*\),*$/\1/p' | head -n 1)
+[ "$have" -ge "$3" ] || qemu-img resize -q -f "$1" "$2" "$3"
+"""
 _LIST = '[ ! -d "$1" ] || find "$1" -mindepth 1 -maxdepth 1 -type d -printf "%f\\n"'
 
 
@@ -32,7 +38,9 @@ class FileDatastore:
     @property
     def capabilities(self) -> DatastoreCapabilities:
         """See Datastore.capabilities."""
-        return DatastoreCapabilities(shared=False, formats=("qcow2", "raw"), linked_clones=True, live_copy=True)
+        return DatastoreCapabilities(
+            shared=False, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True
+        )
 
     def base(self, host: HostHandle) -> str:
         """The datastore's directory on this host."""
@@ -55,6 +63,10 @@ class FileDatastore:
     def image_path(self, host: HostHandle, image: ImageSpec) -> str:
         """See Datastore.image_path."""
         return layout.image_file(self.base(host), image)
+
+    def read_image(self, host: HostHandle, image: ImageSpec, limit: int) -> bytes:
+        """See Datastore.read_image."""
+        return host.transport.read_file(self.image_path(host, image), limit=limit, root=True)
 
     def staging_path(self, host: HostHandle, image: ImageSpec) -> str:
         """See Datastore.staging_path; its directory is there when this returns."""
@@ -87,14 +99,41 @@ class FileDatastore:
         """See Datastore.create_empty."""
         making.make_now(host, self.image_path(host, image), recipes.empty(image.format, image.size))
 
+    def clone_image(
+        self,
+        host: HostHandle,
+        source: ImageSpec,
+        image: ImageSpec,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.clone_image."""
+        path, origin = self.image_path(host, image), self.image_path(host, source)
+        key = job_key(job, f"clone-{image.image_id}")
+        recipe = making.Recipe("copy", image.format, origin, "0")
+        try:
+            making.make_long(host, path, recipe, key=key, total=source.size, progress=progress, cancel=cancel)
+        except CommandError:
+            if not self.has_image(host, source):
+                hint = f"nebula image show {source.image_id}"
+                raise NotFoundError(f"image {source.image_id} is not on host {host.name}", cause=origin, hint=hint) from None
+            raise
+
     def has_image(self, host: HostHandle, image: ImageSpec) -> bool:
         """See Datastore.has_image."""
         return making.exists(host, self.image_path(host, image))
 
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.remove_image."""
-        path = self.image_path(host, image)
-        making.discard(host, [path, layout.staged_file(self.base(host), image), f"{path}.part", f"{path}.lock"])
+        path, staged = self.image_path(host, image), layout.staged_file(self.base(host), image)
+        halves = [f"{path}.part", f"{path}.lock", f"{staged}.part", f"{staged}.part.source"]
+        making.discard(host, [path, staged, *halves])
+
+    def abandon(self, host: HostHandle, job: str) -> None:
+        """See Datastore.abandon."""
+        end_all(host.transport, making.work_directory(host), job_key(job, ""))
 
     # --- disks ---
 
@@ -106,13 +145,20 @@ class FileDatastore:
         self, host: HostHandle, disk: DiskSpec, *, job: str, progress: Progress | None, cancel: CancelToken | None
     ) -> None:
         """See Datastore.create_disk."""
-        if disk.kind == "volatile":
-            recipe = recipes.volatile(disk)
-        else:
+        if disk.kind in ("persistent", "cdrom"):
             self.require_image(host, disk)
-            if disk.kind != "clone":
-                return
-            recipe = recipes.clone(self.base(host), disk)
+            return
+        try:
+            self._make_disk(host, disk, job, progress, cancel)
+        except CommandError:
+            if disk.kind == "clone":
+                self.require_image(host, disk)
+            raise
+
+    def _make_disk(
+        self, host: HostHandle, disk: DiskSpec, job: str, progress: Progress | None, cancel: CancelToken | None
+    ) -> None:
+        recipe = recipes.clone(self.base(host), disk) if disk.kind == "clone" else recipes.volatile(disk)
         total = recipes.clone_size(disk) if disk.image else disk.size
         key = job_key(job, f"disk-{disk.vm_id}-{disk.disk_id}")
         if recipe.quick:
@@ -129,18 +175,158 @@ class FileDatastore:
             hint = f"nebula image show {image.image_id}"
             raise NotFoundError(f"image {image.image_id} is not on host {host.name}", cause=cause, hint=hint)
 
+    def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
+        """See Datastore.remove_disk."""
+        if disk.kind not in ("persistent", "cdrom"):
+            path = self.disk_path(host, disk)
+            making.discard(host, [path, f"{path}.part", f"{path}.lock"])
+
+    def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
+        """See Datastore.resize_disk."""
+        form = disk.image.format if disk.kind == "persistent" and disk.image else disk.format
+        host.transport.run(["sh", "-c", _RESIZE, "nebula-resize", form, self.disk_path(host, disk), str(size)], root=True)
+
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
         """See Datastore.write_context."""
+        directory, _, name = layout.context_file(self.base(host), vm_id).rpartition("/")
+        return making.write_into(host, directory, name, iso)
+
+    def context_path(self, host: HostHandle, vm_id: int) -> str:
+        """See Datastore.context_path."""
+        return layout.context_file(self.base(host), vm_id)
+
+    def memory_path(self, host: HostHandle, vm_id: int) -> str:
+        """See Datastore.memory_path."""
         making.make_directory(host, layout.vm_dir(self.base(host), vm_id))
-        path = layout.context_file(self.base(host), vm_id)
-        host.transport.write_file(path, iso, mode=0o600, root=True)
-        return path
+        return layout.memory_file(self.base(host), vm_id)
+
+    def remove_memory(self, host: HostHandle, vm_id: int) -> None:
+        """See Datastore.remove_memory."""
+        making.discard(host, [layout.memory_file(self.base(host), vm_id)])
 
     def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
         """See Datastore.remove_vm."""
         host.transport.run(["rm", "-rf", "--", layout.vm_dir(self.base(host), vm_id)], root=True)
         if not keep_persistent:
             making.discard(host, [self.disk_path(host, disk) for disk in disks if disk.kind == "persistent"])
+
+    # --- layers of disks with snapshots
+
+    def save_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        layer: int,
+        image: ImageSpec,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.save_disk."""
+        source = self.disk_path(host, disk) if layer == disk.layer else self.layer_path(host, disk, layer)
+        recipe = making.Recipe("convert", disk.format, source, image.format, "0")
+        key = job_key(job, f"save-{image.image_id}")
+        making.make_long(
+            host, self.image_path(host, image), recipe, key=key, total=image.size, progress=progress, cancel=cancel
+        )  # fmt: skip
+
+    def layer_path(self, host: HostHandle, disk: DiskSpec, layer: int) -> str:
+        """See Datastore.layer_path."""
+        return layout.layer_file(self.base(host), disk, layer)
+
+    def add_layer(self, host: HostHandle, disk: DiskSpec, layer: int, below: int) -> None:
+        """See Datastore.add_layer."""
+        making.make_now(host, self.layer_path(host, disk, layer), recipes.layer(disk, below))
+
+    def rebase_layer(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        layer: int,
+        below: int,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.rebase_layer."""
+        key = job_key(job, f"rebase-{disk.vm_id}-{disk.disk_id}-{layer}")
+        layering.rebase(host, self.base(host), disk, layer, below, key=key, progress=progress, cancel=cancel)
+
+    def remove_layers(self, host: HostHandle, disk: DiskSpec, layers: Sequence[int]) -> None:
+        """See Datastore.remove_layers."""
+        making.discard(host, [self.layer_path(host, disk, layer) for layer in layers])
+
+    # --- backups
+
+    def scratch_path(self, host: HostHandle, name: str) -> str:
+        """See Datastore.scratch_path."""
+        return layout.scratch_dir(self.base(host), name)
+
+    def make_scratch(self, host: HostHandle, name: str) -> None:
+        """See Datastore.make_scratch."""
+        self.remove_scratch(host, name)
+        making.make_directory(host, self.scratch_path(host, name))
+
+    def remove_scratch(self, host: HostHandle, name: str) -> None:
+        """See Datastore.remove_scratch."""
+        host.transport.run(["rm", "-rf", "--", self.scratch_path(host, name)], root=True)
+
+    def copy_out(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.copy_out."""
+        recipe = making.Recipe("convert", restoring.format_of(disk), self.disk_path(host, disk), "qcow2", "0")
+        key = job_key(job, f"out-{disk.vm_id}-{disk.disk_id}")
+        making.make_long(host, path, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
+
+    def fill_image(
+        self,
+        host: HostHandle,
+        image: ImageSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.fill_image."""
+        recipe = making.Recipe("convert", "qcow2", path, image.format, "0")
+        key = job_key(job, f"fill-{image.image_id}")
+        making.make_long(
+            host, self.image_path(host, image), recipe, key=key, total=image.size, progress=progress, cancel=cancel
+        )
+
+    def restore_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.restore_disk."""
+        key = job_key(job, f"restore-{disk.vm_id}-{disk.disk_id}")
+        restoring.restore(host, self.base(host), disk, path, key=key, progress=progress, cancel=cancel)
+
+    def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:
+        """See Datastore.replace_disk."""
+        restoring.replace(host, self.base(host), disk)
+
+    def discard_restored(self, host: HostHandle, disk: DiskSpec) -> None:
+        """See Datastore.discard_restored."""
+        restored = layout.restored_file(self.base(host), disk)
+        making.discard(host, [restored, f"{restored}.part", f"{restored}.lock"])
 
     def vm_ids(self, host: HostHandle) -> list[int]:
         """See Datastore.vm_ids."""

@@ -15,6 +15,8 @@ HEAD_BYTES = 65536
 """How much of the file `examine` wants."""
 MAX_VIRTUAL_SIZE = 64 << 40
 """64 TiB; nobody's disk, but what a lying header claims."""
+LUKS = b"LUKS\xba\xbe"
+"""How an encrypted volume begins; to everybody but its key's holder it is raw."""
 
 _QCOW2 = b"QFI\xfb"
 _FOREIGN = (

@@ -1,7 +1,9 @@
 """Where a datastore's files lie under its path on a host.
 
 `images/<uuid>.<format>` are images, `images/<uuid>.<format>.staged` uploads that nobody looked at yet, `vms/<vm_id>/disk.<n>`
-and `vms/<vm_id>/context.iso` what belongs to one VM. While a file is made it is called `<file>.part`.
+(and, of a disk with snapshots, its further layers `vms/<vm_id>/disk.<n>.<layer>`),
+`vms/<vm_id>/context.iso` and `vms/<vm_id>/nvram.fd` what belongs to one VM, `scratch/<name>/` what is needed for a while.
+While a file is made it is called `<file>.part`.
 """
 
 from __future__ import annotations
@@ -55,6 +57,28 @@ def context_file(base: str, vm_id: int) -> str:
     return f"{vm_dir(base, vm_id)}/context.iso"
 
 
+def nvram_file(base: str, vm_id: int) -> str:
+    """The VM's UEFI variables, which libvirt makes there."""
+    return f"{vm_dir(base, vm_id)}/nvram.fd"
+
+
+def memory_file(base: str, vm_id: int) -> str:
+    """The memory of the VM while it is stopped."""
+    return f"{vm_dir(base, vm_id)}/memory.save"
+
+
+def scratch_dir(base: str, name: str) -> str:
+    """A directory for files that are needed for a while."""
+    if not _SAFE_UUID.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a directory")
+    return f"{base}/scratch/{name}"
+
+
+def restored_file(base: str, disk: DiskSpec) -> str:
+    """What is to be put in the place of a disk."""
+    return f"{disk_file(base, disk)}.restored"
+
+
 def needed_image(disk: DiskSpec) -> ImageSpec:
     """The image that a clone, persistent or cdrom disk is made from."""
     if disk.image is None:
@@ -66,4 +90,14 @@ def disk_file(base: str, disk: DiskSpec) -> str:
     """The disk's file: the image's own for persistent and cdrom, else one in the VM's directory."""
     if disk.kind in ("persistent", "cdrom"):
         return image_file(base, needed_image(disk))
-    return f"{vm_dir(base, disk.vm_id)}/disk.{disk.disk_id:d}"
+    return layer_file(base, disk, disk.layer)
+
+
+def layer_file(base: str, disk: DiskSpec, layer: int) -> str:
+    """One of the files of a disk with snapshots."""
+    return f"{vm_dir(base, disk.vm_id)}/{layer_name(disk, layer)}"
+
+
+def layer_name(disk: DiskSpec, layer: int) -> str:
+    """Its name within the VM's directory, by which the layers above refer to it."""
+    return f"disk.{disk.disk_id:d}.{layer:d}" if layer else f"disk.{disk.disk_id:d}"

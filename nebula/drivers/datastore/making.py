@@ -15,8 +15,12 @@ from functools import partial
 from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.drivers.base import HostHandle, Progress
 from nebula.drivers.longrun import Sighting, run_long
-from nebula.errors import CapacityError, CommandError, InterruptedByUser, NebulaError
+from nebula.errors import CapacityError, CommandError, InterruptedByUser, NebulaError, UnreachableError
+from nebula.transport.scripts import WRITE, sh
 
+_CUT_OFF = frozenset({10, 12, 30, 35, 255})
+"""Exit statuses of rsync (socket, protocol, timeouts) and of the ssh below it when a connection failed or ended early."""
+_REFUSED = ("Host key verification failed", "Permission denied", "not found", "sudo:", "No space left")
 _SHOWN = re.compile(rb"(?:^|[\r\n])\s*([0-9][0-9,.]*)\s+[0-9]{1,3}%")
 _HEARTBEAT = r"""
 heartbeat() {
@@ -29,6 +33,15 @@ heartbeat() {
     done
 }
 """
+_FLUSH = r"""
+flush() {
+    heartbeat 8>&- 9>&- &
+    sync "$part"; set -- $?
+    kill $!
+    return "$1"
+}
+"""
+_FLUSH_LITTLE = 'flush() { sync "$part"; }\n'
 _LOCKED = r"""
 target=$1; part=$1.part; lock=$1.lock
 shift
@@ -48,20 +61,19 @@ trap 'rm -f "$lock"' EXIT
 [ "$1" = again ] && [ -e "$target" ] && { mv -T "$target" "$part" || exit 1; }
 shift
 make "$@" || exit $?
-heartbeat 8>&- 9>&- &
-sync "$part"; code=$?
-kill $!
-[ "$code" = 0 ] || exit "$code"
+flush || exit $?
 mv -T "$part" "$target" && sync "${target%/*}"
 """
 
 _BODIES = {
     "overlay": 'rm -f "$part"; qemu-img create -q -f qcow2 -F "$1" -b "$2" "$part" "$3"',
+    "layer": 'rm -f "$part"; qemu-img create -q -u -f qcow2 -F qcow2 -b "$1" "$part" "$2"',
     "empty": 'rm -f "$part"; qemu-img create -q -f "$1" "$part" "$2"',
     "swap": 'rm -f "$part"; qemu-img create -q -f raw "$part" "$1" && mkswap -q "$part"',
     "filesystem": 'rm -f "$part"; qemu-img create -q -f raw "$part" "$2" && mke2fs -q -F -t "$1" "$part"',
     "copy": 'rm -f "$part"; cp --sparse=always --reflink=auto -- "$2" "$part" && grow "$1" "$3"',
     "convert": 'rm -f "$part"; qemu-img convert -f "$1" -O "$3" -- "$2" "$part" && grow "$3" "$4"',
+    "convert-onto": 'rm -f "$part"; qemu-img convert -f qcow2 -O qcow2 -B "$1" -F "$2" -- "$3" "$part"',
     "adopt": 'mv -T -- "$1" "$part" && chown 0:0 "$part" && chmod 0600 "$part"',
     "pull": '"$@" "$part"',
 }
@@ -81,17 +93,27 @@ class Recipe:
         self._body, self._arguments, self._again = body, arguments, again
 
     @property
+    def over_network(self) -> bool:
+        """Whether it comes from another host."""
+        return self._body == "pull"
+
+    @property
     def quick(self) -> bool:
         """Whether it is done in a moment, whatever the file's size."""
-        return self._body in ("overlay", "empty", "swap")
+        return self._body in ("overlay", "layer", "empty", "swap")
 
     def done(self, seen: Sighting) -> int | None:
-        """How many bytes are behind it, as far as a look at it tells: rsync says it, others are known by what they wrote."""
-        return shown_bytes(seen.stdout) if self._body == "pull" else seen.written
+        """How many bytes are behind it, as far as a look at it tells: rsync says it, cp goes through the file from its
+        beginning, others are known by what they wrote.
+        """
+        if self._body == "pull":
+            return shown_bytes(seen.stdout)
+        return seen.size if self._body == "copy" else seen.written
 
     def argv(self, target: str) -> list[str]:
         """The command that makes `target`."""
-        script = f"{_HEARTBEAT}{_GROW}make() {{ {_BODIES[self._body]}; }}\n{_LOCKED}"
+        flush = _FLUSH_LITTLE if self.quick else f"{_HEARTBEAT}{_FLUSH}"
+        script = f"{flush}{_GROW}make() {{ {_BODIES[self._body]}; }}\n{_LOCKED}"
         return ["sh", "-c", script, "nebula-make", target, "again" if self._again else "fresh", *self._arguments]
 
 
@@ -114,18 +136,23 @@ def make_long(
     cancel: CancelToken | None,
 ) -> None:
     """Make a file of `total` bytes that takes its time; it goes on without us, and is found again by the same `key`."""
-    work = f"{host.root}/work"
+    work = work_directory(host)
     reader = partial(_tell, recipe, total, progress) if progress else None
     try:
         run_long(host.transport, work, key, recipe.argv(target), progress_reader=reader, watch=f"{target}.part", cancel=cancel)
     except CommandError as error:
-        raise _told(error, target) from error
+        raise (_cut_off(error, target) if recipe.over_network else None) or _told(error, target) from error
     except InterruptedByUser as stopped:
         if not stopped.message.startswith(ENGINE_STOPPING):
             host.transport.run(["sh", "-c", _ABANDON, "nebula-abandon", target], root=True, check=False)
         raise
     if progress:
         progress(total, total)
+
+
+def work_directory(host: HostHandle) -> str:
+    """Where the host keeps what its long commands say."""
+    return f"{host.root}/work"
 
 
 def discard(host: HostHandle, paths: Sequence[str]) -> None:
@@ -136,6 +163,14 @@ def discard(host: HostHandle, paths: Sequence[str]) -> None:
 def make_directory(host: HostHandle, path: str) -> None:
     """A directory through which QEMU's user may pass but which it cannot list; those above it likewise, if missing."""
     host.transport.run(["sh", "-c", 'umask 066; mkdir -p -- "$1"', "nebula-mkdir", path], root=True)
+
+
+def write_into(host: HostHandle, directory: str, name: str, data: bytes) -> str:
+    """Write a small file for root's eyes whole into a directory, which is made like `make_directory` does; its path."""
+    path = f"{directory}/{name}"
+    script = f'(umask 066; mkdir -p -- "$2") || exit 1\n{WRITE}'
+    host.transport.run(sh(script, path, directory, "600"), stdin=data, root=True)
+    return path
 
 
 def exists(host: HostHandle, path: str) -> bool:
@@ -157,6 +192,19 @@ def _tell(recipe: Recipe, total: int, progress: Progress, seen: Sighting) -> Non
     done = recipe.done(seen)
     if done is not None:
         progress(min(done, total), total)
+
+
+def _cut_off(error: CommandError, target: str) -> UnreachableError | None:
+    """Where a copy's other host fell silent or ended the connection: what is there of the file stays, and rsync goes on
+    from it. None for what no waiting mends.
+    """
+    if error.status not in _CUT_OFF or any(words in error.stderr for words in _REFUSED):
+        return None
+    return UnreachableError(
+        f"host {error.host} lost the host from which it copies {target}",
+        cause=error.cause,
+        hint=f"nebula host check {error.host}",
+    )
 
 
 def _told(error: CommandError, target: str) -> NebulaError:

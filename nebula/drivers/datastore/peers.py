@@ -12,6 +12,7 @@ from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.layout import checked_path
 from nebula.drivers.datastore.making import Recipe
 from nebula.errors import ConflictError, UsageError
+from nebula.transport.peers import peer_ssh
 
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -23,7 +24,7 @@ def pull(source: HostHandle, target: HostHandle, path: str, *, again: bool = Fal
     rsync += ["--info=progress2", "--outbuf=L", f"--rsh={_ssh(source, target)}"]
     if source.user != "root":
         rsync.append("--rsync-path=sudo -n rsync")
-    return Recipe("pull", *rsync, "--", f"{_login(source)}:{checked_path(path)}", again=again)
+    return Recipe("pull", *rsync, "--", f"{login(source)}:{checked_path(path)}", again=again)
 
 
 def size_on(host: HostHandle, path: str) -> int:
@@ -32,14 +33,11 @@ def size_on(host: HostHandle, path: str) -> int:
 
 
 def _ssh(source: HostHandle, target: HostHandle) -> str:
-    root = checked_path(target.root)
-    options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={root}/ssh/known_hosts"]
-    options += ["GlobalKnownHostsFile=/dev/null", "IdentitiesOnly=yes", "ConnectTimeout=10"]
-    words = ["ssh", "-F", "none", "-i", f"{root}/ssh/id_ed25519", "-p", f"{source.port:d}", "-T"]
-    return " ".join([*words, *(word for option in options for word in ("-o", option))])
+    return " ".join([*peer_ssh(checked_path(target.root), source.port), "-T"])
 
 
-def _login(source: HostHandle) -> str:
+def login(source: HostHandle) -> str:
+    """USER@ADDRESS, as which other hosts reach a host; ConflictError if they do not."""
     if not source.address:
         hint = f"give it one: nebula host update {source.name} --address ADDRESS"
         raise ConflictError(f"host {source.name} has no address at which other hosts reach it", hint=hint)

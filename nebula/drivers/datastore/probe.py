@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from nebula.drivers.base import HostHandle
-from nebula.drivers.datastore.header import HEAD_BYTES, MAX_VIRTUAL_SIZE, examine
+from nebula.drivers.datastore.header import HEAD_BYTES, LUKS, MAX_VIRTUAL_SIZE, examine
 from nebula.errors import CommandError, ImageError, NotFoundError, TimedOutError, UsageError
 from nebula.model.storage import Format, ImageProbe
 
@@ -22,6 +22,12 @@ def probe_image(host: HostHandle, path: str, claimed: str) -> ImageProbe:
     if not head:
         raise ImageError(f"{path} on host {host.name} is empty", hint=f"ssh {host.name} ls -l {path}")
     found = examine(head, path)
+    if found == "raw" and not claimed and head.startswith(LUKS):
+        raise ImageError(
+            f"{path} is encrypted (LUKS)",
+            cause="Nebula has no key for it",
+            hint="if the guest itself unlocks it: --format raw",
+        )
     if claimed and claimed != found:
         hint = f"if the file is what you mean, say its format: --format {found}"
         raise ImageError(f"{path} is not what it is said to be", cause=f"said to be {claimed}, found to be {found}", hint=hint)

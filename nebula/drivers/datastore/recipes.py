@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nebula.drivers.datastore.layout import image_file, images_dir, needed_image
+from nebula.drivers.datastore.layout import image_file, images_dir, layer_name, needed_image
 from nebula.drivers.datastore.making import Recipe
 from nebula.errors import UsageError
 from nebula.model.storage import DiskSpec, Format
@@ -24,11 +24,22 @@ def clone(base: str, disk: DiskSpec) -> Recipe:
     """
     image, size = needed_image(disk), clone_size(disk)
     if disk.format == "qcow2":
-        return Recipe("overlay", image.format, f"../../{images_dir('')[1:]}/{image.uuid}.{image.format}", str(size))
+        return Recipe("overlay", image.format, backing_image(disk), str(size))
     grown = str(size) if size > image.size else "0"
     if image.format == "raw":
         return Recipe("copy", "raw", image_file(base, image), grown)
     return Recipe("convert", image.format, image_file(base, image), disk.format, grown)
+
+
+def backing_image(disk: DiskSpec) -> str:
+    """The disk's image as an overlay in the VM's directory names it."""
+    image = needed_image(disk)
+    return f"../../{images_dir('')[1:]}/{image.uuid}.{image.format}"
+
+
+def layer(disk: DiskSpec, below: int) -> Recipe:
+    """A layer that holds nothing yet, on one that a guest may be using: nobody looks into that one."""
+    return Recipe("layer", layer_name(disk, below), str(disk.virtual_size))
 
 
 def clone_size(disk: DiskSpec) -> int:
@@ -59,6 +70,8 @@ def volatile(disk: DiskSpec) -> Recipe:
 
 def incoming(disk: DiskSpec) -> Recipe:
     """An empty disk of the same shape, for a live migration to fill."""
+    if disk.below >= 0:
+        return layer(disk, disk.below)
     if disk.kind == "clone" and disk.format == "qcow2":
         return clone("", disk)
     if disk.kind == "clone":

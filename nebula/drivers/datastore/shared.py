@@ -27,7 +27,9 @@ class SharedDatastore(FileDatastore):
     @property
     def capabilities(self) -> DatastoreCapabilities:
         """See Datastore.capabilities."""
-        return DatastoreCapabilities(shared=True, formats=("qcow2", "raw"), linked_clones=True, live_copy=False)
+        return DatastoreCapabilities(
+            shared=True, formats=("qcow2", "raw"), linked_clones=True, live_copy=False, snapshots=True, backups=True
+        )
 
     def base(self, host: HostHandle) -> str:  # noqa: ARG002 - the same on every host
         """The shared directory."""
@@ -55,10 +57,23 @@ class SharedDatastore(FileDatastore):
     def prepare_incoming(self, target: HostHandle, disks: Sequence[DiskSpec], context: bytes | None) -> None:
         """Nothing to prepare: the target sees the same files."""
 
+    def copy_layers(
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        disks: Sequence[DiskSpec],
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Nothing to copy: the target sees the same files."""
+
     def move_vm(
         self,
         source: HostHandle,
         target: HostHandle,
+        vm_id: int,
         disks: Sequence[DiskSpec],
         *,
         job: str,

@@ -36,6 +36,7 @@ class SshDatastore(FileDatastore):
     ) -> None:
         """See Datastore.copy_image."""
         if source.host_id == target.host_id or self.has_image(target, image):
+            self.abandon(target, job)  # it may have come while no engine was there to see it end
             return
         path = self.image_path(source, image)
         total = size_on(source, path)
@@ -60,7 +61,7 @@ class SshDatastore(FileDatastore):
         if context is not None and disks:
             self.write_context(target, disks[0].vm_id, context)
 
-    def move_vm(
+    def copy_layers(
         self,
         source: HostHandle,
         target: HostHandle,
@@ -70,17 +71,45 @@ class SshDatastore(FileDatastore):
         progress: Progress | None,
         cancel: CancelToken | None,
     ) -> None:
+        """See Datastore.copy_layers."""
+        for disk in disks:
+            for layer in disk.frozen:
+                there = self.layer_path(source, disk, layer)
+                making.make_long(
+                    target,
+                    self.layer_path(target, disk, layer),
+                    pull(source, target, there),
+                    key=job_key(job, f"layer-{disk.vm_id}-{disk.disk_id}-{layer}"),
+                    total=size_on(source, there),
+                    progress=progress,
+                    cancel=cancel,
+                )
+
+    def _file_of(self, host: HostHandle, disk: DiskSpec, layer: int) -> str:
+        return self.disk_path(host, disk) if layer == disk.layer else self.layer_path(host, disk, layer)
+
+    def move_vm(
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        vm_id: int,
+        disks: Sequence[DiskSpec],
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
         """See Datastore.move_vm. A file that the target has already is refreshed, never believed."""
-        if source.host_id == target.host_id or not disks:
+        if source.host_id == target.host_id:
             return
         for disk in disks:
             if disk.kind in ("clone", "cdrom"):
                 self.require_image(target, disk)
-        files = self._moving_files(source, target, disks)
+        files = self._moving_files(source, target, vm_id, disks)
         sizes = [size_on(source, there) for there, _ in files]
         for number, (there, here) in enumerate(files):
             told = _shifted(progress, sum(sizes[:number]), sum(sizes)) if progress else None
-            key = job_key(job, f"move-{disks[0].vm_id}-{number}")
+            key = job_key(job, f"move-{vm_id}-{number}")
             making.make_long(
                 target,
                 here,
@@ -91,17 +120,20 @@ class SshDatastore(FileDatastore):
                 cancel=cancel,
             )
 
-    def _moving_files(self, source: HostHandle, target: HostHandle, disks: Sequence[DiskSpec]) -> list[tuple[str, str]]:
+    def _moving_files(
+        self, source: HostHandle, target: HostHandle, vm_id: int, disks: Sequence[DiskSpec]
+    ) -> list[tuple[str, str]]:
         """(file at the source, file at the target) of all that goes with the VM; none of them in use."""
         files = []
         for disk in disks:
-            if disk.kind != "cdrom":
-                files.append((self.disk_path(source, disk), self.disk_path(target, disk)))
+            for layer in () if disk.kind == "cdrom" else (*disk.frozen, disk.layer):
+                files.append((self._file_of(source, disk, layer), self._file_of(target, disk, layer)))
                 must_be_free(source, files[-1][0], disk)
                 must_be_free(target, files[-1][1], disk)
-        context = layout.context_file(self.base(source), disks[0].vm_id)
-        if making.exists(source, context):
-            files.append((context, layout.context_file(self.base(target), disks[0].vm_id)))
+        for file in (layout.context_file, layout.nvram_file, layout.memory_file):
+            there = file(self.base(source), vm_id)
+            if making.exists(source, there):
+                files.append((there, file(self.base(target), vm_id)))
         return files
 
     def _make_incoming(self, target: HostHandle, disk: DiskSpec) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from nebula import typed
 from nebula.drivers.base import HostHandle
 from nebula.errors import CommandError
 
@@ -122,6 +123,6 @@ def _ask(host: HostHandle, arguments: Sequence[str], shape: type[T]) -> T:
     argv = ["ip", "-j", *arguments]
     done = host.transport.run(argv, root=True)
     try:
-        return msgspec.json.decode(done.stdout.strip() or b"[]", type=shape)
+        return typed.decode(done.stdout.strip() or b"[]", shape)
     except msgspec.MsgspecError as error:
         raise CommandError(host.name, argv, 0, f"not understood: {error}", hint="ip -V   # iproute2 4.18 or later") from error

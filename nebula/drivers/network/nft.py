@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nebula import typed
 from nebula.drivers.base import HostHandle
 from nebula.errors import CommandError
 
@@ -44,7 +45,7 @@ def elements(host: HostHandle, table: str, name: str) -> list[str]:
 
 def dropping_forward_chains(host: HostHandle) -> list[Chain]:
     """Chains, whoever's, that drop forwarded packets unless a rule lets them through."""
-    chains = [msgspec.convert(entry, Chain) for entry in _list(host, ["chains"], "chain")]
+    chains = [typed.convert(entry, Chain) for entry in _list(host, ["chains"], "chain")]
     return [chain for chain in chains if chain.hook == "forward" and chain.policy == "drop" and chain.family in {"ip", "inet"}]
 
 
@@ -52,7 +53,7 @@ def _list(host: HostHandle, what: list[str], kind: str) -> Iterator[dict[str, An
     argv = ["nft", "-j", "list", *what]
     done = host.transport.run(argv, root=True)
     try:
-        listed = msgspec.json.decode(done.stdout or b"{}", type=dict[str, list[dict[str, Any]]])
+        listed = typed.decode(done.stdout or b"{}", dict[str, list[dict[str, Any]]])
     except msgspec.MsgspecError as error:
         raise CommandError(host.name, argv, 0, f"not understood: {error}", hint="nft --version   # 0.9.8 or later") from error
     return (entry[kind] for entry in listed.get("nftables", []) if kind in entry)

@@ -17,8 +17,8 @@ class Audit:
         self._db = db
 
     def violations(self, kind: str = "") -> list[str]:
-        """Everything that was recorded: double_run, two_writers, stale_disk, disk_made_anew, removed_in_use,
-        backing_removed, copied_in_use; empty `kind`: all, each with its kind before it.
+        """Everything that was recorded: double_run, two_writers, stale_disk, stale_memory, disk_made_anew,
+        removed_in_use, backing_removed, copied_in_use; empty `kind`: all, each with its kind before it.
         """
         if kind:
             return [str(words) for (words,) in self._db.all("SELECT words FROM violations WHERE kind=? ORDER BY seq", kind)]
@@ -41,10 +41,11 @@ class Audit:
 
     def leaks(self, expected_vm_ids: Collection[int], *, staged: bool = True) -> list[str]:
         """What does not belong to the expected VMs, on an engine at rest: their domains twice, others' domains, disks,
-        contexts, taps, parts, staged files, locks of copies; foreign domains are nobody's leak.
+        contexts, memories, taps, parts, staged files, locks of copies; foreign domains are nobody's leak.
         """
         expected = set(expected_vm_ids)
         found = [*self._domains(expected), *self._files(expected), *self._taps(expected), *self._parts(), *self._locks()]
+        found += self._backups()
         if staged:
             found += [
                 f"staged {p} on {s or 'all hosts'}"
@@ -63,7 +64,7 @@ class Audit:
     def _files(self, expected: set[int]) -> Iterator[str]:
         rows = self._db.all(
             "SELECT vm_id, kind, path, group_concat(CASE scope WHEN '' THEN 'all hosts' ELSE scope END, ' and ') FROM files"
-            " WHERE vm_id IS NOT NULL AND kind IN ('disk', 'context') GROUP BY vm_id, kind, path"
+            " WHERE vm_id IS NOT NULL AND kind IN ('disk', 'context', 'memory') GROUP BY vm_id, kind, path"
         )
         for vm_id, kind, path, hosts in rows:
             if vm_id not in expected or " and " in hosts:
@@ -84,6 +85,18 @@ class Audit:
             " (SELECT 1 FROM copies c WHERE c.scope = f.scope AND c.path || '.part' = f.path AND c.status='running')"
         ):
             yield f"part {path} on {scope or 'all hosts'}"
+
+    def _backups(self) -> Iterator[str]:
+        """What backups need for a while; checkpoints of domains that are no more."""
+        for scope, path in self._db.all("SELECT scope, path FROM files WHERE kind='scratch'"):
+            yield f"scratch {path} on {scope or 'all hosts'}"
+        for host, uuid in self._db.all("SELECT host, uuid FROM frozen"):
+            yield f"file systems of {uuid} on {host} at rest"
+        for host, uuid, name in self._db.all(
+            "SELECT host, uuid, name FROM checkpoints c WHERE EXISTS"
+            " (SELECT 1 FROM checkpoints o WHERE o.host=c.host AND o.uuid=c.uuid AND o.name>c.name)"
+        ):
+            yield f"checkpoint {name} of {uuid} on {host} before another one"
 
     def _locks(self) -> Iterator[str]:
         for host, path, job in self._db.all("SELECT host, path, job FROM copies WHERE status='running'"):

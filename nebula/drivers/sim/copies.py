@@ -126,6 +126,12 @@ class Copies:
     def _fail(self, found: Copy, code: str, words: str) -> None:
         self._db.run("UPDATE copies SET status='failed', code=?, words=? WHERE id=?", code, words, found.copy_id)
 
+    def abandon(self, host: str, job: str) -> None:
+        """End the copies on the host whose job begins so; see Datastore.abandon."""
+        names = "job=? OR substr(job, 1, length(?) + 1) = ? || '-'"
+        for (copy_id,) in self._db.all(f"SELECT id FROM copies WHERE host=? AND ({names})", host, job, job, job):  # noqa: S608
+            self.abort(copy_id)
+
     def abort(self, copy_id: int) -> None:
         """End it: no part is left."""
         found = self.get(copy_id)

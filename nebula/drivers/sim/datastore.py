@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import DatastoreCapabilities, HostHandle, Progress
-from nebula.drivers.datastore.layout import context_file, disk_file, image_file, needed_image, staged_file
-from nebula.drivers.sim import images, movement
+from nebula.drivers.datastore.layout import (
+    context_file,
+    disk_file,
+    image_file,
+    layer_file,
+    memory_file,
+    needed_image,
+    restored_file,
+    scratch_dir,
+    staged_file,
+)
+from nebula.drivers.sim import images, layer_files, movement, restoring
 from nebula.drivers.sim.places import base
 from nebula.drivers.sim.transport import sim
 from nebula.model.host import Finding
@@ -25,7 +35,9 @@ class SimDatastore:
     @property
     def capabilities(self) -> DatastoreCapabilities:
         """See Datastore.capabilities."""
-        return DatastoreCapabilities(shared=self._shared, formats=("qcow2", "raw"), linked_clones=True, live_copy=True)
+        return DatastoreCapabilities(
+            shared=self._shared, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True
+        )
 
     def _base(self, host: HostHandle) -> str:
         return base(host.root, self._id, shared=self._shared)
@@ -47,6 +59,10 @@ class SimDatastore:
     def image_path(self, host: HostHandle, image: ImageSpec) -> str:
         """See Datastore.image_path."""
         return image_file(self._base(host), image)
+
+    def read_image(self, host: HostHandle, image: ImageSpec, limit: int) -> bytes:
+        """See Datastore.read_image."""
+        return sim(host).read_file(self.image_path(host, image), limit=limit)
 
     def disk_path(self, host: HostHandle, disk: DiskSpec) -> str:
         """See Datastore.disk_path."""
@@ -98,10 +114,37 @@ class SimDatastore:
         pair = (self.image_path(source, image), self.image_path(target, image))
         movement.copy_image(source, target, pair, image.uuid, job, progress, cancel)
 
+    def clone_image(
+        self,
+        host: HostHandle,
+        source: ImageSpec,
+        image: ImageSpec,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.clone_image."""
+        pair = (self.image_path(host, source), self.image_path(host, image))
+        sim(host).perform(
+            "datastore.clone_image", lambda _now: images.clone(host, image, *pair), subject=image.uuid, cancel=cancel
+        )
+        if progress is not None:
+            progress(image.size, image.size)
+
+    def abandon(self, host: HostHandle, job: str) -> None:
+        """See Datastore.abandon."""
+        sim(host).perform("datastore.abandon", lambda _now: sim(host).world.copies.abandon(sim(host).name, job), subject=job)
+
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.remove_image."""
-        path = self.image_path(host, image)
-        sim(host).perform("datastore.remove_image", lambda now: images.remove(host, path, now), subject=image.uuid)
+        path, staged = self.image_path(host, image), self.staging_path(host, image)
+
+        def effect(now: float) -> None:
+            images.remove(host, path, now)
+            sim(host).world.storage.remove(sim(host).name, staged)
+
+        sim(host).perform("datastore.remove_image", effect, subject=image.uuid)
 
     def create_disk(
         self, host: HostHandle, disk: DiskSpec, *, job: str, progress: Progress | None, cancel: CancelToken | None
@@ -111,6 +154,19 @@ class SimDatastore:
         backing = "" if disk.kind == "volatile" else self.image_path(host, needed_image(disk))
         movement.create_disk(host, disk, path, backing, job, progress, cancel)
 
+    def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
+        """See Datastore.remove_disk."""
+        path = self.disk_path(host, disk)
+        if disk.kind not in ("persistent", "cdrom"):
+            sim(host).perform(
+                "datastore.remove_disk", lambda now: images.remove(host, path, now), subject=f"vm-{disk.vm_id}"
+            )  # fmt: skip
+
+    def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
+        """See Datastore.resize_disk."""
+        path = self.disk_path(host, disk)
+        sim(host).perform("datastore.resize_disk", lambda _now: images.grow(host, path, size), subject=f"vm-{disk.vm_id}")
+
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
         """See Datastore.write_context."""
         path = context_file(self._base(host), vm_id)
@@ -118,6 +174,21 @@ class SimDatastore:
             "datastore.write_context", lambda _now: images.put_context(host, path, vm_id, iso), subject=f"vm-{vm_id}"
         )
         return path
+
+    def context_path(self, host: HostHandle, vm_id: int) -> str:
+        """See Datastore.context_path."""
+        return context_file(self._base(host), vm_id)
+
+    def memory_path(self, host: HostHandle, vm_id: int) -> str:
+        """See Datastore.memory_path."""
+        path = memory_file(self._base(host), vm_id)
+        sim(host).perform("datastore.memory_path", lambda _now: None, subject=f"vm-{vm_id}")
+        return path
+
+    def remove_memory(self, host: HostHandle, vm_id: int) -> None:
+        """See Datastore.remove_memory."""
+        path = memory_file(self._base(host), vm_id)
+        sim(host).perform("datastore.remove_memory", lambda now: images.remove(host, path, now), subject=f"vm-{vm_id}")
 
     def prepare_incoming(self, target: HostHandle, disks: Sequence[DiskSpec], context: bytes | None) -> None:
         """See Datastore.prepare_incoming."""
@@ -127,7 +198,7 @@ class SimDatastore:
 
         def effect(_now: float) -> None:
             for disk in disks:
-                backing = self.image_path(target, disk.image) if disk.image is not None else ""
+                backing = layer_files.backing_of(self._base(target), disk, disk.below)
                 images.put_incoming(target, disk, self.disk_path(target, disk), backing)
             if context is not None:
                 images.put_context(target, context_file(self._base(target), vm_id), vm_id, context)
@@ -138,6 +209,7 @@ class SimDatastore:
         self,
         source: HostHandle,
         target: HostHandle,
+        vm_id: int,
         disks: Sequence[DiskSpec],
         *,
         job: str,
@@ -145,12 +217,15 @@ class SimDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.move_vm."""
-        if self._shared or not disks:
+        if self._shared:
             return
-        pairs = [(self.disk_path(source, disk), self.disk_path(target, disk)) for disk in disks if disk.kind != "cdrom"]
-        vm_id = disks[0].vm_id
-        pairs.append((context_file(self._base(source), vm_id), context_file(self._base(target), vm_id)))
-        movement.move(source, target, pairs, vm_id, job, progress, cancel)
+        pairs = [
+            pair for disk in disks if disk.kind != "cdrom" for pair in (*self._frozen(source, target, disk),
+            (self.disk_path(source, disk), self.disk_path(target, disk)))
+        ]  # fmt: skip
+        beside = (context_file, memory_file)
+        pairs.extend((file(self._base(source), vm_id), file(self._base(target), vm_id)) for file in beside)
+        movement.move("move_vm", source, target, pairs, vm_id, job, progress, cancel)
 
     def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
         """See Datastore.remove_vm; on shared files no host's copy is a stale one."""
@@ -162,6 +237,155 @@ class SimDatastore:
             lambda now: images.remove_vm(host, self._base(host), vm_id, stale, now),
             subject=f"vm-{vm_id}",
         )
+
+    def save_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        layer: int,
+        image: ImageSpec,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,  # noqa: ARG002
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.save_disk; it takes no time."""
+        source = self.disk_path(host, disk) if layer == disk.layer else self.layer_path(host, disk, layer)
+        path = self.image_path(host, image)
+        sim(host).perform(
+            "datastore.save_disk",
+            lambda now: layer_files.save(host, image, source, path, now),
+            subject=image.uuid,
+            cancel=cancel,
+        )
+
+    def layer_path(self, host: HostHandle, disk: DiskSpec, layer: int) -> str:
+        """See Datastore.layer_path."""
+        return layer_file(self._base(host), disk, layer)
+
+    def add_layer(self, host: HostHandle, disk: DiskSpec, layer: int, below: int) -> None:
+        """See Datastore.add_layer."""
+        self._layered(host, "add_layer", disk, lambda now: layer_files.add(host, self._base(host), disk, layer, below, now))
+
+    def rebase_layer(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        layer: int,
+        below: int,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,  # noqa: ARG002
+        cancel: CancelToken | None,  # noqa: ARG002
+    ) -> None:
+        """See Datastore.rebase_layer; it takes no time."""
+        self._layered(
+            host, "rebase_layer", disk, lambda now: layer_files.rebase(host, self._base(host), disk, layer, below, now)
+        )
+
+    def remove_layers(self, host: HostHandle, disk: DiskSpec, layers: Sequence[int]) -> None:
+        """See Datastore.remove_layer_files."""
+        self._layered(host, "remove_layers", disk, lambda now: layer_files.remove(host, self._base(host), disk, layers, now))
+
+    def copy_layers(
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        disks: Sequence[DiskSpec],
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.copy_layer_files."""
+        pairs = [pair for disk in disks for pair in self._frozen(source, target, disk)]
+        if pairs and not self._shared:
+            movement.move("copy_layers", source, target, pairs, disks[0].vm_id, job, progress, cancel)
+
+    def _frozen(self, source: HostHandle, target: HostHandle, disk: DiskSpec) -> list[tuple[str, str]]:
+        return [(self.layer_path(source, disk, layer), self.layer_path(target, disk, layer)) for layer in disk.frozen]
+
+    def _layered(self, host: HostHandle, name: str, disk: DiskSpec, effect: Callable[[float], None]) -> None:
+        sim(host).perform(f"datastore.{name}", effect, subject=f"vm-{disk.vm_id}")
+
+    def scratch_path(self, host: HostHandle, name: str) -> str:
+        """See Datastore.scratch_path."""
+        return scratch_dir(self._base(host), name)
+
+    def make_scratch(self, host: HostHandle, name: str) -> None:
+        """See Datastore.make_scratch."""
+        path = self.scratch_path(host, name)
+        sim(host).perform("datastore.make_scratch", lambda _now: restoring.clear(host, path), subject=name)
+
+    def remove_scratch(self, host: HostHandle, name: str) -> None:
+        """See Datastore.remove_scratch."""
+        path = self.scratch_path(host, name)
+        sim(host).perform("datastore.remove_scratch", lambda _now: restoring.clear(host, path), subject=name)
+
+    def copy_out(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,  # noqa: ARG002
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.copy_out; it takes no time."""
+        source = self.disk_path(host, disk)
+        sim(host).perform(
+            "datastore.copy_out",
+            lambda now: restoring.copy_out(host, source, path, now),
+            subject=f"vm-{disk.vm_id}",
+            cancel=cancel,
+        )
+
+    def fill_image(
+        self,
+        host: HostHandle,
+        image: ImageSpec,
+        path: str,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,  # noqa: ARG002
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.fill_image; it takes no time."""
+        target = self.image_path(host, image)
+        sim(host).perform(
+            "datastore.fill_image", lambda _now: restoring.fill(host, image, path, target), subject=image.uuid, cancel=cancel
+        )
+
+    def restore_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,  # noqa: ARG002
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.restore_disk; it takes no time."""
+        where = self.disk_path(host, disk)
+        target = restored_file(self._base(host), disk)
+        sim(host).perform(
+            "datastore.restore_disk",
+            lambda _now: restoring.restore(host, path, where, target),
+            subject=f"vm-{disk.vm_id}",
+            cancel=cancel,
+        )
+
+    def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:
+        """See Datastore.replace_disk."""
+        made, where = restored_file(self._base(host), disk), self.disk_path(host, disk)
+        self._layered(host, "replace_disk", disk, lambda now: restoring.replace(host, made, where, now))
+
+    def discard_restored(self, host: HostHandle, disk: DiskSpec) -> None:
+        """See Datastore.discard_restored."""
+        made = restored_file(self._base(host), disk)
+        self._layered(host, "discard_restored", disk, lambda _now: sim(host).world.storage.remove(sim(host).name, made))
 
     def vm_ids(self, host: HostHandle) -> list[int]:
         """See Datastore.vm_ids."""

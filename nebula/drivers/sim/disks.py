@@ -33,8 +33,8 @@ class Disks:
             if row[0] and self._db.one("SELECT 1 FROM files WHERE scope=? AND path=?", scope, row[0]) is None:
                 raise _missing(host, spec, row[0])
 
-    def open(self, host: str, spec: DomainSpec, now: float) -> None:
-        """A guest starts to write: a second writer and a stale disk are recorded as violations."""
+    def open(self, host: str, spec: DomainSpec, now: float, *, writes: bool = True) -> None:
+        """A guest has its disks, and starts to write: a second writer and a stale disk are recorded as violations."""
         for disk in writable(spec):
             scope = place(host, disk.path).scope
             for other_host, other in self._db.all("SELECT host, uuid FROM writers WHERE scope=? AND path=?", scope, disk.path):
@@ -43,7 +43,18 @@ class Disks:
                         now, "two_writers", f"{disk.path}: {other} on {other_host} and {spec.uuid} on {host} write to it"
                     )
             self._db.run("INSERT OR IGNORE INTO writers VALUES (?,?,?,?)", scope, disk.path, host, spec.uuid)
-            self._written(host, scope, disk.path, now)
+            if writes:
+                self._written(host, scope, disk.path, now)
+
+    def generations(self, host: str, spec: DomainSpec) -> dict[str, int]:
+        """How often each of the guest's disks was written, by whose data it is."""
+        found: dict[str, int] = {}
+        for disk in writable(spec):
+            scope = place(host, disk.path).scope
+            row = self._db.one("SELECT content, generation FROM files WHERE scope=? AND path=?", scope, disk.path)
+            if row is not None:
+                found[str(row[0])] = int(row[1])
+        return found
 
     def _written(self, host: str, scope: str, path: str, now: float) -> None:
         row = self._db.one(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from nebula.drivers.sim.database import Database
 from nebula.drivers.sim.disks import Disks
@@ -21,14 +21,21 @@ _PUT = (
     " incoming=excluded.incoming, active=excluded.active, vcpus=excluded.vcpus, memory_mib=excluded.memory_mib,"
     " profile=excluded.profile, seed=excluded.seed, activity=excluded.activity, since=excluded.since, spec=excluded.spec"
 )
-_OF_HOST = f"SELECT {DOMAIN_COLUMNS} FROM domains WHERE host=?"  # noqa: S608
+_KEPT = "/var/lib/libvirt/qemu/save/"
+_SAVED = f"active=0 AND EXISTS (SELECT 1 FROM files f WHERE f.scope=host AND f.path='{_KEPT}' || name || '.save')"  # noqa: S608
+_OF_HOST = f"SELECT {DOMAIN_COLUMNS}, {_SAVED} FROM domains WHERE host=?"  # noqa: S608
 _ONE = f"{_OF_HOST} AND uuid=?"
-_OF_UUID = f"SELECT {DOMAIN_COLUMNS} FROM domains WHERE uuid=?"  # noqa: S608
+_OF_UUID = f"SELECT {DOMAIN_COLUMNS}, {_SAVED} FROM domains WHERE uuid=?"  # noqa: S608
 _DEPART = (
     "UPDATE hosts SET departed_busy=departed_busy+?, departed_read=departed_read+?, departed_written=departed_written+?,"
     " departed_received=departed_received+?, departed_sent=departed_sent+? WHERE name=?"
 )
 DEFAULT_GUEST = ("idle", 0.0, 0.0, 0, 0.0)
+
+
+def kept_memory(name: str) -> str:
+    """The file in which a host keeps the memory of a domain of that name."""
+    return f"{_KEPT}{name}.save"
 
 
 class Domains:
@@ -78,12 +85,41 @@ class Domains:
             )
         if found is not None and found.active:
             return
+        if self._db.one("SELECT 1 FROM domains WHERE host=? AND name=? AND uuid!=?", host, spec.name, spec.uuid):
+            raise ConflictError(f"another domain is called {spec.name} on host {host}", hint=f"nebula host show {host}")
         self._disks.check_there(host, spec)
         self._check_bridges(host, spec)
         self._db.event(host, spec.uuid, "defined", "added" if found is None else "updated")
         self._put(host, spec, "running", "booted", now)
         self._run(host, spec, now)
         self._db.event(host, spec.uuid, "started", "booted")
+
+    def go_on(self, host: str, spec: DomainSpec, *, paused: bool, now: float) -> None:
+        """A domain from its memory: running, or paused with its disks open and nothing written to them."""
+        self._disks.check_there(host, spec)
+        self._check_bridges(host, spec)
+        self._put(host, spec, "paused" if paused else "running", "user" if paused else "restored", now)
+        self.plug(host, spec)
+        self._disks.open(host, spec, now, writes=not paused)
+        self._check_alone(host, spec.uuid, now)
+        self._db.event(host, spec.uuid, "started", "restored")
+
+    def start_defined(self, host: str, uuid: str, now: float) -> None:
+        """A domain starts as it is defined."""
+        spec = self.require(host, uuid, active=False).spec
+        if spec is not None:
+            self.start(host, spec, now)
+            return
+        where = "WHERE host=? AND uuid=? AND active=0"
+        if self._db.run(f"UPDATE domains SET state='running', reason='booted', active=1, since=? {where}", now, host, uuid):  # noqa: S608
+            self._db.event(host, uuid, "started", "booted")
+
+    def refuse_used(self, host: str, paths: Collection[str]) -> None:
+        """ConflictError if a domain of the host, on or off, has one of the files as a disk."""
+        for domain in self.on(host):
+            used = {disk.path for disk in domain.spec.disks} & set(paths) if domain.spec else set()
+            if used:
+                raise ConflictError(f"{min(used)} on host {host} is not deleted", cause=f"domain {domain.name} has it, too")
 
     def define(self, host: str, spec: DomainSpec, now: float) -> None:
         """A persistent definition that is off."""
@@ -95,7 +131,7 @@ class Domains:
         self._disks.check_there(host, spec)
         self._check_bridges(host, spec)
         self._put(host, spec, "paused", "migration", now, persistent=False, incoming=True)
-        self._plug(host, spec)
+        self.plug(host, spec)
         self._db.event(host, spec.uuid, "started", "migrated")
         self._db.event(host, spec.uuid, "suspended", "paused")
 
@@ -115,14 +151,15 @@ class Domains:
     ) -> None:  # fmt: skip
         profile = self.guest(spec, spec.uuid, spec.name)[0]
         since = now if state == "running" else None
+        ours = spec.vm_id if spec.vm_id >= 0 else None
         self._db.run(
-            _PUT, host, spec.uuid, spec.vm_id, spec.name, state, reason, persistent, incoming, active, spec.vcpus,
+            _PUT, host, spec.uuid, ours, spec.name, state, reason, persistent, incoming, active, spec.vcpus,
             spec.memory_mib, profile, seed_of(spec.uuid), 0.0, since, encode(spec),
         )  # fmt: skip
 
     def _run(self, host: str, spec: DomainSpec, now: float) -> None:
         """A fresh QEMU process: its cards, its disks, what its guest will do by itself."""
-        self._plug(host, spec)
+        self.plug(host, spec)
         self._disks.open(host, spec, now)
         self._check_alone(host, spec.uuid, now)
         _, stops_after, crashes_after, _, _ = self.guest(spec, spec.uuid, spec.name)
@@ -130,7 +167,9 @@ class Domains:
             if seconds > 0:
                 self.later(now + seconds, kind, host, spec.uuid)
 
-    def _plug(self, host: str, spec: DomainSpec) -> None:
+    def plug(self, host: str, spec: DomainSpec) -> None:
+        """The taps of its cards, on bridges that must be there."""
+        self._check_bridges(host, spec)
         for card in spec.interfaces:
             self._db.run("INSERT OR REPLACE INTO taps VALUES (?,?,?,?)", host, card.tap, card.bridge, spec.uuid)
 
@@ -170,6 +209,8 @@ class Domains:
     def off(self, found: Domain, reason: str, now: float) -> None:
         """Take the running domain away without a word."""
         host, uuid = found.host, found.uuid
+        for table in ("backups", "frozen"):
+            self._db.run(f"DELETE FROM {table} WHERE host=? AND uuid=?", host, uuid)  # noqa: S608
         worked = found.activity_at(now)
         shown = counters(worked, found.seed, found.vcpus, found.memory_mib)
         self._db.run(
@@ -203,6 +244,9 @@ class Domains:
                 f"domain {found.name} on host {host} still runs", cause="cannot undefine it", hint=f"nebula host show {host}"
             )
         self._db.run("DELETE FROM domains WHERE host=? AND uuid=?", host, uuid)
+        self._db.run("DELETE FROM snapshots WHERE host=? AND uuid=?", host, uuid)
+        self._db.run("DELETE FROM checkpoints WHERE host=? AND uuid=?", host, uuid)
+        self._db.run("DELETE FROM files WHERE scope=? AND path=?", host, kept_memory(found.name))
         self._db.event(host, uuid, "undefined", "removed")
 
     def pause(self, host: str, uuid: str, reason: str, now: float, detail: str = "") -> None:
@@ -229,6 +273,8 @@ class Domains:
         if found.state == "running":
             return
         self._db.run("UPDATE domains SET state='running', reason='unpaused', since=? WHERE host=? AND uuid=?", now, host, uuid)
+        if found.spec is not None:
+            self._disks.open(host, found.spec, now)
         self._check_alone(host, uuid, now)
         self._db.event(host, uuid, "resumed", "unpaused")
 

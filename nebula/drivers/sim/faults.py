@@ -136,13 +136,15 @@ class Faults:
         return int(row[0]) if row else 0
 
     def strike(self, host: str, operation: str, subject: str) -> Fault | None:
-        """The order that this call meets, counted down; the oldest one first."""
+        """The order that this call meets, counted down; the oldest one first. Halfway only errors strike."""
         with self._db.write():
             for fault_id, kind, code, words, times, after, seconds in self._db.all(
                 "SELECT id, kind, code, words, times, after, seconds FROM faults WHERE host IN (?, ?)"
                 " AND operation IN (?, ?, ?) AND subject IN ('', ?) AND times != 0 ORDER BY id",
                 host, _ANY, *PATTERNS[operation], subject,
             ):  # fmt: skip
+                if kind != "error" and operation in HALFWAY:
+                    continue
                 if after:
                     self._db.run("UPDATE faults SET after = after - 1 WHERE id=?", fault_id)
                     continue

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import NAMESPACE_DNS, uuid5
 
-import msgspec
-
+from nebula import typed
 from nebula.drivers.sim.database import Database
 from nebula.drivers.sim.domains import Domains
 from nebula.drivers.sim.gate import Gate
 from nebula.drivers.sim.migrations import Migrations
 from nebula.drivers.sim.records import encode
 from nebula.errors import NotFoundError
-from nebula.model.host import Finding, HostFacts
+from nebula.model.host import Finding, HostFacts, HostHardware, NumaNode
 
 MIB = 1 << 20
 HOST_DOWN = "host_down"
 """The kind of the change that ends subscriptions; never delivered."""
 OVERHEAD = 0.03
 """Cores that a host uses for itself."""
-_decode_facts = msgspec.json.Decoder(HostFacts).decode
-_decode_findings = msgspec.json.Decoder(list[Finding]).decode
+_decode_facts = typed.decoder(HostFacts)
+_decode_hardware = typed.decoder(HostHardware)
+_decode_findings = typed.decoder(list[Finding])
 
 
 def cpu_xml(model: str, features: Sequence[str] = ()) -> str:
@@ -41,12 +41,19 @@ def facts_of(name: str, cores: int, memory_mib: int, model: str, features: Seque
         cpu_model=f"Simulated {model}",
         cpu_mhz=2600,
         cpu_xml=cpu_xml(model, features),
+        cpu_models=("qemu64", model),
         hypervisor_version="9.2.0",
         libvirt_version="10.10.0",
         machines=("q35", "pc-q35-9.2"),
         virt_types=("kvm", "qemu"),
         emulator="/usr/bin/qemu-system-x86_64",
     )
+
+
+def hardware_of(facts: HostFacts) -> HostHardware:
+    """A single NUMA node of cores with two threads."""
+    cores = tuple((first, first + 1) for first in range(0, facts.cpu_total // 100 - 1, 2))
+    return HostHardware(nodes=(NumaNode(id=0, cores=cores, memory_mib=facts.memory_total_mib, distances=(10,)),))
 
 
 class Hosts:
@@ -84,6 +91,16 @@ class Hosts:
     def set_findings(self, name: str, findings: Sequence[Finding]) -> None:
         """What preflight shall find."""
         self._set(name, "findings", encode(list(findings)))
+
+    def hardware(self, name: str) -> HostHardware:
+        """What can be given to a VM for itself: what `set_hardware` ordered, else one NUMA node, and no device."""
+        row = self._db.one("SELECT hardware FROM hardware WHERE host=?", name)
+        return _decode_hardware(row[0]) if row is not None else hardware_of(self.facts(name))
+
+    def set_hardware(self, name: str, hardware: HostHardware) -> None:
+        """What it shall have."""
+        with self._db.write():
+            self._db.run("INSERT OR REPLACE INTO hardware VALUES (?,?)", name, encode(hardware))
 
     def set_clock_skew(self, name: str, seconds: float) -> None:
         """The host's clock is ahead by so much."""

@@ -80,13 +80,20 @@ def take_in(host: HostHandle, image: ImageSpec, staged: str, path: str) -> None:
         need(host, path)
         return
     world.storage.remove(name, staged)
-    world.storage.put(_image(host, image, path, found.size))
+    head = found.head if image.type == "context" else b""
+    world.storage.put(_image(host, image, path, found.size)._replace(head=head))
 
 
 def create_empty(host: HostHandle, image: ImageSpec, path: str) -> None:
     """See Datastore.create_empty."""
     if find(host, path) is None:
         sim(host).world.storage.put(_image(host, image, path, EMPTY_FILE))
+
+
+def clone(host: HostHandle, image: ImageSpec, source: str, path: str) -> None:
+    """See Datastore.clone_image."""
+    if find(host, path) is None:
+        sim(host).world.storage.put(_image(host, image, path, need(host, source).size))
 
 
 def _image(host: HostHandle, image: ImageSpec, path: str, size: int) -> File:
@@ -124,7 +131,7 @@ def _disk(host: HostHandle, disk: DiskSpec, path: str, backing: str) -> File:
 
 def content_of(disk: DiskSpec) -> str:
     """The name of a disk's data, wherever it lies."""
-    return f"vm:{disk.vm_id}:{disk.disk_id}"
+    return f"vm:{disk.vm_id}:{disk.disk_id}" + (f".{disk.layer}" if disk.layer else "")
 
 
 def begin_anew(host: HostHandle, disk: DiskSpec, path: str, now: float) -> None:
@@ -138,8 +145,8 @@ def begin_anew(host: HostHandle, disk: DiskSpec, path: str, now: float) -> None:
 
 
 def put_incoming(host: HostHandle, disk: DiskSpec, path: str, backing: str) -> None:
-    """An empty disk that a live migration fills; a cdrom's image must be there."""
-    if disk.kind in ("clone", "cdrom"):
+    """An empty disk that a live migration fills; what it lies on must be there."""
+    if backing and disk.kind != "persistent":
         need(host, backing)
     if disk.kind == "cdrom" or find(host, path) is not None:
         return
@@ -163,9 +170,17 @@ def put_context(host: HostHandle, path: str, vm_id: int, iso: bytes) -> None:
             len(iso),
             vm_id=vm_id,
             content=f"context:{vm_id}",
-            head=iso[:65536],
+            head=iso[: 1 << 20],
         )
     )
+
+
+def grow(host: HostHandle, path: str, size: int) -> None:
+    """The file's virtual size is at least that."""
+    found = need(host, path)
+    sim(host).world.db.run(
+        "UPDATE files SET virtual_size=max(virtual_size, ?) WHERE scope=? AND path=?", size, found.scope, path
+    )  # fmt: skip
 
 
 def remove(host: HostHandle, path: str, now: float) -> None:
@@ -190,7 +205,8 @@ def remove_vm(host: HostHandle, directory: str, vm_id: int, stale: Sequence[str]
 def _vm_files(host: HostHandle, directory: str, vm_id: int) -> list[str]:
     where = place(sim(host).name, f"{directory}/")
     rows = sim(host).world.db.all(
-        "SELECT path FROM files WHERE vm_id=? AND scope=? AND datastore=? AND kind != 'image'",
+        "SELECT path FROM files WHERE vm_id=? AND scope=? AND datastore=? AND kind != 'image'"
+        " ORDER BY length(path) DESC, path DESC",  # a disk's layers from the last one on: none lies on one that is gone
         vm_id,
         where.scope,
         where.datastore,

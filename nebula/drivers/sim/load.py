@@ -47,6 +47,11 @@ def level(profile: str, seed: int, moment: float) -> float:
     return _LEVELS[profile] * (0.8 + 0.2 * _fraction(seed, 2))
 
 
+def dirty_rate(profile: str, seed: int, vcpus: int, moment: float) -> float:
+    """MiB/s that a guest writes to its memory at that moment: those who work more write more."""
+    return level(profile, seed, moment) * vcpus * (5.0 + 30.0 * _fraction(seed, 8))
+
+
 def work(profile: str, seed: int, start: float, end: float) -> float:
     """The integral of `level` from `start` to `end`: seconds of one vCPU's time; exact, so sums of parts are the whole."""
     if profile == "daily":

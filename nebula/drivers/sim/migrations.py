@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from nebula import typed
 from nebula.drivers.sim.database import Database
 from nebula.drivers.sim.disks import writable
 from nebula.drivers.sim.domains import Domains
@@ -16,8 +17,8 @@ from nebula.model.domain import DomainSpec
 MIB = 1 << 20
 _RUNNING = f"SELECT {MIGRATION_COLUMNS} FROM migrations WHERE uuid=? AND source=? AND status='running'"  # noqa: S608
 _BY_ID = f"SELECT {MIGRATION_COLUMNS} FROM migrations WHERE id=?"  # noqa: S608
-_decode_targets = msgspec.json.Decoder(tuple[str, ...]).decode
-_decode_spec = msgspec.json.Decoder(DomainSpec).decode
+_decode_targets = typed.decoder(tuple[str, ...])
+_decode_spec = typed.decoder(DomainSpec)
 
 
 class Migrations:
@@ -41,6 +42,7 @@ class Migrations:
     def begin(
         self, source: str, uuid: str, target: str, now: float, *,
         copy_targets: tuple[str, ...] = (), disk_paths: tuple[tuple[str, str], ...] = (), bandwidth_mib: int = 0,
+        pins: tuple[str, ...] = (), host_nodes: tuple[int, ...] = (),
     ) -> int | None:  # fmt: skip
         """Start one, or find the one under way; its id. None: the domain runs at the target already and is gone here."""
         under_way = self.running(uuid, source)
@@ -60,7 +62,7 @@ class Migrations:
         if spec is None:
             raise ConflictError(f"domain {domain.name} on host {source} is not ours", cause="nothing is known of its disks")
         self._check_target(target, at_target)
-        moved = _at_target(spec, dict(disk_paths))
+        moved = _at_target(spec, dict(disk_paths), pins, host_nodes)
         self._domains.arrive(target, moved, now)
         total, duration = self._course(spec, copy_targets, source, bandwidth_mib)
         migration_id = self._db.insert(
@@ -200,7 +202,9 @@ def _to_follow(under_way: Migration, target: str) -> int:
     return under_way.migration_id
 
 
-def _at_target(spec: DomainSpec, paths: dict[str, str]) -> DomainSpec:
+def _at_target(spec: DomainSpec, paths: dict[str, str], pins: tuple[str, ...], host_nodes: tuple[int, ...]) -> DomainSpec:
     """The domain as the target is told of it."""
     disks = tuple(msgspec.structs.replace(disk, path=paths.get(disk.target, disk.path)) for disk in spec.disks)
-    return msgspec.structs.replace(spec, disks=disks)
+    nodes = host_nodes if len(host_nodes) == len(spec.cells) else tuple(cell.host_node for cell in spec.cells)
+    cells = tuple(msgspec.structs.replace(cell, host_node=node) for cell, node in zip(spec.cells, nodes, strict=True))
+    return msgspec.structs.replace(spec, disks=disks, cells=cells, pins=pins or spec.pins)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import msgspec
 
+from nebula import typed
 from nebula.drivers.base import HostHandle
 from nebula.drivers.sim.hosts import OVERHEAD
 from nebula.drivers.sim.load import counters, level
@@ -21,7 +22,7 @@ _HOST = (
 )
 _GUESTS = "SELECT vcpus, memory_mib, profile, seed, activity, since FROM domains WHERE host=? AND active=1"
 _HOST_MEMORY_MIB = 1024
-_decode = lru_cache(maxsize=1024)(msgspec.json.Decoder(HostFacts).decode)
+_decode = lru_cache(maxsize=1024)(typed.decoder(HostFacts))
 
 
 class _Sums(msgspec.Struct):
@@ -39,10 +40,17 @@ class _Sums(msgspec.Struct):
 class SimMonitor:
     """See nebula.drivers.base.Monitor."""
 
-    def sample(self, host: HostHandle) -> HostSample:
+    def sample(self, host: HostHandle, *, hardware: bool = False) -> HostSample:
         """See Monitor.sample."""
         transport = sim(host)
-        return transport.perform("monitor.sample", lambda now: _sample(transport.world, transport.name, now))
+
+        def look(now: float) -> HostSample:
+            sample = _sample(transport.world, transport.name, now)
+            if not hardware:
+                return sample
+            return msgspec.structs.replace(sample, hardware=transport.world.hosts.hardware(transport.name))
+
+        return transport.perform("monitor.sample", look)
 
 
 def _sample(world: SimWorld, name: str, now: float) -> HostSample:

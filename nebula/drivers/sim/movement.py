@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -69,6 +70,7 @@ def create_disk(
 
 
 def move(
+    operation: Literal["move_vm", "copy_layers"],
     source: HostHandle,
     target: HostHandle,
     pairs: Sequence[Pair],
@@ -77,7 +79,7 @@ def move(
     progress: Progress | None,
     cancel: CancelToken | None,
 ) -> None:
-    """See Datastore.move_vm: a file whose content is at the target already is not copied again."""
+    """See Datastore.move_vm and copy_layers: a file whose content is at the target already is not copied again."""
 
     def begin(now: float) -> list[_Step]:
         _must_be_up(source)
@@ -92,7 +94,7 @@ def move(
         return steps
 
     _stop_if_asked(cancel)
-    steps = sim(target).perform("datastore.move_vm", begin, subject=f"vm-{vm_id}", cancel=cancel)
+    steps = sim(target).perform(f"datastore.{operation}", begin, subject=f"vm-{vm_id}", cancel=cancel)
     _follow(target, steps, progress, cancel)
 
 

@@ -10,13 +10,21 @@ READS = {
         "facts",
         "preflight",
         "lookup",
+        "inspect",
         "domains",
         "migration_progress",
         "statistics",
+        "dirty_rates",
         "subscribe",
         "console",
         "graphics",
+        "addresses",
+        "screenshot",
+        "baseline",
+        "disk_source",
+        "follow_backup",
     ),
+    "repository": ("check", "find", "due"),
     "datastore": ("check", "usage", "probe", "has_image", "vm_ids"),
     "network": ("check", "taps"),
     "monitor": ("sample",),
@@ -25,11 +33,18 @@ READS = {
 CHANGES = {
     "hypervisor": (
         "start", "shutdown", "destroy", "undefine", "reboot", "reset", "pause", "unpause", "migrate", "abort_migration",
+        "save", "restore", "switch_disk", "pull_disk", "attach_disk", "detach_disk", "load_cd", "attach_card", "detach_card",
+        "update_card", "snapshot", "revert", "delete_snapshot", "freeze", "begin_backup", "thaw", "end_backup",
+        "forget_checkpoint",
+        "resize", "resize_disk", "ask_agent", "renew_medium", "start_defined", "delete_files",
     ),
     "datastore": (
-        "take_in", "create_empty", "copy_image", "remove_image", "create_disk", "write_context", "prepare_incoming", "move_vm",
-        "remove_vm",
+        "take_in", "create_empty", "copy_image", "clone_image", "remove_image", "create_disk", "write_context",
+        "prepare_incoming", "move_vm", "remove_vm", "abandon", "memory_path", "remove_memory", "remove_disk",
+        "resize_disk", "save_disk", "add_layer", "rebase_layer", "remove_layers", "copy_layers",
+        "make_scratch", "remove_scratch", "copy_out", "fill_image", "restore_disk", "replace_disk", "discard_restored",
     ),
+    "repository": ("prepare", "store", "fetch", "forget", "prune", "abandon"),
     "network": ("prepare", "plugged", "unplugged", "release"),
     "transport": ("write_file", "upload"),
 }  # fmt: skip
@@ -40,7 +55,12 @@ CHANGING = frozenset(f"{kind}.{name}" for kind, names in CHANGES.items() for nam
 OPERATIONS = tuple(sorted({f"{kind}.{name}" for kind, names in READS.items() for name in names} | CHANGING | set(HALFWAY)))
 PATTERNS = {operation: (operation, operation.split(".")[0] + ".*", "*") for operation in OPERATIONS}
 _KNOWN = set(OPERATIONS) | {pattern for patterns in PATTERNS.values() for pattern in patterns}
-_DEADLINES = {"hypervisor.start": timeouts.LIBVIRT_START, "hypervisor.migrate": timeouts.MIGRATION}
+_DEADLINES = {
+    "hypervisor.start": timeouts.LIBVIRT_START,
+    "hypervisor.migrate": timeouts.MIGRATION,
+    "hypervisor.save": timeouts.MEMORY,
+    "hypervisor.restore": timeouts.MEMORY,
+}
 
 
 def known(operation: str) -> str:

@@ -6,14 +6,16 @@ from typing import NamedTuple
 
 import msgspec
 
+from nebula import typed
 from nebula.drivers.sim.load import work
 from nebula.model.domain import DomainReality, DomainSpec, DomainState
+from nebula.model.found import FoundCard, FoundDisk, FoundDomain
 
 DOMAIN_COLUMNS = (
     "host, uuid, vm_id, name, state, reason, persistent, incoming, active,"
     " vcpus, memory_mib, profile, seed, activity, since, spec"
 )
-_decode = msgspec.json.Decoder(DomainSpec).decode
+_decode = typed.decoder(DomainSpec)
 encode = msgspec.json.Encoder().encode
 
 
@@ -23,7 +25,9 @@ def activity_at(activity: float, profile: str, seed: int, since: float | None, n
 
 
 class Domain(NamedTuple):
-    """A row of `domains`. `activity`: seconds of one vCPU's time up to `since`; `since` is None while it does not run."""
+    """A row of `domains`. `activity`: seconds of one vCPU's time up to `since`; `since` is None while it does not run;
+    `saved`: it is off, and the host keeps its memory.
+    """
 
     host: str
     uuid: str
@@ -41,6 +45,7 @@ class Domain(NamedTuple):
     activity: float
     since: float | None
     blob: bytes | None
+    saved: int = 0
 
     @property
     def spec(self) -> DomainSpec | None:
@@ -61,7 +66,32 @@ class Domain(NamedTuple):
             persistent=bool(self.persistent),
             vm_id=self.vm_id,
             incoming=bool(self.incoming),
+            saved=bool(self.saved),
         )
+
+
+def found_of(domain: Domain) -> FoundDomain:
+    """The domain as somebody finds it who did not make it."""
+    spec = domain.spec
+    disks, cards = (spec.disks, spec.interfaces) if spec else ((), ())
+    return FoundDomain(
+        uuid=domain.uuid,
+        name=domain.name,
+        state=DomainState(domain.state),
+        reason=domain.reason,
+        memory_mib=domain.memory_mib,
+        vcpus=domain.vcpus,
+        persistent=bool(domain.persistent),
+        incoming=bool(domain.incoming),
+        saved=bool(domain.saved),
+        disks=tuple(
+            FoundDisk(
+                target=disk.target, path=disk.path, device=disk.device, bus=disk.bus, format=disk.format, readonly=disk.readonly
+            )
+            for disk in disks
+        ),
+        cards=tuple(FoundCard(mac=card.mac, source=card.bridge, model=card.model) for card in cards),
+    )
 
 
 class Migration(NamedTuple):

@@ -46,6 +46,7 @@ class SimTransport:
         root: bool = False,  # noqa: ARG002
         cancel: CancelToken | None = None,
         on_line: Callable[[bytes], None] | None = None,  # noqa: ARG002
+        bulk: bool = False,  # noqa: ARG002
     ) -> Completed:
         """`true` and `rm -f PATH…` work, everything else is a command that is not found."""
         words = tuple(argv)

@@ -11,9 +11,10 @@ from nebula.drivers.sim.domains import Domains
 from nebula.drivers.sim.gate import Gate
 from nebula.drivers.sim.load import seed_of
 from nebula.drivers.sim.migrations import Migrations
-from nebula.drivers.sim.records import DOMAIN_COLUMNS
+from nebula.drivers.sim.places import place
+from nebula.drivers.sim.storage import File, Storage
 from nebula.errors import NotFoundError, UsageError
-from nebula.model.domain import DomainSpec
+from nebula.model.domain import DomainDisk, DomainInterface, DomainSpec
 
 VERBS = ("destroy", "migrate", "resume", "shutdown", "start", "suspend", "undefine")
 
@@ -21,8 +22,8 @@ VERBS = ("destroy", "migrate", "resume", "shutdown", "start", "suspend", "undefi
 class Virsh:
     """Acts on hosts past the gate: no latency, no fault, no permission."""
 
-    def __init__(self, db: Database, gate: Gate, domains: Domains, migrations: Migrations) -> None:
-        self._db, self._gate, self._domains, self._migrations = db, gate, domains, migrations
+    def __init__(self, db: Database, gate: Gate, domains: Domains, migrations: Migrations, storage: Storage) -> None:
+        self._db, self._gate, self._domains, self._migrations, self._storage = db, gate, domains, migrations, storage
 
     def __call__(self, host: str, verb: str, uuid: str, *, to: str = "") -> None:
         """Do the verb (one of VERBS; `to`: the target of migrate, whose disks must be there)."""
@@ -39,24 +40,11 @@ class Virsh:
             elif verb == "shutdown":
                 self._domains.shutdown(host, uuid, now)
             elif verb == "start":
-                self._start(host, uuid, now)
+                self._domains.start_defined(host, uuid, now)
             elif verb == "suspend":
                 self._domains.pause(host, uuid, "user", now)
             else:
                 self._domains.undefine(host, uuid)
-
-    def _start(self, host: str, uuid: str, now: float) -> None:
-        spec = self._domains.require(host, uuid, active=False).spec
-        if spec is None:
-            self._db.run(
-                "UPDATE domains SET state='running', reason='booted', active=1, since=? WHERE host=? AND uuid=?",
-                now,
-                host,
-                uuid,
-            )
-            self._db.event(host, uuid, "started", "booted")
-        else:
-            self._domains.start(host, spec, now)
 
     def define(self, host: str, spec: DomainSpec) -> None:
         """Put a definition on a host, off."""
@@ -71,16 +59,26 @@ class Virsh:
                 raise NotFoundError(f"nothing is known of domain {uuid} on host {host}")
             self._domains.start(elsewhere, msgspec.structs.replace(spec, interfaces=()), self._gate.now())
 
-    def add_foreign(self, host: str, name: str, *, running: bool = True, vcpus: int = 1, memory_mib: int = 1024) -> str:
-        """A domain that somebody else made; its UUID. There already: nothing."""
+    def add_foreign(
+        self, host: str, name: str, *, running: bool = True, vcpus: int = 1, memory_mib: int = 1024, disk: str = ""
+    ) -> str:
+        """A domain that somebody else made, with a disk and a card of its own; its UUID. There already: nothing."""
         uuid = str(uuid5(NAMESPACE_DNS, f"{host}/{name}"))
         now = self._gate.now()
-        state, reason = ("running", "booted") if running else ("shutoff", "unknown")
+        path = disk or f"/var/lib/libvirt/images/{name}.qcow2"
+        mac = f"52:54:00:{seed_of(uuid) % 256:02x}:00:01"
+        spec = DomainSpec(
+            vm_id=-1, uuid=uuid, name=name, title="", memory_mib=memory_mib, vcpus=vcpus, cpu_share=100 * vcpus,
+            disks=(DomainDisk(disk_id=0, path=path, target="vda"),),
+            interfaces=(DomainInterface(nic_id=0, mac=mac, bridge="virbr0", tap=f"v{uuid[:8]}"),),
+        )  # fmt: skip
         with self._db.write():
-            made = self._db.run(
-                f"INSERT OR IGNORE INTO domains({DOMAIN_COLUMNS}) VALUES (?,?,NULL,?,?,?,1,0,?,?,?,'steady',?,0,?,NULL)",  # noqa: S608
-                host, uuid, name, state, reason, running, vcpus, memory_mib, seed_of(uuid), now if running else None,
-            )  # fmt: skip
-            if made:
-                self._db.event(host, uuid, "defined", "added")
+            if self._domains.get(host, uuid) is None:
+                self._db.run("INSERT OR IGNORE INTO bridges VALUES (?,'virbr0',0)", host)
+                where = place(host, path)
+                self._storage.put(File(where.scope, path, "foreign", where.datastore, 1 << 30, "qcow2", 8 << 30))
+                self._domains.define(host, spec, now)
+                if running:
+                    self._domains.start(host, spec, now)
+                self._db.run("UPDATE domains SET profile='steady' WHERE host=? AND uuid=?", host, uuid)
         return uuid

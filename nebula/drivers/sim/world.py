@@ -8,6 +8,7 @@ from typing import Protocol
 
 from nebula.clock import Clock, SystemClock
 from nebula.drivers.sim.audit import Audit
+from nebula.drivers.sim.backups import Backups
 from nebula.drivers.sim.clock import Sleep, real_sleep
 from nebula.drivers.sim.copies import Copies
 from nebula.drivers.sim.database import MEMORY, Database
@@ -18,6 +19,9 @@ from nebula.drivers.sim.faults import Faults
 from nebula.drivers.sim.gate import Gate
 from nebula.drivers.sim.guests import Guests
 from nebula.drivers.sim.hosts import Hosts
+from nebula.drivers.sim.hotplug import Hotplug
+from nebula.drivers.sim.layers import Layers
+from nebula.drivers.sim.memories import Memories
 from nebula.drivers.sim.migrations import Migrations
 from nebula.drivers.sim.storage import Storage
 from nebula.drivers.sim.virsh import Virsh
@@ -37,9 +41,10 @@ DEFAULTS = {
     "migration_seconds": 0.0,
     "migration_mib_per_second": 0.0,
     "copy_bytes_per_second": 0.0,
+    "backup_seconds": 0.0,
     "datastore_bytes": float(1 << 40),
 }
-"""Settings of a new world. Migrations and copies end at once until they are given a duration."""
+"""Settings of a new world. Migrations, copies and backups end at once until they are given a duration."""
 
 
 class SimWorld:
@@ -61,10 +66,14 @@ class SimWorld:
         self.domains = Domains(self.db, self.disks)
         self.migrations = Migrations(self.db, self.domains, self.faults)
         self.storage = Storage(self.db)
+        self.memories = Memories(self.db, self.domains, self.disks, self.storage)
+        self.hotplug = Hotplug(self.db, self.domains, self.disks)
+        self.layers = Layers(self.db, self.domains, self.disks)
+        self.backups = Backups(self.db, self.domains, self.storage)
         self.copies = Copies(self.db, self.storage, self.faults)
         self.hosts = Hosts(self.db, self.gate, self.domains, self.migrations)
         self.guests = Guests(self.db, self.gate, self.domains)
-        self.virsh = Virsh(self.db, self.gate, self.domains, self.migrations)
+        self.virsh = Virsh(self.db, self.gate, self.domains, self.migrations, self.storage)
         self.audit = Audit(self.db)
         self.follower = Follower(self.db, self.settle)
         self.consoles: dict[str, Closable] = {}

@@ -13,22 +13,32 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """How a verb that changes something is called.
 
     `actor` is set by whoever accepted the call (never believed from a peer). `key` makes a repeated call harmless: the
-    first answer comes again. `dry_run` checks everything, changes nothing.
+    first answer comes again. `dry_run` checks everything, changes nothing. `label`, of a verb that makes an object: the
+    set of declarations that the object belongs to, and that may remove it again.
     """
 
     actor: str = ""
     key: str = ""
     dry_run: bool = False
+    label: str = ""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a changing verb answers, durably. `job_id` 0: done already. `would` says what a dry run found it would do."""
+    """What a changing verb answers, durably. `job_id` 0: done already; `further`: jobs beside it that have to end, too. `would`
+    says what a dry run found it would do.
+    """
 
     kind: str
     id: int
     name: str
     job_id: int = 0
+    further: tuple[int, ...] = ()
     would: tuple[str, ...] = ()
+
+    @property
+    def jobs(self) -> tuple[int, ...]:
+        """All of its jobs."""
+        return (self.job_id, *self.further) if self.job_id else ()
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +134,50 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str = ""
 
 
+class AttributeChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One attribute of a declared object: as it is, and as the declaration wants it; None: it has none, or should not."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What is between an object and its declaration. `action`: create, update, remove, or "" where it is as it should be.
+
+    `id` 0: it does not exist yet. `job_id`: work on it that an earlier run left under way. `refused`: why it cannot be made
+    so.
+    """
+
+    action: str
+    kind: str
+    name: str
+    id: int = 0
+    changes: tuple[AttributeChange, ...] = ()
+    job_id: int = 0
+    refused: str = ""
+
+
+class Executed(msgspec.Struct, frozen=True, kw_only=True):
+    """A program in a guest: whether it ended, and how. `signal` is the one that ended it, 0 for none; `cut`: it wrote more
+    than is kept.
+    """
+
+    ended: bool
+    status: int = 0
+    signal: int = 0
+    stdout: bytes = b""
+    stderr: bytes = b""
+    cut: bool = False
+
+
+class FilePart(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of a file in a guest; `end`: there is no more."""
+
+    data: bytes
+    end: bool
+
+
 class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An image that anybody can fetch by name."""
 
@@ -136,10 +190,14 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 __all__ = [
     "Accepted",
+    "AttributeChange",
     "Call",
     "CatalogueEntry",
     "Detail",
+    "Difference",
     "Event",
+    "Executed",
+    "FilePart",
     "Finding",
     "HostKeyOffer",
     "JobView",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from ipaddress import IPv4Interface
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Interface, ip_address, ip_network
 
 import msgspec
 
@@ -38,8 +38,13 @@ class NicContext(msgspec.Struct, frozen=True, kw_only=True):
     external: bool = False
 
 
+METHODS = ("static", "dhcp", "skip")
+METHODS6 = (*METHODS, "auto", "disable")
+
+
 def nic_variables(nic: NicContext) -> dict[str, str]:
-    """The card's `ETHn_…` variables; UsageError if its address or prefix length cannot be."""
+    """The card's `ETHn_…` variables; UsageError for what a guest would stumble over."""
+    _check(nic)
     values: dict[str, str | int] = {
         "MAC": nic.mac,
         "MTU": nic.mtu,
@@ -54,6 +59,37 @@ def nic_variables(nic: NicContext) -> dict[str, str]:
         **_ip6(nic),
     }
     return {f"ETH{nic.nic_id}_{name}": str(value) for name, value in values.items() if value}
+
+
+def _check(nic: NicContext) -> None:
+    for name, value, known in (("METHOD", nic.method, METHODS), ("IP6_METHOD", nic.ip6_method, METHODS6)):
+        if value and value not in known:
+            raise UsageError(
+                f"{name} of card {nic.nic_id} is none", cause=f"got {value[:40]!r}", hint=f"one of: {', '.join(known)}"
+            )
+    for address in filter(None, (nic.gateway, nic.ip6_gateway, nic.ip6_ula, *nic.dns)):
+        _legal(nic, "the address", address, ip_address)
+    for route in filter(None, (part.strip() for part in nic.routes.split(","))):
+        words = route.split()
+        if len(words) != 3 or words[1] != "via":
+            raise UsageError(
+                f"ROUTES of card {nic.nic_id} cannot be understood",
+                cause=f"got {route[:60]!r}",
+                hint="10.1.0.0/16 via 10.0.0.254, 10.2.0.0/16 via 10.0.0.253",
+            )
+        _legal(nic, "a route to", words[0], ip_network)
+        _legal(nic, "a route through", words[2], ip_address)
+
+
+def _legal(nic: NicContext, what: str, text: str, parse: Callable[[str], object]) -> None:
+    try:
+        parse(text)
+    except ValueError as error:
+        raise UsageError(
+            f"card {nic.nic_id} cannot have {what} {text[:60]}",
+            cause=str(error),
+            hint="nebula network show NETWORK has what its cards inherit",
+        ) from error
 
 
 def _ip4(nic: NicContext) -> Mapping[str, str | int]:

@@ -47,7 +47,9 @@ class Step:
 
 
 class NotYet(Exception):
-    """A step's word that it waits for others: run it again after `seconds`, without holding a thread meanwhile."""
+    """A step's or an undo's word that it waits for others: run it again after `seconds`, without holding a thread
+    meanwhile.
+    """
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"again in {seconds} s")
@@ -88,4 +90,18 @@ class Verbs(Protocol):
         self, tx: Transaction, vm: VmRow, host: str, call: Call, *, live: bool, parent: int = 0, reason: str = ""
     ) -> Accepted:
         """File a migration in a transaction that is open already; `host` "" lets the scheduler choose."""
+        ...
+
+    def targets(self, host_id: int, reason: str) -> dict[int, int]:
+        """Where the running VMs of a host that must be left do best, by the planner: VM id -> host id. What has no place by
+        its plan is left out.
+        """
+        ...
+
+    def keep_in(self, tx: Transaction, datastore_id: int, uuid: str, call: Call) -> Accepted:
+        """File the forgetting of what need not be kept of a VM's backups, in a transaction that is open already."""
+        ...
+
+    def cancel_in(self, tx: Transaction, job: JobRow, call: Call, reason: str) -> None:
+        """Ask an open job, in a transaction that is open already, to stop and to undo what it did."""
         ...

@@ -109,15 +109,27 @@ class JobContext:
         return self.services.store.read().get(VmRow, self.job.target_id)
 
     def host_row(self, host_id: int) -> HostRow:
-        """A host's row; NotFoundError if it was removed."""
+        """A host's row as it is now; NotFoundError if it was removed."""
         if host_id < 0:
             raise NotFoundError(f"job {self.job.id} has no host to work on", hint=f"nebula job show {self.job.id}")
         return self.services.store.read().get(HostRow, host_id)
 
     def handle(self, host_id: int) -> HostHandle:
         """A host's handle."""
-        return self.services.pool.handle(self.host_row(host_id))
+        return self.services.pool.handle(self._known_host(host_id))
 
     def hypervisor(self, host_id: int) -> Hypervisor:
         """A host's hypervisor."""
-        return self.services.pool.hypervisor(self.host_row(host_id))
+        return self.services.pool.hypervisor(self._known_host(host_id))
+
+    def asked(self) -> list[int]:
+        """Ids of the hosts that this run of the job turned to so far, and of the one that it is about."""
+        about = {self.job.target_id} if self.job.target_kind == "host" else set()
+        return sorted({*self.cache.get("hosts", {}), *about})
+
+    def _known_host(self, host_id: int) -> HostRow:
+        """The row that this run read first: enough to find the handle, whose address the pool knows better if it changed."""
+        hosts: dict[int, HostRow] = self.cache.setdefault("hosts", {})
+        if host_id not in hosts:
+            hosts[host_id] = self.host_row(host_id)
+        return hosts[host_id]

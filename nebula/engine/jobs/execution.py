@@ -10,12 +10,15 @@ from nebula.cancel import CancelToken
 from nebula.engine.jobs import outcome
 from nebula.engine.jobs.base import NotYet, Onward, Operation, Step
 from nebula.engine.jobs.context import JobContext
-from nebula.engine.jobs.registry import IMPATIENT
+from nebula.engine.jobs.registry import impatient
 from nebula.engine.services import Services
 from nebula.errors import InterruptedByUser, NebulaError, OwnerError, UnreachableError
 
 _SILENT = "silent_since"
 """The fact that says when a host fell silent, while it has not answered since."""
+
+AWAITED = "awaited"
+"""The fact that names the hosts, one of which a waiting job waits for; empty or missing: it may be anything."""
 
 
 class End(enum.Enum):
@@ -46,10 +49,19 @@ class Execution:
 
     def run(self) -> End:
         """Run until it is done, failed, waiting or parked."""
+        begun = bool(self._job.started)
         self._services.store.write(lambda tx: outcome.started(tx, self._job))
         if self._job.direction == "undo":
             return self._backward()
+        if self._job.cancel and not begun:
+            return self._drop()
         return self._forward()
+
+    def _drop(self) -> End:
+        """Cancelled before its first step: nothing is to be undone, and no host need be asked."""
+        described = outcome.described(InterruptedByUser(self._context.cancel.reason), self._operation.steps[0].name)
+        self._services.store.write(lambda tx: outcome.dropped(tx, self._job, self._operation, self._services, described))
+        return End.FAILED
 
     def _forward(self) -> End:
         phase = ""
@@ -60,7 +72,7 @@ class Execution:
                     self._context.cancel.raise_if_set()
                 phase = self._enter(step, index, phase)
                 step.run(self._context)
-                self._context.facts.pop(_SILENT, None)
+                self._heard()
             except OwnerError:
                 return End.PARKED
             except NotYet as later:
@@ -72,7 +84,7 @@ class Execution:
                     return self._turn(error, step, index)
                 self._leave_behind(step, error)
             except UnreachableError as error:
-                if step.final or (self._job.kind not in IMPATIENT and not self._too_long()):
+                if step.final or not (impatient(self._job.kind, step.name) or self._too_long()):
                     return self._wait(error, step, index)
                 return self._turn(error, step, index)
             except Exception as error:  # any failure of a step turns the job back
@@ -82,6 +94,10 @@ class Execution:
         self._job.facts = dict(self._context.facts)
         self._services.store.write(lambda tx: outcome.ended_well(tx, self._job, self._operation, self._services))
         return End.DONE
+
+    def _heard(self) -> None:
+        for fact in (_SILENT, AWAITED):
+            self._context.facts.pop(fact, None)
 
     def _enter(self, step: Step, index: int, phase: str) -> str:
         begun_before = self._job.step
@@ -100,8 +116,11 @@ class Execution:
 
     def _later(self, later: NotYet, index: int) -> End:
         not_before = self._services.clock.now() + later.seconds
+        self._context.facts.pop(AWAITED, None)
+        self._job.facts = dict(self._context.facts)
+        kept = self._job.error if self._job.direction == "undo" else {}
         self._services.store.write(
-            lambda tx: outcome.parked(tx, self._job, state="waiting", step=index, not_before=not_before, error={})
+            lambda tx: outcome.parked(tx, self._job, state="waiting", step=index, not_before=not_before, error=kept)
         )
         return End.WAITING
 
@@ -125,6 +144,8 @@ class Execution:
                 step.undo(self._context)
             except OwnerError:
                 return End.PARKED
+            except NotYet as later:
+                return self._later(later, self._job.step)
             except Onward as onward:
                 return self._go_on(onward)
             except InterruptedByUser:
@@ -157,10 +178,12 @@ class Execution:
         limits = self._services.settings
         delay = min(limits.retry_most, limits.retry_first * 2 ** min(self._job.attempt - 1, 10))
         not_before = self._services.clock.now() + delay
-        self._context.facts.setdefault(_SILENT, self._services.clock.now())
+        if _SILENT not in self._context.facts:  # a log line a silence: a host may be away for months
+            self._context.facts[_SILENT] = self._services.clock.now()
+            self._context.log(f"step {step.name} waits: {error}", "warning")
+        self._context.facts[AWAITED] = self._context.asked()
         self._job.facts = dict(self._context.facts)
         kept = self._job.error if self._job.direction == "undo" else outcome.described(error, step.name)
-        self._context.log(f"step {step.name} waits {delay:.0f} s: {error}", "warning")
         self._services.store.write(
             lambda tx: outcome.parked(tx, self._job, state="waiting", step=index, not_before=not_before, error=kept)
         )

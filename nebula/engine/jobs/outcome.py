@@ -11,7 +11,7 @@ from nebula.engine.lifecycle.table import Phase, Transition, find
 from nebula.engine.services import Services
 from nebula.engine.store.rows import JobRow, VmRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import NebulaError
+from nebula.errors import InterruptedByUser, NebulaError
 
 
 def transition_of(job: JobRow) -> Transition | None:
@@ -65,6 +65,12 @@ def turned(tx: Transaction, job: JobRow, step: int, error: dict[str, Any]) -> No
     tx.event("job.undo", "job", job.id, kind=job.kind, error=error)
 
 
+def dropped(tx: Transaction, job: JobRow, operation: Operation, services: Services, error: dict[str, Any]) -> None:
+    """Cancelled before it did anything."""
+    tx.swap(job, error=error)
+    ended_badly(tx, job, operation, services, clean=True)
+
+
 def ended_well(tx: Transaction, job: JobRow, operation: Operation, services: Services) -> None:
     """The success of the table's row, the operation's own writes, the event."""
     operation.finish(tx, job, services)
@@ -87,12 +93,14 @@ def ended_badly(tx: Transaction, job: JobRow, operation: Operation, services: Se
         phase = next((phase for phase in row.phases if phase.transient == place_of(vm)), None)
         place = place_of(vm) if phase is None else (phase.failure if clean else phase.stuck)
         move(tx, vm, place, reason=_reason(job), actor=job.actor, job_id=0, target_host=-1)
-    state = "cancelled" if job.error.get("code") == "interrupted" else "failed"
+    state = "cancelled" if job.error.get("code") == InterruptedByUser.code else "failed"
     tx.swap(job, state=state, ended=tx.now, facts=job.facts)
     tx.event(f"job.{state}", "job", job.id, kind=job.kind, target=[job.target_kind, job.target_id], error=job.error)
 
 
 def _reason(job: JobRow) -> str:
+    if job.error.get("code") == InterruptedByUser.code:
+        return f"{job.kind.partition('.')[2]}: {job.error.get('message', '')}"[:500]
     cause = str(job.error.get("cause", ""))
     text = f"{job.kind.partition('.')[2]} failed: {job.error.get('message', '')}"
     return f"{text}: {cause}"[:500] if cause else text[:500]

@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from nebula.cancel import CancelToken
 from nebula.engine.jobs.base import Verbs
 from nebula.engine.jobs.context import JobContext, KeyedLocks
-from nebula.engine.jobs.execution import End, Execution
+from nebula.engine.jobs.execution import AWAITED, End, Execution
 from nebula.engine.jobs.locks import Locks, LockTable
 from nebula.engine.jobs.registry import operation
 from nebula.engine.services import Services
-from nebula.engine.store.rows import JobRow
+from nebula.engine.store.rows import EventRow, JobRow
 from nebula.errors import OwnerError
 
 _log = logging.getLogger(__name__)
@@ -37,6 +37,10 @@ class Runner:
         self._known: dict[int, Locks] = {}
         self._tokens: dict[int, CancelToken] = {}
         self._later: list[tuple[float, int]] = []
+        self._awaited: dict[int, frozenset[int]] = {}
+        """For which hosts each job of `_later` waits; empty: not for a host."""
+        self._in_hand: set[int] = set()
+        """Taken out of `_later`, and not known yet: without them the runner would look idle for a moment."""
         self._stopping = CancelToken()
         self._verbs: Verbs
         self._pool = ThreadPoolExecutor(services.settings.workers, thread_name_prefix="nebula-job")
@@ -52,7 +56,7 @@ class Runner:
         rows = self._services.store.read().select(JobRow, "\"state\" IN ('ready','running','waiting') ORDER BY \"id\"")
         for row in rows:
             if row.state == "waiting":
-                self._wait_until(row.id, row.not_before)
+                self._wait_until(row.id, row.not_before, _awaited(row))
             else:
                 self.submit(row)
         return len(rows)
@@ -67,25 +71,39 @@ class Runner:
             if self._locks.acquire(job.id, locks):
                 self._start(job.id)
 
-    def cancel(self, job_id: int, reason: str) -> None:
-        """Set the token of a running job; a waiting one is run now, to go back."""
+    def cancel(self, job_id: int, reason: str, *, begun: bool) -> None:
+        """Set the token of a running job; one that waits for a time or a host is run now, to go back, and one that was
+        not begun is run without waiting for its locks, to end.
+        """
         with self._lock:
+            queued = job_id in self._known and job_id not in self._tokens and not self._stopping.is_set()
+            if queued and not begun:
+                self._locks.drop(job_id)
+                self._known[job_id] = ()
+                self._start(job_id)
             token = self._tokens.get(job_id)
         if token is not None:
             token.set(reason)
         else:
             self.poke([job_id])
 
-    def poke(self, job_ids: Iterable[int] | None = None) -> None:
-        """Try waiting jobs now (all, or these): a host is back, or somebody asked."""
-        wanted = None if job_ids is None else set(job_ids)
+    def host_is_back(self, host_id: int) -> None:
+        """Try now what waits for this host, and what does not wait for hosts."""
+        with self._lock:
+            wanted = [job_id for job_id, hosts in self._awaited.items() if not hosts or host_id in hosts]
+        self.poke(wanted)
+
+    def poke(self, job_ids: Iterable[int]) -> None:
+        """Try these jobs now, if they wait: a host is back, or somebody asked."""
+        wanted = set(job_ids)
         with self._lock:
             now: list[tuple[float, int]] = []
             kept: list[tuple[float, int]] = []
             for when, job_id in self._later:
-                (now if wanted is None or job_id in wanted else kept).append((when, job_id))
+                (now if job_id in wanted else kept).append((when, job_id))
             heapq.heapify(kept)
             self._later = kept
+            self._take_in_hand([job_id for _, job_id in now])
         for _, job_id in now:
             self._take_up(job_id)
 
@@ -106,7 +124,7 @@ class Runner:
 
     def _is_idle(self) -> bool:
         soon = self._services.clock.now() + _SOON
-        return not self._known and not any(when <= soon for when, _ in self._later)
+        return not self._known and not self._in_hand and not (self._later and self._later[0][0] <= soon)
 
     def stop(self, reason: str) -> None:
         """Let every job end its step at a safe point and leave it to the next owner."""
@@ -131,25 +149,31 @@ class Runner:
 
     def _run(self, job_id: int) -> None:
         end = End.PARKED
-        not_before = 0.0
+        not_before, awaited = 0.0, frozenset[int]()
         try:
             with self._lock:
                 token = self._tokens[job_id]
             job = self._services.store.read().get(JobRow, job_id)
             if job.state not in ENDED and not self._stopping.is_set():
                 if job.cancel:
-                    token.set("cancelled")
+                    token.set(self._why_cancelled(job_id))
                 context = JobContext(job, self._services, token, self._keyed, self._verbs)
                 execution = Execution(context, operation(job.kind), self._stopping, lambda: self._renew(job_id))
                 end = execution.run()
-                not_before = job.not_before
+                not_before, awaited = job.not_before, _awaited(job)
         except OwnerError:
             _log.warning("job %d is left to the engine's new owner", job_id)
         except Exception:
             _log.exception("job %d met a fault outside its steps; it is taken up again", job_id)
             end, not_before = End.WAITING, self._services.clock.now() + _AFTER_FAULT
         finally:
-            self._leave(job_id, end, not_before)
+            self._leave(job_id, end, not_before, awaited)
+
+    def _why_cancelled(self, job_id: int) -> str:
+        """As it was said when it was asked for, to this engine or to an earlier one."""
+        where = '"object_kind"=\'job\' AND "object_id"=? AND "kind"=\'job.cancel\' ORDER BY "id" DESC'
+        event = self._services.store.read().first(EventRow, where, (job_id,))
+        return str(event.body.get("reason", "")) if event else "cancelled"
 
     def _renew(self, job_id: int) -> CancelToken:
         token = CancelToken()
@@ -159,25 +183,40 @@ class Runner:
             token.set(self._stopping.reason)
         return token
 
-    def _leave(self, job_id: int, end: End, not_before: float) -> None:
+    def _leave(self, job_id: int, end: End, not_before: float, awaited: frozenset[int]) -> None:
         with self._lock:
             self._tokens.pop(job_id, None)
             for woken in self._locks.release(self._known.pop(job_id, ())):
                 if not self._stopping.is_set():
                     self._start(woken)
+            if end is End.WAITING:
+                heapq.heappush(self._later, (not_before, job_id))
+                self._awaited[job_id] = awaited
             self._lock.notify_all()
-        if end is End.WAITING:
-            self._wait_until(job_id, not_before)
 
-    def _wait_until(self, job_id: int, when: float) -> None:
+    def _wait_until(self, job_id: int, when: float, awaited: frozenset[int] = frozenset()) -> None:
         with self._lock:
             heapq.heappush(self._later, (when, job_id))
+            self._awaited[job_id] = awaited
             self._lock.notify_all()
 
+    def _take_in_hand(self, job_ids: Iterable[int]) -> None:
+        for job_id in job_ids:
+            self._in_hand.add(job_id)
+            self._awaited.pop(job_id, None)
+
     def _take_up(self, job_id: int) -> None:
-        row = self._services.store.read().get(JobRow, job_id)
-        if row.state not in ENDED:
-            self.submit(row)
+        try:
+            row = self._services.store.read().get(JobRow, job_id)
+            if row.state not in ENDED:
+                self.submit(row)
+        except Exception:
+            _log.exception("job %d could not be taken up; again later", job_id)
+            self._wait_until(job_id, self._services.clock.now() + _AFTER_FAULT)
+        finally:
+            with self._lock:
+                self._in_hand.discard(job_id)
+                self._lock.notify_all()
 
     def _watch_clock(self) -> None:
         while not self._stopping.is_set():
@@ -186,12 +225,13 @@ class Runner:
                 now = self._services.clock.now()
                 while self._later and self._later[0][0] <= now:
                     due.append(heapq.heappop(self._later)[1])
+                self._take_in_hand(due)
                 if not due:
                     delay = min(1.0, self._later[0][0] - now) if self._later else 1.0
                     self._lock.wait(max(0.01, delay))
             for job_id in due:
-                try:
-                    self._take_up(job_id)
-                except Exception:
-                    _log.exception("job %d could not be taken up; again later", job_id)
-                    self._wait_until(job_id, self._services.clock.now() + _AFTER_FAULT)
+                self._take_up(job_id)
+
+
+def _awaited(job: JobRow) -> frozenset[int]:
+    return frozenset(int(host_id) for host_id in job.facts.get(AWAITED, ()))

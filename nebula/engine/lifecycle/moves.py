@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from nebula.engine.lifecycle.states import LcmState, Place, VmState
-from nebula.engine.lifecycle.table import Transition, find, legal_verbs
+from nebula.engine.lifecycle.table import REFUSED, Transition, find, legal_verbs
 from nebula.engine.store.rows import VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import WrongStateError
 
 
-def place_of(vm: VmRow) -> Place:
+class Placed(Protocol):
+    """A VM, or as much of one as tells its place."""
+
+    state: int
+    lcm_state: int
+
+
+def place_of(vm: Placed) -> Place:
     """Where the VM stands."""
     state = VmState(vm.state)
     return Place(state, LcmState(vm.lcm_state) if state is VmState.ACTIVE else LcmState.LCM_INIT)
@@ -23,9 +30,10 @@ def guard(vm: VmRow, verb: str) -> Transition:
     row = find(verb, place)
     if row is None:
         allowed = legal_verbs(place)
+        instead = f"allowed now: {', '.join(allowed)}" if allowed else "its job must end first"
         raise WrongStateError(
             f"VM {vm.name} ({vm.id}) is {place.name}: {verb} is not possible",
-            cause=f"allowed now: {', '.join(allowed)}" if allowed else "its job must end first",
+            cause="; ".join(filter(None, (REFUSED.get((verb, place)), instead))),
             hint=f"nebula job show {vm.job_id}" if vm.job_id else f"nebula vm describe {vm.id}",
         )
     if vm.job_id and row.job:

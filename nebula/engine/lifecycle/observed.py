@@ -40,6 +40,8 @@ def interpret(reality: DomainReality | None) -> Seen:
     if reality.state is DomainState.SHUTOFF:
         if reality.reason == "migrated":
             return Seen("seen-nothing", "migrated away")
+        if reality.saved:
+            return Seen("seen-paused", "its memory is saved")
         return Seen("seen-off", _OFF_REASONS.get(reality.reason, reality.reason))
     if reality.state is DomainState.PAUSED:
         return _paused(reality)

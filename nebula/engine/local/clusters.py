@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from nebula.engine.api.values import Accepted, Call, Detail
+from nebula.engine.drs.plans import applying
 from nebula.engine.local.base import Noun, free_name, resolve
+from nebula.engine.machines.migration import chosen, travel
+from nebula.engine.scheduler.cluster_rules import check_cluster
+from nebula.engine.secrets import hide
 from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, NetworkRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError
@@ -27,6 +36,8 @@ class LocalClusters(Noun):
                 item.name for item in queries.select(DatastoreRow, '"cluster_id" IN (?,-1) ORDER BY "id"', (row.id,))
             ],
             "networks": [item.name for item in queries.select(NetworkRow, '"cluster_id" IN (?,-1) ORDER BY "id"', (row.id,))],
+            "migration": msgspec.to_builtins(travel(row)),
+            "attributes": hide(row.body.get("attributes", {})),
         }
         return Detail(kind="cluster", id=row.id, name=row.name, body=body)
 
@@ -35,24 +46,20 @@ class LocalClusters(Noun):
 
         def work(tx: Transaction) -> Accepted:
             row = tx.insert(ClusterRow(name=free_name(tx, ClusterRow, name)))
-            tx.event("cluster.created", "cluster", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="cluster", id=row.id, name=row.name)
+            return self._told(tx, row, "created", call)
 
         return self._change(call, work)
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
         """Another name."""
+        return self._rename(ClusterRow, ref, name, call)
 
-        def work(tx: Transaction) -> Accepted:
-            row = resolve(tx, ClusterRow, ref)
-            tx.swap(row, name=free_name(tx, ClusterRow, name, but=row.id))
-            tx.event("cluster.renamed", "cluster", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="cluster", id=row.id, name=row.name)
-
-        return self._change(call, work)
+    def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
+        """See Clusters.update."""
+        return self._set_attributes(ClusterRow, ref, changes, call, check=check_cluster, settings=chosen(changes))
 
     def remove(self, ref: str, call: Call) -> Accepted:
-        """Only an empty one."""
+        """Only an empty one, in which no plan of DRS is being carried out; its plans go with it."""
 
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, ClusterRow, ref)
@@ -66,8 +73,11 @@ class LocalClusters(Noun):
                     )
             if tx.count(ClusterRow) == 1:
                 raise ConflictError("the last cluster cannot be removed", hint=f"nebula cluster rename {row.id} NAME")
+            busy = applying(tx, row.id)
+            if busy is not None:
+                raise ConflictError(f"plan {busy.id} of cluster {row.name} is under way", hint=f"nebula job wait {busy.job_id}")
+            tx.execute('DELETE FROM "plan" WHERE "cluster_id"=?', (row.id,))
             tx.delete(row)
-            tx.event("cluster.removed", "cluster", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="cluster", id=row.id, name=row.name)
+            return self._told(tx, row, "removed", call)
 
         return self._change(call, work)

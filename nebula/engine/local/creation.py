@@ -2,57 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from nebula.engine.context import check_context, file_references
+from nebula.engine.jobs.operations.common import use_image
 from nebula.engine.leases import Leases
 from nebula.engine.lifecycle.states import ImageState, VmState
-from nebula.engine.local.base import resolve
+from nebula.engine.local.access import Right, may, require
+from nebula.engine.local.base import resolve, usable
+from nebula.engine.local.rules import right_to
+from nebula.engine.machines import cards
 from nebula.engine.machines.disks import plan
 from nebula.engine.machines.domain import tap_name
-from nebula.engine.machines.machine import Machine, Nic, body_of
-from nebula.engine.machines.template import MAX_VCPUS, Template, hundredths, mebibytes, whole, yes
+from nebula.engine.machines.hardware.check import check_hardware
+from nebula.engine.machines.hardware.declared import MAX_VCPUS
+from nebula.engine.machines.hardware.group import one
+from nebula.engine.machines.machine import Machine, Nic, addresses_of, body_of
+from nebula.engine.machines.template import Template, hundredths, mebibytes, whole, yes
+from nebula.engine.people import ENGINE, Person
+from nebula.engine.scheduler.choices import choose_datastore, choose_networks, wishes_datastore
+from nebula.engine.scheduler.membership import GROUP, join
+from nebula.engine.scheduler.wish_checks import check_card_wishes, check_wishes
+from nebula.engine.schedules.keep import add_all
 from nebula.engine.services import Services
-from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, ImageRow, NetworkRow, VmRow
+from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, ImageRow, LeaseRow, NetworkRow, VmRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import ConflictError, UsageError
+from nebula.engine.templates.variables import filled
+from nebula.errors import CapacityError, ConflictError, UsageError
 
 MAX_NICS = 32
 DEFAULT_MEMORY_MIB = 512
 
 
 class Creation:
-    """One VM's creation in one transaction."""
+    """One VM's creation in one transaction, in somebody's name: it uses what `person` may use."""
 
-    def __init__(self, tx: Transaction, services: Services, leases: Leases, actor: str) -> None:
+    def __init__(self, tx: Transaction, services: Services, leases: Leases, actor: str, person: Person = ENGINE) -> None:
         self._tx = tx
         self._services = services
         self._leases = leases
         self._actor = actor
+        self._person = person
 
-    def create(self, template: Template, *, hold: bool) -> VmRow:
-        """The stored row, with its event."""
+    def create(self, template: Template, *, hold: bool, template_id: int = -1, prefix: str = "vm") -> VmRow:
+        """The stored row, with its event. `template_id`: the stored template that it comes from; without a name, it is called
+        `prefix` and its id.
+        """
         vcpus = whole(template, "VCPU", 1, 1, MAX_VCPUS)
-        whole(template.get("GRAPHICS", {}), "PORT", -1, -1, 65535)
-        hold = hold or yes(template.get("SUBMIT_ON_HOLD", ""))
-        disks, images = plan(template.get("DISK", []), self._image, lambda: self._home_of_disks(template))
+        memory = mebibytes(template, "MEMORY", DEFAULT_MEMORY_MIB)
+        template = with_password(template, self._services.new_uuid)
+        disk_ids, nic_ids = (range(len(template.get(name, ()))) for name in ("DISK", "NIC"))
+        check_hardware(template, vcpus=vcpus, memory=memory, disks=disk_ids, nics=nic_ids)
+        named = {**template, "NAME": template.get("NAME") or "vm"}
+        check_wishes(self._tx, named)
+        check_card_wishes(self._tx, named)
+        hold = hold or yes(template, "SUBMIT_ON_HOLD")
+        system = one(template, "OS")
+        disks, images = plan(
+            template.get("DISK", []), self._image, lambda: self._home_of_disks(named), system.word("SD_DISK_BUS")
+        )
         vm = self._tx.insert(
             VmRow(
                 name=str(template.get("NAME") or "vm"),
-                uuid=self._services.new_uuid(),
+                uuid=self._uuid(system.word("UUID").lower()),
                 owner=self._actor,
+                group=self._services.people.group_of(self._actor),
                 state=int(_first_state(images, hold=hold)),
                 cpu=hundredths(template, "CPU", float(vcpus)),
                 vcpus=vcpus,
-                memory=mebibytes(template, "MEMORY", DEFAULT_MEMORY_MIB),
+                memory=memory,
                 disk=sum(disk.size or (disk.image.size if disk.image else 0) for disk in disks),
-                autostart=int(yes(template.get("AUTOSTART", ""))),
+                autostart=int(yes(template, "AUTOSTART")),
                 created=self._tx.now,
                 since=self._tx.now,
+                template_id=template_id,
                 cluster_id=self._cluster(template),
-                datastore_id=disks[0].datastore_id if disks else self._context_home(template),
+                datastore_id=disks[0].datastore_id if disks else self._context_home(named),
             )
         )
+        if template.get(GROUP):
+            join(self._tx, vm, template)
         machine = Machine(
             template=template,
             disks=disks,
@@ -61,42 +91,113 @@ class Creation:
             hold=hold,
         )
         if not template.get("NAME"):
-            self._tx.swap(vm, name=f"vm-{vm.id}")
+            self._tx.swap(vm, name=f"{prefix}-{vm.id}")
+        if template.get("CONTEXT"):
+            machine.template = {**template, "CONTEXT": self.filled(vm, machine, images)}
+            self.check_context(machine.template["CONTEXT"])
         for image in images:
-            self._use(image)
-        addresses = ",".join(nic.ip or nic.ip6 for nic in machine.nics if nic.ip or nic.ip6)
-        self._tx.swap(vm, body=body_of(machine), ips=addresses[:255])
+            use_image(self._tx, image)
+        self._tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
+        for action in add_all(self._tx, vm, template, self._actor):
+            require(self._person, vm, right_to(action), vm.name)
         self._tx.event("vm.created", "vm", vm.id, actor=self._actor, name=vm.name, state=VmState(vm.state).name)
         return vm
 
-    def _image(self, ref: str) -> ImageRow:
-        return resolve(self._tx, ImageRow, ref)
+    def further_nic(self, vm: VmRow, item: Mapping[str, Any], machine: Machine) -> Nic:
+        """A card for a VM that exists, with its lease."""
+        number = max((nic.nic_id for nic in machine.nics), default=-1) + 1
+        defaults = machine.template.get("NIC_DEFAULT") or {}
+        return self._nic(vm, number, {**defaults, **item}, machine.template, machine.nics)
 
-    def _use(self, image: ImageRow) -> None:
-        fresh = self._tx.get(ImageRow, image.id)
-        used = ImageState.USED_PERS if fresh.persistent else ImageState.USED
-        state = fresh.state if fresh.state == ImageState.LOCKED else int(used)
-        self._tx.swap(fresh, running_vms=fresh.running_vms + 1, state=state)
+    def _uuid(self, asked: str) -> str:
+        """A UUID of its own, or the one that was asked for."""
+        if asked and (other := self._tx.first(VmRow, '"uuid"=?', (asked,))) is not None:
+            raise ConflictError(
+                f"VM {other.name} ({other.id}) has the UUID {asked} already", hint="leave OS/UUID out: each VM gets its own"
+            )
+        return asked or self._services.new_uuid()
+
+    def check_context(self, context: Mapping[str, Any]) -> None:
+        """UsageError for what no CD carries; NotFoundError, DeniedError, ConflictError for files that cannot be on it."""
+        check_context(context)
+        for ref in file_references(str(context.get("FILES_DS") or "")):
+            image = self._image(ref)
+            if image.type != "context":
+                raise UsageError(
+                    f"image {image.name} is of type {image.type}: only files of type context go on a context CD",
+                    hint="nebula image list type=context",
+                )
+            if image.state not in {ImageState.READY, ImageState.USED}:
+                raise ConflictError(
+                    f"image {image.name} is {ImageState(image.state).name}", hint=f"nebula image show {image.id}"
+                )
+
+    def filled(self, vm: VmRow, machine: Machine, images: list[ImageRow]) -> dict[str, Any]:
+        """The context with its variables."""
+        context = machine.template["CONTEXT"]
+        if not any("$" in str(value) for value in context.values()):
+            return dict(context)
+        named = {**machine.template, "NAME": vm.name, "VMID": vm.id, "UNAME": vm.owner, "GNAME": vm.group}
+        return filled(context, named, self._groups(machine, images))
+
+    def _groups(self, machine: Machine, images: list[ImageRow]) -> dict[str, list[dict[str, Any]]]:
+        """What variables may name beside the template's own groups. There are no keys of users yet."""
+        networks = [self._tx.get(NetworkRow, nic.network_id) for nic in machine.nics]
+        return {
+            "NIC": [
+                {**machine.card(nic.nic_id), "NIC_ID": nic.nic_id, "NETWORK": nic.network, "MAC": nic.mac}
+                | {"NETWORK_ID": nic.network_id, "IP": nic.ip, "IP6": nic.ip6}
+                for nic in machine.nics
+            ],
+            "NETWORK": [
+                {key.upper(): value for key, value in row.body.get("settings", {}).items()}
+                | {**row.body.get("attributes", {}), "ID": row.id, "NAME": row.name, "BRIDGE": row.bridge}
+                for row in networks
+            ],
+            "IMAGE": [
+                {"ID": image.id, "NAME": image.name, "IMAGE": image.name, "IMAGE_ID": image.id, "SIZE": image.size >> 20}
+                for image in images
+            ],
+            "USER": [],
+        }
+
+    def _image(self, ref: str) -> ImageRow:
+        return usable(self._tx, ImageRow, ref, self._person)
 
     def _home_of_disks(self, template: Template) -> int:
-        """Where empty disks go: beside the VM's first image, so that they travel together; else a system datastore."""
-        for item in template.get("DISK", []):
-            if "IMAGE" in item or "IMAGE_ID" in item:
-                return self._image(str(item.get("IMAGE_ID", item.get("IMAGE")))).datastore_id
-        return self._system_datastore()
+        """Where empty disks go: beside the VM's first image, so that they travel together; else, or where the template says
+        something about it, into a system datastore.
+        """
+        images = self._images(template)
+        if images and not wishes_datastore(template):
+            return images[0].datastore_id
+        return self.system_datastore(template)
 
-    def _system_datastore(self) -> int:
-        found = self._tx.first(DatastoreRow, '"type"=\'system\' AND "state"=0 ORDER BY "id"') or self._tx.first(
-            DatastoreRow, '"type"=\'image\' AND "state"=0 ORDER BY "id"'
-        )
-        if found is None:
-            raise ConflictError(
-                "there is no system datastore for empty disks", hint="nebula datastore create system --type system"
-            )
-        return found.id
+    def _images(self, template: Template) -> list[ImageRow]:
+        named = (item.get("IMAGE_ID", item.get("IMAGE")) for item in template.get("DISK", []))
+        return [self._image(str(ref)) for ref in named if ref is not None]
+
+    def system_datastore(self, template: Template) -> int:
+        """Where an empty disk of such a VM goes."""
+        pool = self._services.pool
+        return choose_datastore(
+            self._tx, template, self._bound(template), lambda row: pool.datastore(row).capabilities.shared
+        )  # fmt: skip
+
+    def _bound(self, template: Template) -> frozenset[int]:
+        """The clusters of what the template names: its cluster, its host, its images' datastores, its networks."""
+        host = self._host(template)
+        networks = (nic.get("NETWORK_ID", nic.get("NETWORK")) for nic in template.get("NIC", []))
+        found = [
+            self._cluster(template),
+            self._tx.get(HostRow, host).cluster_id if host > 0 else -1,
+            *(self._tx.get(DatastoreRow, image.datastore_id).cluster_id for image in self._images(template)),
+            *(usable(self._tx, NetworkRow, str(ref), self._person).cluster_id for ref in networks if ref is not None),
+        ]
+        return frozenset(cluster for cluster in found if cluster > 0)
 
     def _context_home(self, template: Template) -> int:
-        return self._system_datastore() if template.get("CONTEXT") or template.get("NIC") else -1
+        return self.system_datastore(template) if template.get("CONTEXT") or template.get("NIC") else -1
 
     def _cluster(self, template: Template) -> int:
         named = template.get("CLUSTER") or template.get("CLUSTER_ID")
@@ -109,17 +210,23 @@ class Creation:
     def _nics(self, vm: VmRow, template: Template) -> list[Nic]:
         asked: list[Mapping[str, Any]] = template.get("NIC", [])
         if len(asked) > MAX_NICS:
-            raise UsageError(f"a VM takes at most {MAX_NICS} cards", cause=f"got {len(asked)}")
+            raise UsageError(f"a VM takes at most {MAX_NICS} cards", cause=f"got {len(asked)}", hint="leave some out")
         defaults = template.get("NIC_DEFAULT") or {}
-        return [self._nic(vm, number, {**defaults, **item}) for number, item in enumerate(asked)]
+        nics: list[Nic] = []
+        for number, item in enumerate(asked):
+            nics.append(self._nic(vm, number, {**defaults, **item}, template, nics))
+        return nics
 
-    def _nic(self, vm: VmRow, number: int, item: Mapping[str, Any]) -> Nic:
+    def _nic(self, vm: VmRow, number: int, item: Mapping[str, Any], template: Template, others: list[Nic]) -> Nic:
         ref = item.get("NETWORK_ID", item.get("NETWORK"))
-        if ref is None:
-            raise UsageError(f"card {number} names no NETWORK", hint="nebula network list")
-        network = resolve(self._tx, NetworkRow, str(ref))
-        wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
-        lease = self._leases.take(self._tx, network, vm.id, number, wanted=wanted)
+        if ref is not None:
+            network = usable(self._tx, NetworkRow, str(ref), self._person)
+            wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
+            lease = self._leases.take(self._tx, network, vm.id, number, wanted=wanted)
+        elif str(item.get("NETWORK_MODE", "")).lower() == "auto":
+            network, lease = self._any_network(vm, number, item, template, others)
+        else:
+            raise UsageError(f"card {number} names no NETWORK", hint="nebula network list, or NETWORK_MODE=auto")
         return Nic(
             nic_id=number,
             network_id=network.id,
@@ -128,8 +235,34 @@ class Creation:
             ip=lease.ip,
             ip6=lease.ip6,
             tap=tap_name(vm.id, number),
-            model=str(item.get("MODEL", "virtio")),
+            **cards.settings_of(number, item, network.body.get("attributes") or {}),
         )
+
+    def _any_network(
+        self, vm: VmRow, number: int, item: Mapping[str, Any], template: Template, others: list[Nic]
+    ) -> tuple[NetworkRow, LeaseRow]:
+        """The best network that gives an address."""
+        used = [nic.network_id for nic in others]
+        chosen = (self._tx.get(NetworkRow, network_id).cluster_id for network_id in used)
+        bound = self._bound(template) | {cluster for cluster in chosen if cluster > 0}
+        full: CapacityError | None = None
+        for network_id in choose_networks(self._tx, item, {**template, "NAME": vm.name}, bound, used):
+            network = self._tx.get(NetworkRow, network_id)
+            if not may(self._person, network, Right.USE):
+                continue
+            try:
+                return network, self._leases.take(self._tx, network, vm.id, number)
+            except CapacityError as error:
+                full = error
+        raise full or CapacityError(f"card {number}: no network has a free address", hint="nebula network list")
+
+
+def with_password(template: Template, new_uuid: Callable[[], str]) -> Template:
+    """RANDOM_PASSWD: one that nobody can guess and VNC can take."""
+    asked = one(template, "GRAPHICS")
+    if not asked.flag("RANDOM_PASSWD") or asked.given("PASSWD"):
+        return template
+    return {**template, "GRAPHICS": {**template["GRAPHICS"], "PASSWD": new_uuid().replace("-", "")[:8]}}
 
 
 def _first_state(images: list[ImageRow], *, hold: bool) -> VmState:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from nebula.drivers.registry import DATASTORES
 from nebula.engine.api.values import Accepted, Call, Detail, Finding
-from nebula.engine.lifecycle.states import HostState
 from nebula.engine.local.base import Noun, free_name, resolve
-from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, ImageRow, VmRow
+from nebula.engine.local.repositories import repository_settings
+from nebula.engine.secrets import hide
+from nebula.engine.store.rows import BackupRow, ClusterRow, DatastoreRow, HostRow, ImageRow, VmRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import ConflictError, NebulaError, UsageError
+from nebula.errors import ConflictError, UsageError
 
-_TYPES = ("image", "system", "file")
+_TYPES = ("image", "system", "file", "backup")
 
 
 class LocalDatastores(Noun):
@@ -26,31 +25,47 @@ class LocalDatastores(Noun):
     def show(self, ref: str) -> Detail:
         """One datastore, with what it can do in words."""
         row = resolve(self._store.read(), DatastoreRow, ref)
-        can = self._services.pool.datastore(row).capabilities
         body = {
             "id": row.id,
             "name": row.name,
             "type": row.type,
             "driver": row.driver,
-            "settings": row.body.get("settings", {}),
-            "can": {
-                "all hosts see the same files": can.shared,
-                "formats": list(can.formats),
-                "linked clones": can.linked_clones,
-                "copy to another host while the VM runs": can.live_copy,
-            },
+            "settings": hide(self._settings(row)),
+            "can": {} if row.type == "backup" else self._abilities(row),
+            "attributes": hide(row.body.get("attributes", {})),
             "space_mib": {"total": row.total_mib, "used": row.used_mib, "free": row.free_mib},
         }
         return Detail(kind="datastore", id=row.id, name=row.name, body=body)
 
+    def _settings(self, row: DatastoreRow) -> dict[str, Any]:
+        """With a host by its name."""
+        settings = dict(row.body.get("settings", {}))
+        if row.type == "backup" and settings.get("host"):
+            host = self._store.read().first(HostRow, '"id"=?', (int(settings["host"]),))
+            settings["host"] = host.name if host else settings["host"]
+        return settings
+
+    def _abilities(self, row: DatastoreRow) -> dict[str, Any]:
+        can = self._services.pool.datastore(row).capabilities
+        return {
+            "all hosts see the same files": can.shared,
+            "formats": list(can.formats),
+            "linked clones": can.linked_clones,
+            "copy to another host while the VM runs": can.live_copy,
+            "backups": can.backups,
+        }
+
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
         """See Datastores.create."""
-        kind, driver = str(spec.get("type") or "image"), str(spec.get("driver") or "ssh")
+        kind = str(spec.get("type") or "image")
+        driver = str(spec.get("driver") or ("restic" if kind == "backup" else "ssh"))
         if kind not in _TYPES:
             raise UsageError(f"{kind[:40]!r} is no type of datastore", hint=f"one of: {', '.join(_TYPES)}")
-        if driver not in DATASTORES:
+        if kind != "backup" and driver not in DATASTORES:
             raise UsageError(f"no datastore driver is called {driver[:40]!r}", hint=f"one of: {', '.join(sorted(DATASTORES))}")
         path = str(spec.get("path") or "")
+        if kind == "backup" and driver == "restic" and not path:
+            raise UsageError("a datastore of backups needs the path of its repository", hint="--path /srv/backups")
         if driver == "shared" and not path:
             raise UsageError("a shared datastore needs the path where all hosts see it", hint="--path /srv/nebula")
         if path and (
@@ -60,43 +75,35 @@ class LocalDatastores(Noun):
 
         def work(tx: Transaction) -> Accepted:
             named = spec.get("cluster")
+            settings = repository_settings(tx, spec, driver) if kind == "backup" else _extra(spec)
             row = DatastoreRow(
                 name=free_name(tx, DatastoreRow, str(spec.get("name", ""))),
                 type=kind,
                 driver=driver,
                 cluster_id=resolve(tx, ClusterRow, str(named)).id if named else -1,
-                body={"settings": {**_extra(spec), **({"path": path} if path else {})}},
+                body={"settings": {**settings, **({"path": path} if path else {})}},
             )
             tx.insert(row)
-            tx.event("datastore.created", "datastore", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="datastore", id=row.id, name=row.name)
+            return self._told(tx, row, "created", call)
 
         return self._change(call, work)
 
     def check(self, ref: str) -> list[Finding]:
         """Ask every host."""
         row = resolve(self._store.read(), DatastoreRow, ref)
-        driver = self._services.pool.datastore(row)
-        found: list[Finding] = []
-        for host in self._store.read().select(HostRow, '"state"=? ORDER BY "id"', (int(HostState.MONITORED),)):
-            try:
-                seen = driver.check(self._services.pool.handle(host))
-            except NebulaError as error:
-                found.append(Finding(where=host.name, check="datastore", level="error", text=str(error), fix=error.hint))
-                continue
-            found.extend(Finding(where=host.name, **msgspec.to_builtins(item)) for item in seen)
-        return found
+        if row.type == "backup":
+            at = str(row.body.get("settings", {}).get("host", ""))
+            own = self._store.read().get(HostRow, int(at)) if at else None
+            return self._ask_hosts(self._services.pool.repository(row, own).check)
+        return self._ask_hosts(self._services.pool.datastore(row).check)
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
         """Another name."""
+        return self._rename(DatastoreRow, ref, name, call)
 
-        def work(tx: Transaction) -> Accepted:
-            row = resolve(tx, DatastoreRow, ref)
-            tx.swap(row, name=free_name(tx, DatastoreRow, name, but=row.id))
-            tx.event("datastore.renamed", "datastore", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="datastore", id=row.id, name=row.name)
-
-        return self._change(call, work)
+    def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
+        """See Datastores.update."""
+        return self._set_attributes(DatastoreRow, ref, changes, call)
 
     def remove(self, ref: str, call: Call) -> Accepted:
         """Only an empty one."""
@@ -105,12 +112,17 @@ class LocalDatastores(Noun):
             row = resolve(tx, DatastoreRow, ref)
             image = tx.first(ImageRow, '"datastore_id"=?', (row.id,))
             vm = tx.first(VmRow, '"datastore_id"=? AND "state"<>6', (row.id,))
+            kept = tx.first(BackupRow, '"datastore_id"=?', (row.id,))
+            if kept is not None:
+                raise ConflictError(
+                    f"datastore {row.name} is in use", cause=f"backup {kept.id} of VM {kept.name} is in it",
+                    hint="nebula backup list",
+                )  # fmt: skip
             if image is not None or vm is not None:
                 what = f"image {image.name}" if image else f"VM {vm.name if vm else ''}"
                 raise ConflictError(f"datastore {row.name} is in use", cause=f"{what} is in it", hint="nebula image list")
             tx.delete(row)
-            tx.event("datastore.removed", "datastore", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="datastore", id=row.id, name=row.name)
+            return self._told(tx, row, "removed", call)
 
         return self._change(call, work)
 

@@ -6,22 +6,38 @@ import time
 from pathlib import Path
 
 from nebula.clock import Clock, SystemClock
+from nebula.engine.api.verbs import Engine
 from nebula.engine.autostart import bring_back
+from nebula.engine.drs.loop import DrsLoop
+from nebula.engine.drs.outlook import Measured
+from nebula.engine.drs.planner import Planner
 from nebula.engine.home import Ownership, prepare
 from nebula.engine.hosts import HostPool, TransportMaker
+from nebula.engine.identity import ensure_identity
 from nebula.engine.jobs.runner import Runner
+from nebula.engine.journal import Journals
 from nebula.engine.leases import Leases
+from nebula.engine.local.backups import LocalBackups
 from nebula.engine.local.clusters import LocalClusters
 from nebula.engine.local.datastores import LocalDatastores
+from nebula.engine.local.declarations import LocalDeclarations
+from nebula.engine.local.drs import LocalDrs
 from nebula.engine.local.events import LocalEvents
+from nebula.engine.local.guard import seen_by
 from nebula.engine.local.hosts import LocalHosts
 from nebula.engine.local.images import LocalImages
 from nebula.engine.local.jobs import LocalJobs
+from nebula.engine.local.metrics import LocalMetrics
 from nebula.engine.local.networks import LocalNetworks
+from nebula.engine.local.schedules import LocalSchedules
 from nebula.engine.local.system import LocalSystem
+from nebula.engine.local.templates import LocalTemplates
+from nebula.engine.local.vmgroups import LocalVmGroups
 from nebula.engine.local.vms import LocalVms
 from nebula.engine.monitor.loop import Monitor
 from nebula.engine.scheduler.loop import Scheduler
+from nebula.engine.scheduler.measured import lately
+from nebula.engine.schedules.loop import Schedules
 from nebula.engine.services import Services
 from nebula.engine.settings import Settings
 from nebula.engine.startup import begin
@@ -49,13 +65,24 @@ class LocalEngine:
         self.datastores = LocalDatastores(services, self.runner)
         self.images = LocalImages(services, self.runner)
         self.networks = LocalNetworks(services, self.runner, leases)
-        self.vms = LocalVms(services, self.runner, leases)
+        self.monitor = Monitor(services, self._host_is_back)
+        planner = Planner(services, Measured(self.monitor.figures))
+        self.vms = LocalVms(services, self.runner, leases, planner)
+        self.templates = LocalTemplates(services, self.runner, leases, self.images)
+        self.backups = LocalBackups(services, self.runner, leases, self.images)
+        self.vmgroups = LocalVmGroups(services, self.runner)
+        self.schedules = LocalSchedules(services, self.runner)
         self.runner.serve(self.vms)
         self.jobs = LocalJobs(services, self.runner)
         self.events = LocalEvents(services)
         self.system = LocalSystem(services, self)
-        self.scheduler = Scheduler(services, self.vms.place)
-        self.monitor = Monitor(services, self._host_is_back)
+        self.scheduler = Scheduler(services, self.vms.place, self.vms.move_away, lately(self.monitor.figures))
+        self.journals = Journals(services)
+        self._schedules = Schedules(services, self.vms)
+        self.metrics = LocalMetrics(services, self.monitor.figures)
+        self.drs = LocalDrs(services, self.runner, planner)
+        self.declarations = LocalDeclarations(services, self)
+        self._drs_loop = DrsLoop(services, planner, self.drs.file)
         self._working = False
 
     @property
@@ -63,10 +90,19 @@ class LocalEngine:
         """What the parts share."""
         return self._services
 
+    def seen_by(self, actor: str) -> Engine:
+        """The engine as the user of that name may see and change it."""
+        return seen_by(self, self._services.people.person(actor))
+
     def served_at(self, socket: Path) -> None:
         """Tell whoever looks at the home where its owner listens."""
         if self._ownership is not None:
             self._ownership.tell(socket=str(socket))
+
+    def leaving(self) -> None:
+        """Tell whoever looks at the home that its owner is about to let go."""
+        if self._ownership is not None:
+            self._ownership.tell(stopping="yes")
 
     def work(self) -> None:
         """Take up jobs that were left, watch the hosts, place VMs."""
@@ -75,9 +111,13 @@ class LocalEngine:
         self.monitor.start()
         self.runner.recover()
         self.scheduler.start()
+        self.journals.start()
+        self._schedules.start()
+        self.drs.loop = self._drs_loop
+        self._drs_loop.start()
 
     def _host_is_back(self, host_id: int) -> None:
-        self.runner.poke()
+        self.runner.host_is_back(host_id)
         bring_back(self._services, self.vms, host_id)
 
     def idle(self) -> bool:
@@ -96,6 +136,9 @@ class LocalEngine:
         """Let go at safe points: jobs are left as they are, durable, for the next owner."""
         if self._working:
             self._working = False
+            self._schedules.stop()
+            self.journals.stop()
+            self._drs_loop.stop()
             self.scheduler.stop()
             self.runner.stop("engine is stopping")
             self.monitor.stop()
@@ -137,13 +180,29 @@ def own(
         location = parse_url(url, home)
         schema.prepare(location, put_aside=lambda: put_aside(location, home))
         services = make_services(home, location, settings, clock)
-        _new_epoch(services.store)
+        _new_epoch(services)
         engine = LocalEngine(services, ownership=ownership, role=role)
     except BaseException:
         ownership.release()
         raise
     engine.work()
     return engine
+
+
+def bring_up(home: Path, *, url: str = "") -> bool:
+    """Make an older program's database this program's, with no work begun; False if another process owns the home.
+
+    For commands that only read. Raises VersionError for a newer database.
+    """
+    ownership = Ownership(home)
+    if not ownership.take("command"):
+        return False
+    try:
+        location = parse_url(url, home)
+        schema.prepare(location, put_aside=lambda: put_aside(location, home))
+    finally:
+        ownership.release()
+    return True
 
 
 def read_only(home: Path, *, url: str = "") -> LocalEngine:
@@ -153,8 +212,9 @@ def read_only(home: Path, *, url: str = "") -> LocalEngine:
     return LocalEngine(services, ownership=None, role="nobody")
 
 
-def _new_epoch(store: Store) -> None:
+def _new_epoch(services: Services) -> None:
     """From now on only this owner can write."""
+    store = services.store
     from nebula.engine.store.transaction import Transaction
 
     def raise_epoch(tx: Transaction) -> int:
@@ -164,6 +224,7 @@ def _new_epoch(store: Store) -> None:
             tx.execute('UPDATE "meta" SET "value"=? WHERE "name"=?', (str(epoch), "epoch"))
         else:
             tx.execute('INSERT INTO "meta" ("name", "value") VALUES (?, ?)', ("epoch", str(epoch)))
+        ensure_identity(tx, services.new_uuid())
         return epoch
 
     store.own(store.write(raise_epoch))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator
 
-from nebula.engine.api.values import Event
+from nebula.engine.api.values import Event, Listing, Query
+from nebula.engine.filters import decode
+from nebula.engine.listing import run
 from nebula.engine.services import Services
 from nebula.engine.store.rows import EventRow
 
@@ -24,12 +26,18 @@ class LocalEvents:
         rows = self._store.read().select(EventRow, '"id">? ORDER BY "id" LIMIT ?', (after, max(1, min(limit, 10_000))))
         return [as_event(row) for row in rows]
 
+    def table(self, query: Query) -> Listing:
+        """See Events.table."""
+        return run(self._store.read(), "event", query, decode)
+
     def last(self) -> int:
         """The newest sequence number."""
         return int(self._store.read().rows('SELECT COALESCE(MAX("id"),0) FROM "event"')[0][0])
 
     def follow(self, after: int = -1) -> Iterator[Event | None]:
-        """See Events.follow."""
+        """See Events.follow. What another process wrote (the owner, where we only read the file) is looked for while
+        nothing comes.
+        """
         fresh: queue.SimpleQueue[list[EventRow]] = queue.SimpleQueue()
         stop = self._store.listen(fresh.put)
         try:
@@ -40,13 +48,15 @@ class LocalEvents:
             while True:
                 try:
                     rows = fresh.get(timeout=_QUIET)
+                    fresh_events = [as_event(row) for row in rows]
                 except queue.Empty:
-                    yield None
-                    continue
-                for row in rows:
-                    if row.id > seen:
-                        seen = row.id
-                        yield as_event(row)
+                    fresh_events = self.list(seen)
+                    if not fresh_events:
+                        yield None
+                for event in fresh_events:
+                    if event.seq > seen:
+                        seen = event.seq
+                        yield event
         finally:
             stop()
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, HostKeyOffer
-from nebula.engine.capacity import reserved_amount, usable
+from nebula.engine.capacity import check_reserved, usable
 from nebula.engine.jobs.operations.common import end_stay
-from nebula.engine.lifecycle.moves import guard, move
+from nebula.engine.lifecycle.moves import guard, move, place_of
 from nebula.engine.lifecycle.states import HostState, ImageState
+from nebula.engine.local import adoption
+from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.host_views import describe
-from nebula.engine.store.rows import ClusterRow, HostRow, ImageCopyRow, ImageRow, VmRow
+from nebula.engine.machines.machine import machine_of
+from nebula.engine.secrets import hide
+from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, ImageCopyRow, ImageRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, HostKeyError, UsageError
 from nebula.names import check_name
 
 _CHANGEABLE = frozenset(
-    {"cluster", "address", "user", "port", "virt", "reserved_cpu", "reserved_memory", "host_keys", "attributes"}
+    {"cluster", "address", "user", "port", "virt", "reserved_cpu", "reserved_memory", "host_keys", "attributes", "take_over"}
 )
 _VIRT = ("auto", "kvm", "qemu")
 
@@ -70,7 +73,10 @@ class LocalHosts(Noun):
 
     def add(self, spec: Mapping[str, Any], call: Call) -> Accepted:
         """See Hosts.add."""
+        if spec.get("fingerprint") and spec.get("address"):
+            spec = self._pinned(str(spec["address"]), _port(spec.get("port") or 22), spec)
         row = _new_row(spec)
+        row.body["peer_tag"] = self._services.new_uuid()
 
         def work(tx: Transaction) -> Accepted:
             row.name = free_name(tx, HostRow, str(spec.get("name", "")))
@@ -80,7 +86,7 @@ class LocalHosts(Noun):
             self._unique_address(tx, row)
             tx.insert(row)
             tx.event("host.added", "host", row.id, actor=call.actor, name=row.name)
-            job = self._file(tx, "host.setup", row.id, call, {})
+            job = self._file(tx, "host.setup", row.id, call, {"take_over": bool(spec.get("take_over"))})
             return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id)
 
         return self._change(call, work)
@@ -90,6 +96,10 @@ class LocalHosts(Noun):
         from nebula.engine.doctor import check_host
 
         return check_host(self._services, resolve(self._store.read(), HostRow, ref))
+
+    def domains(self, ref: str) -> list[Detail]:
+        """See Hosts.domains."""
+        return adoption.foreign(self._services, resolve(self._store.read(), HostRow, ref))
 
     def enable(self, ref: str, call: Call) -> Accepted:
         """Back to MONITORED; a host in ERROR or OFFLINE is looked at again first."""
@@ -104,15 +114,8 @@ class LocalHosts(Noun):
         return self._wish(ref, HostState.OFFLINE, call)
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
-        """Only the name; addresses and keys stay."""
-
-        def work(tx: Transaction) -> Accepted:
-            row = resolve(tx, HostRow, ref)
-            tx.swap(row, name=free_name(tx, HostRow, name, but=row.id))
-            tx.event("host.renamed", "host", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="host", id=row.id, name=row.name)
-
-        return self._change(call, work)
+        """The name, also in what was found on the host; addresses and keys stay."""
+        return self._rename(HostRow, ref, name, call, along=_told_anew)
 
     def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
         """See Hosts.update."""
@@ -124,10 +127,12 @@ class LocalHosts(Noun):
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, HostRow, ref)
             fields = self._changed(tx, row, changes)
+            left = {"left": row.cluster_id} if fields.get("cluster_id", row.cluster_id) != row.cluster_id else {}
             tx.swap(row, **fields)
             tx.event("host.updated", "host", row.id, actor=call.actor, name=row.name, changed=sorted(changes))
-            again = {"cluster", "address", "user", "port", "virt", "host_keys"} & set(changes)
-            job = self._file(tx, "host.setup", row.id, call, {}) if again else None
+            again = {"cluster", "address", "user", "port", "virt", "host_keys", "take_over"} & set(changes)
+            arguments = {"take_over": bool(changes.get("take_over")), **left}
+            job = self._file(tx, "host.setup", row.id, call, arguments) if again else None
             return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id if job else 0)
 
         return self._change(call, work)
@@ -140,9 +145,11 @@ class LocalHosts(Noun):
             if force and row.state in {HostState.ERROR, HostState.OFFLINE}:
                 _lose_vms(tx, row, call)
             _refuse_vms(tx, row, "removed")
+            if not force:
+                _refuse_repositories(tx, row)
             _give_up_images(tx, row, force=force)
             tx.swap(row, state=int(HostState.OFFLINE), wanted=int(HostState.OFFLINE))
-            job = self._file(tx, "host.remove", row.id, call, {"force": force})
+            job = self._file(tx, "host.remove", row.id, call, {"force": force, "left": row.cluster_id})
             return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id)
 
         return self._change(call, work)
@@ -174,10 +181,14 @@ class LocalHosts(Noun):
         if not changes.get("fingerprint"):
             return changes
         row = resolve(self._store.read(), HostRow, ref)
+        return self._pinned(str(changes.get("address") or row.address), _port(changes.get("port") or row.port), changes)
+
+    def _pinned(self, address: str, port: int, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        from nebula.transport.hostkeys import host_key
+
         wanted = str(changes["fingerprint"])
-        address, port = str(changes.get("address") or row.address), _port(changes.get("port") or row.port)
         shown = self.scan(address, port)
-        lines = [key.line for key in shown if key.fingerprint == wanted]
+        lines = [key.line for key in shown if host_key(key.line).matches(wanted)]
         if not lines:
             raise HostKeyError(
                 f"{address} shows no key with the fingerprint {wanted[:80]}",
@@ -221,16 +232,20 @@ class LocalHosts(Noun):
             elif name == "port":
                 fields["port"] = _port(value)
             elif name == "attributes":
-                body[name] = {**body.get(name, {}), **value}
+                body = with_attributes(body, value)
             elif name == "host_keys":
                 body[name] = value
+            elif name == "take_over":
+                continue
             elif name in {"address", "user"}:
                 fields[name] = check_name(name, str(value)) if value or name == "user" else ""
             else:
                 fields[name] = str(value)
         if "reserved_cpu" in fields:
+            check_reserved(row.name, row.cpu_total, fields["reserved_cpu"], "cores")
             fields["cpu_max"] = usable(row.cpu_total, fields["reserved_cpu"], "cores")
         if "reserved_memory" in fields:
+            check_reserved(row.name, row.memory_total, fields["reserved_memory"], "memory")
             fields["memory_max"] = usable(row.memory_total, fields["reserved_memory"], "memory")
         return {**fields, "body": body}
 
@@ -238,7 +253,7 @@ class LocalHosts(Noun):
         queries = self._store.read()
         from nebula.engine.scheduler.snapshot import usage
 
-        cpu, memory, vms = usage(queries).get(row.id, (0, 0, 0))
+        cpu, memory, vms = usage(queries, row.id).get(row.id, (0, 0, 0))
         facts = {key: value for key, value in row.body.get("facts", {}).items() if key != "cpu_xml"}
         cluster = queries.first(ClusterRow, '"id"=?', (row.cluster_id,))
         return {
@@ -269,9 +284,20 @@ class LocalHosts(Noun):
             "monitored": row.monitored,
             "facts": facts,
             "findings": row.body.get("findings", []),
-            "attributes": row.body.get("attributes", {}),
+            "attributes": hide(row.body.get("attributes", {})),
             "host_keys": row.body.get("host_keys", []),
         }
+
+
+def _told_anew(row: HostRow, name: str) -> dict[str, Any]:
+    """What is kept of looks at the host, with its new name where the old one is meant."""
+    meant = re.compile(rf"\b(host|nebula host [a-z-]+) {re.escape(row.name)}(?![\w@+-]|\.\w)")
+
+    def anew(value: Any) -> Any:
+        return meant.sub(lambda found: f"{found[1]} {name}", value) if isinstance(value, str) else value
+
+    findings = [{key: anew(value) for key, value in finding.items()} for finding in row.body.get("findings", [])]
+    return {"error": anew(row.error), "body": {**row.body, "findings": findings}}
 
 
 def _used(value: int, scale: int) -> float | None:
@@ -297,20 +323,36 @@ def _give_up_images(tx: Transaction, row: HostRow, *, force: bool) -> None:
 
 def _lose_vms(tx: Transaction, row: HostRow, call: Call) -> None:
     """A host that is gone for good takes its disks along: its VMs wait, on hold, for a person to start them anew."""
-    for vm in tx.select(VmRow, '"host_id"=? AND "state"<>6', (row.id,)):
-        found = guard(vm, "host-lost")
+    for vm in tx.select(VmRow, '("host_id"=? OR "kept_on"=?) AND "state"<>6', (row.id, row.id)):
+        adopted = machine_of(vm).adopted is not None  # there is nothing to start it of anew
+        found = guard(vm, "recover-delete-db" if adopted else "host-lost")
         if found.success is not None:
             end_stay(tx, vm)
-            move(tx, vm, found.success, reason=f"host {row.name} was removed by force", actor=call.actor, host_id=-1)
+            reason = f"host {row.name} was removed by force"
+            body = {**vm.body, "memory": False}
+            move(tx, vm, found.success, reason=reason, actor=call.actor, host_id=-1, kept_on=-1, body=body)
+
+
+def _refuse_repositories(tx: Transaction, row: HostRow) -> None:
+    """ConflictError for a host that has backups of VMs."""
+    for datastore in tx.select(DatastoreRow, '"type"=?', ("backup",)):
+        if str(datastore.body.get("settings", {}).get("host", "")) == str(row.id):
+            raise ConflictError(
+                f"host {row.name} cannot be removed", cause=f"the backups of datastore {datastore.name} are on it",
+                hint=f"nebula backup list datastore={datastore.name}",
+            )  # fmt: skip
 
 
 def _refuse_vms(tx: Transaction, row: HostRow, what: str) -> None:
-    vms = tx.select(VmRow, '("host_id"=? OR "target_host"=?) AND "state"<>6 ORDER BY "id" LIMIT 5', (row.id, row.id))
+    here = '("host_id"=? OR "target_host"=? OR "kept_on"=?) AND "state"<>6 ORDER BY "id" LIMIT 5'
+    vms = tx.select(VmRow, here, (row.id, row.id, row.id))
     if vms:
-        names = ", ".join(f"{vm.name} ({vm.id})" for vm in vms)
-        raise ConflictError(
-            f"host {row.name} has VMs: it cannot be {what}", cause=names, hint=f"nebula host evacuate {row.name}"
+        names = ", ".join(f"{vm.name} ({vm.id}, {place_of(vm).name})" for vm in vms)
+        kept = next((vm for vm in vms if vm.kept_on == row.id), None)
+        hint = (
+            f"nebula vm deploy {kept.id} --host HOST brings its disks elsewhere" if kept else f"nebula host evacuate {row.name}"
         )
+        raise ConflictError(f"host {row.name} has VMs: it cannot be {what}", cause=names, hint=hint)
 
 
 def _virt(text: str) -> str:
@@ -321,7 +363,7 @@ def _virt(text: str) -> str:
 
 def _port(value: Any) -> int:
     text = str(value)
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    if not (text.isascii() and text.isdecimal() and len(text) < 9) or not 1 <= int(text) <= 65535:
         raise UsageError(f"{text[:40]!r} is no port", hint="1 to 65535; ssh's is 22")
     return int(text)
 
@@ -338,8 +380,9 @@ def _new_row(spec: Mapping[str, Any]) -> HostRow:
         raise UsageError(
             "a remote host needs its key pinned", hint=f"ssh-keyscan {address}, compare, then --fingerprint SHA256:…"
         )
-    reserved_amount(100, str(spec.get("reserved_cpu") or ""), "cores")
-    reserved_amount(100, str(spec.get("reserved_memory") or ""), "memory")
+    name = str(spec.get("name", ""))[:60]
+    check_reserved(name, 0, str(spec.get("reserved_cpu") or ""), "cores")
+    check_reserved(name, 0, str(spec.get("reserved_memory") or ""), "memory")
     return HostRow(
         name="",
         cluster_id=0,
@@ -353,5 +396,5 @@ def _new_row(spec: Mapping[str, Any]) -> HostRow:
         virt_asked=_virt(str(spec.get("virt") or "auto")),
         reserved_cpu=str(spec.get("reserved_cpu") or ""),
         reserved_memory=str(spec.get("reserved_memory") or ""),
-        body={"host_keys": keys, "attributes": msgspec.to_builtins(dict(spec.get("attributes") or {}))},
+        body=with_attributes({"host_keys": keys}, spec.get("attributes") or {}),
     )

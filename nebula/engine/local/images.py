@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from nebula.engine.api.values import Accepted, Call, CatalogueEntry, Detail
+from nebula.engine.context import file_references
+from nebula.engine.jobs.operations.common import SHARED_COPY
 from nebula.engine.lifecycle.states import ImageState
-from nebula.engine.local.base import Noun, free_name, resolve
-from nebula.engine.store.rows import DatastoreRow, HostRow, ImageCopyRow, ImageRow
-from nebula.engine.store.transaction import Transaction
+from nebula.engine.local.access import mode_text
+from nebula.engine.local.base import OwnedNoun, free_name, resolve
+from nebula.engine.machines.machine import machine_of
+from nebula.engine.secrets import hide
+from nebula.engine.store.rows import DatastoreRow, HostRow, ImageCopyRow, ImageRow, JobRow, VmRow
+from nebula.engine.store.transaction import Queries, Transaction
 from nebula.errors import ConflictError, UsageError
 from nebula.units import parse_size
 
-_TYPES = ("os", "datablock", "cdrom")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TYPES = ("os", "datablock", "cdrom", "context")
 MAX_SIZE = 64 << 40
+_WHOLE = (ImageState.READY, ImageState.USED, ImageState.USED_PERS)
 
 
-class LocalImages(Noun):
+class LocalImages(OwnedNoun):
     """See nebula.engine.api.verbs.Images."""
 
     noun = "image"
+    kind = ImageRow
 
     def show(self, ref: str) -> Detail:
         """One image, and which hosts have its file."""
@@ -42,18 +53,22 @@ class LocalImages(Noun):
             "datastore": datastore.name,
             "vms": row.running_vms,
             "owner": row.owner,
+            "group": row.group,
+            "mode": mode_text(row.mode),
             "created": row.created,
             "copies_on": [names.get(copy.host_id, "shared storage") for copy in copies],
-            **row.body,
+            **hide(row.body),
         }
         return Detail(kind="image", id=row.id, name=row.name, body=body)
 
     def catalogue(self) -> list[CatalogueEntry]:
         """Images that anybody can fetch by name."""
         from nebula.images.catalogue import catalogue
+        from nebula.images.mirrors import Mirrors
 
+        at = Mirrors.load(self._services.home).place_of
         return [
-            CatalogueEntry(name=item.name, description=item.description, url=item.url, user=item.user, arch=item.arch)
+            CatalogueEntry(name=item.name, description=item.description, url=at(item.url), user=item.user, arch=item.arch)
             for item in catalogue()
         ]
 
@@ -62,7 +77,9 @@ class LocalImages(Noun):
         kind = str(spec.get("type") or "os").lower()
         if kind not in _TYPES:
             raise UsageError(f"{kind[:40]!r} is no type of image", hint=f"one of: {', '.join(_TYPES)}")
-        source = _source(spec)
+        source = _source(spec, self._services.home)
+        if kind == "context":
+            _check_file(spec)
 
         def work(tx: Transaction) -> Accepted:
             datastore = self._datastore(tx, spec)
@@ -77,10 +94,10 @@ class LocalImages(Noun):
                     size=int(source.get("size", 0)),
                     state=int(ImageState.LOCKED),
                     persistent=int(bool(spec.get("persistent"))),
-                    owner=call.actor,
+                    **self._belongs(call),
                     created=tx.now,
                     body={
-                        "source": source.get("path") or source.get("url") or "empty",
+                        "source": source.get("path") or without_login(str(source.get("url", ""))) or "empty",
                         "description": str(spec.get("description") or ""),
                         "user": source.get("user", ""),
                     },
@@ -94,16 +111,67 @@ class LocalImages(Noun):
 
         return self._change(call, work)
 
-    def rename(self, ref: str, name: str, call: Call) -> Accepted:
-        """Another name; files are named by UUID."""
+    def clone(self, ref: str, name: str, call: Call) -> Accepted:
+        """See Images.clone."""
 
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, ImageRow, ref)
-            tx.swap(row, name=free_name(tx, ImageRow, name, but=row.id))
-            tx.event("image.renamed", "image", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="image", id=row.id, name=row.name)
+            copy, job = self.clone_in(tx, row, name, call)
+            would = (f"copy image {row.name} to {copy.name}",) if call.dry_run else ()
+            return Accepted(kind="image", id=copy.id, name=copy.name, job_id=job.id, would=would)
 
         return self._change(call, work)
+
+    def clone_in(
+        self, tx: Transaction, row: ImageRow, name: str, call: Call, *, persistent: bool = False
+    ) -> tuple[ImageRow, JobRow]:
+        """The copy and its job, in a transaction that is open already (a template is copied with its images)."""
+        if row.state not in _WHOLE:
+            raise ConflictError(f"image {row.name} is {ImageState(row.state).name}", hint=f"nebula image show {row.id}")
+        if row.persistent and row.running_vms:
+            raise ConflictError(
+                f"image {row.name} is persistent and a VM writes to it",
+                cause="a copy of it would be of no one moment",
+                hint="nebula vm list",
+            )
+        host = self._host_of_copy(tx, row)
+        copy = tx.insert(
+            ImageRow(
+                name=free_name(tx, ImageRow, name),
+                uuid=self._services.new_uuid(),
+                datastore_id=row.datastore_id,
+                type=row.type,
+                format=row.format,
+                size=row.size,
+                state=int(ImageState.LOCKED),
+                persistent=int(persistent),
+                **self._belongs(call),
+                created=tx.now,
+                body={**row.body, "source": f"image {row.name} ({row.id})"},
+            )
+        )
+        if row.persistent:
+            tx.swap(row, state=int(ImageState.LOCKED))
+        tx.event("image.created", "image", copy.id, actor=call.actor, name=copy.name)
+        return copy, self._file(tx, "image.clone", copy.id, call, {"source": row.id, "host": host.id}, target_kind="image")
+
+    def _host_of_copy(self, tx: Transaction, row: ImageRow) -> HostRow:
+        """A host that has the image and can be used."""
+        copies = [copy.host_id for copy in tx.select(ImageCopyRow, '"image_id"=? ORDER BY "id"', (row.id,))]
+        if SHARED_COPY in copies:
+            return self._host(tx, {}, tx.get(DatastoreRow, row.datastore_id))
+        usable = (tx.first(HostRow, '"id"=? AND "state" IN (2,4)', (number,)) for number in copies)
+        found = next((host for host in usable if host is not None), None)
+        if found is None:
+            raise ConflictError(
+                f"no host that has image {row.name} can be used now", hint=f"nebula image show {row.id}; nebula host list"
+            )
+        return found
+
+    def rename(self, ref: str, name: str, call: Call) -> Accepted:
+        """Another name; files are named by UUID."""
+        _require_unasked(self._store.read(), resolve(self._store.read(), ImageRow, ref))
+        return self._rename(ImageRow, ref, name, call)
 
     def persistent(self, ref: str, persistent: bool, call: Call) -> Accepted:
         """One VM writes the image itself, or each gets a copy of its own."""
@@ -119,8 +187,7 @@ class LocalImages(Noun):
                     hint=f"create it anew: nebula image create NAME --persistent (copies: nebula image show {row.id})",
                 )
             tx.swap(row, persistent=int(persistent))
-            tx.event("image.updated", "image", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="image", id=row.id, name=row.name)
+            return self._told(tx, row, "updated", call)
 
         return self._change(call, work)
 
@@ -128,17 +195,21 @@ class LocalImages(Noun):
         """Refused while a VM uses it."""
 
         def work(tx: Transaction) -> Accepted:
-            row = resolve(tx, ImageRow, ref)
-            if row.running_vms:
-                raise ConflictError(f"image {row.name} is in use by {row.running_vms} VMs", hint="nebula vm list")
-            if row.state == ImageState.LOCKED:
-                raise ConflictError(f"image {row.name} is being brought in", hint="nebula job list state=running")
-            host = self._host(tx, {}, tx.get(DatastoreRow, row.datastore_id), needed=False)
-            tx.swap(row, state=int(ImageState.DELETE))
-            job = self._file(tx, "image.remove", row.id, call, {"host": host.id if host else -1})
-            return Accepted(kind="image", id=row.id, name=row.name, job_id=job.id)
+            return self.remove_in(tx, resolve(tx, ImageRow, ref), call)
 
         return self._change(call, work)
+
+    def remove_in(self, tx: Transaction, row: ImageRow, call: Call) -> Accepted:
+        """A removal inside a transaction that is open already (a template goes with its images)."""
+        if row.running_vms:
+            raise ConflictError(f"image {row.name} is in use by {row.running_vms} VMs", hint="nebula vm list")
+        if row.state == ImageState.LOCKED:
+            raise ConflictError(f"image {row.name} is being brought in", hint="nebula job list state=running")
+        _require_unasked(tx, row)
+        host = self._host(tx, {}, tx.get(DatastoreRow, row.datastore_id), needed=False)
+        tx.swap(row, state=int(ImageState.DELETE))
+        job = self._file(tx, "image.remove", row.id, call, {"host": host.id if host else -1}, target_kind="image")
+        return Accepted(kind="image", id=row.id, name=row.name, job_id=job.id)
 
     def _datastore(self, tx: Transaction, spec: Mapping[str, Any]) -> DatastoreRow:
         if spec.get("datastore"):
@@ -146,10 +217,16 @@ class LocalImages(Noun):
             if row.type not in {"image", "file"}:
                 raise UsageError(f"datastore {row.name} is of type {row.type}", hint="nebula datastore list type=image")
             return row
-        found = tx.first(DatastoreRow, '"type"=\'image\' AND "state"=0 ORDER BY "id"')
+        wanted = '"type"=? AND "state"=0 ORDER BY "id"'
+        of_files = tx.first(DatastoreRow, wanted, ("file",)) if spec.get("type") == "context" else None
+        found = of_files or tx.first(DatastoreRow, wanted, ("image",))
         if found is None:
             raise ConflictError("there is no image datastore", hint="nebula datastore create images --type image")
         return found
+
+    def host_for(self, tx: Transaction, datastore: DatastoreRow) -> HostRow:
+        """The host to which a new image of the datastore comes first."""
+        return self._host(tx, {}, datastore)
 
     def _host(self, tx: Transaction, spec: Mapping[str, Any], datastore: DatastoreRow, *, needed: bool = True) -> HostRow:
         if spec.get("host"):
@@ -166,14 +243,52 @@ class LocalImages(Noun):
         return HostRow(id=-1, name="", cluster_id=-1, state=0)
 
 
+def _require_unasked(queries: Queries, row: ImageRow) -> None:
+    """ConflictError for a file that VMs' contexts ask for by its name: each start of theirs reads it anew."""
+    if row.type != "context":
+        return
+    for vm in queries.select(VmRow, '"state"<>6'):
+        asked = machine_of(vm).context.get("FILES_DS", "")
+        if asked and {row.name, str(row.id)} & set(file_references(asked)):
+            raise ConflictError(
+                f"image {row.name} goes on the context CD of VM {vm.name} ({vm.id})",
+                hint=f"nebula vm update {vm.id} --context FILES_DS=   (then the file is free)",
+            )
+
+
+def _check_file(spec: Mapping[str, Any]) -> None:
+    """UsageError for a file of context CDs that makes no sense."""
+    if spec.get("persistent"):
+        raise UsageError("a file for context CDs is never persistent", hint="leave --persistent out")
+    if not (spec.get("path") or spec.get("url")):
+        raise UsageError("a file for context CDs comes from a path or a URL", hint="--type context --path FILE")
+    if spec.get("format") not in (None, "", "raw"):
+        raise UsageError("a file for context CDs stays as it is", hint="leave --format out")
+
+
 def _format(spec: Mapping[str, Any], kind: str) -> str:
-    text = str(spec.get("format") or ("raw" if kind == "cdrom" else "qcow2")).lower()
+    text = str(spec.get("format") or ("raw" if kind in {"cdrom", "context"} else "qcow2")).lower()
     if text not in {"qcow2", "raw"}:
         raise UsageError(f"{text[:40]!r} is no format", hint="qcow2 or raw; convert others with qemu-img convert")
     return text
 
 
-def _source(spec: Mapping[str, Any]) -> dict[str, Any]:
+def without_login(url: str) -> str:
+    """Without login and query, which may be secrets."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _catalogued(name: str, home: Path) -> dict[str, Any]:
+    """Image and list of checksums, both from the mirror if the home names one."""
+    from nebula.images.catalogue import lookup
+    from nebula.images.mirrors import Mirrors
+
+    entry, at = lookup(name), Mirrors.load(home).place_of
+    return {"url": at(entry.url), "checksum_url": at(entry.checksum_url), "user": entry.user}
+
+
+def _source(spec: Mapping[str, Any], home: Path) -> dict[str, Any]:
     given = [name for name in ("path", "url", "catalogue", "size") if spec.get(name)]
     if len(given) != 1:
         raise UsageError(
@@ -191,10 +306,7 @@ def _source(spec: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError("an image's size must be between 1 MiB and 64 TiB", cause=f"got {size} bytes", hint="--size 10G")
         return {"size": size}
     if given == ["catalogue"]:
-        from nebula.images.catalogue import lookup
-
-        entry = lookup(str(spec["catalogue"]))
-        return {"url": entry.url, "checksum": checksum, "checksum_url": entry.checksum_url, "user": entry.user}
+        return {**_catalogued(str(spec["catalogue"]), home), "checksum": checksum}
     if given == ["url"]:
         url = str(spec["url"])
         if not url.startswith(("http://", "https://")) or len(url) > 2000:

@@ -35,10 +35,10 @@ class LocalJobs(Noun):
             job = tx.get(JobRow, job_id)
             if job.state in ENDED:
                 raise ConflictError(f"job {job.id} is {job.state} already", hint=f"nebula job show {job.id}")
-            tx.change(job, cancel=1)  # not by generation: the running job writes its own row
-            tx.event("job.cancel", "job", job.id, actor=call.actor)
-            tx.after_commit(lambda: self._runner.cancel(job.id, f"cancelled by {call.actor or 'a person'}"))
-            return Accepted(kind="job", id=job.id, name=job.kind, job_id=job.id)
+            self._cancel(tx, job, call)
+            filed = tx.count(JobRow, "\"parent_id\"=? AND \"state\" IN ('ready','running','waiting')", (job.id,))
+            would = f"cancel job {job.id} ({job.kind})" + (f" and the {filed} jobs that it filed" if filed else "")
+            return Accepted(kind="job", id=job.id, name=job.kind, job_id=job.id, would=(would,) if call.dry_run else ())
 
         return self._change(call, work)
 
@@ -50,7 +50,7 @@ def view(queries: Queries, job: JobRow) -> JobView:
     except NebulaError:
         steps = []
     name = ""
-    if job.target_kind in {"vm", "host", "image", "network"}:
+    if job.target_kind in {"vm", "host", "image", "network", "datastore", "backup"}:
         found = queries.rows(f'SELECT "name" FROM "{job.target_kind}" WHERE "id"=?', (job.target_id,))
         name = str(found[0][0]) if found else ""
     return JobView(

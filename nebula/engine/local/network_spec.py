@@ -107,8 +107,10 @@ def _devices(spec: Mapping[str, Any]) -> None:
 
 def _between(spec: Mapping[str, Any], key: str, default: int, low: int, high: int) -> int:
     text = str(spec.get(key) if spec.get(key) not in (None, "") else default)
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise UsageError(f"{key} must be between {low} and {high}", cause=f"got {text[:40]!r}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 19) or not low <= int(text) <= high:
+        raise UsageError(
+            f"{key} must be between {low} and {high}", cause=f"got {text[:40]!r}", hint=f"use {default}, for example"
+        )
     return int(text)
 
 

@@ -11,23 +11,25 @@ from nebula.engine.addresses import check_subnet, from_attributes, overlaps, par
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing
 from nebula.engine.jobs.runner import Runner
 from nebula.engine.leases import RESERVED, Leases, count, range_of
-from nebula.engine.lifecycle.states import HostState
-from nebula.engine.local.base import Noun, free_name, resolve
+from nebula.engine.local.access import mode_text
+from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
 from nebula.engine.local.network_spec import settings_of
 from nebula.engine.machines.networks import network_spec
+from nebula.engine.secrets import hide
 from nebula.engine.services import Services
 from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, LeaseRow, NetworkRow, VmRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import CapacityError, ConflictError, NebulaError, NotFoundError, UsageError
+from nebula.errors import CapacityError, ConflictError, NotFoundError, UsageError
 
 _REMOVING = 3
 """OpenNebula's LOCK_DELETE."""
 
 
-class LocalNetworks(Noun):
+class LocalNetworks(OwnedNoun):
     """See nebula.engine.api.verbs.Networks."""
 
     noun = "network"
+    kind = NetworkRow
 
     def __init__(self, services: Services, runner: Runner, leases: Leases) -> None:
         super().__init__(services, runner)
@@ -45,8 +47,12 @@ class LocalNetworks(Noun):
             "bridge": row.bridge,
             "bridge_is_ours": bool(row.owned),
             "leases": row.used_leases,
+            "owner": row.owner,
+            "group": row.group,
+            "mode": mode_text(row.mode),
             "parent": row.parent_id if row.parent_id > 0 else None,
             **row.body.get("settings", {}),
+            "attributes": hide(row.body.get("attributes", {})),
             "ranges": [{"number": item.number, **to_attributes(range_of(item))} for item in ranges],
         }
         return Detail(kind="network", id=row.id, name=row.name, body=body)
@@ -78,7 +84,7 @@ class LocalNetworks(Noun):
                     bridge=str(spec.get("bridge") or ""),
                     owned=int(not spec.get("bridge")),
                     cluster_id=resolve(tx, ClusterRow, str(named)).id if named else -1,
-                    owner=call.actor,
+                    **self._belongs(call),
                     body={"settings": settings},
                 )
             )
@@ -100,8 +106,7 @@ class LocalNetworks(Noun):
             row = resolve(tx, NetworkRow, ref)
             numbers = [item.number for item in tx.select(AddressRangeRow, '"network_id"=?', (row.id,))]
             self._insert_range(tx, row, max(numbers, default=-1) + 1, spec)
-            tx.event("network.updated", "network", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="network", id=row.id, name=row.name)
+            return self._told(tx, row, "updated", call)
 
         return self._change(call, work)
 
@@ -119,8 +124,7 @@ class LocalNetworks(Noun):
                     f"range {number} of network {row.name} has {taken} leases", hint=f"nebula network leases {row.id}"
                 )
             tx.delete(found)
-            tx.event("network.updated", "network", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="network", id=row.id, name=row.name)
+            return self._told(tx, row, "updated", call)
 
         return self._change(call, work)
 
@@ -130,8 +134,7 @@ class LocalNetworks(Noun):
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, NetworkRow, ref)
             self._leases.hold(tx, row, address)
-            tx.event("network.hold", "network", row.id, actor=call.actor, name=row.name, address=address)
-            return Accepted(kind="network", id=row.id, name=row.name)
+            return self._told(tx, row, "hold", call, address=address)
 
         return self._change(call, work)
 
@@ -141,8 +144,7 @@ class LocalNetworks(Noun):
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, NetworkRow, ref)
             self._leases.release(tx, row, address)
-            tx.event("network.release", "network", row.id, actor=call.actor, name=row.name, address=address)
-            return Accepted(kind="network", id=row.id, name=row.name)
+            return self._told(tx, row, "release", call, address=address)
 
         return self._change(call, work)
 
@@ -161,13 +163,12 @@ class LocalNetworks(Noun):
                     owned=parent.owned,
                     cluster_id=parent.cluster_id,
                     parent_id=parent.id,
-                    owner=call.actor,
-                    body=parent.body,
+                    **self._belongs(call),
+                    body={key: value for key, value in parent.body.items() if key != LABEL},
                 )
             )
             self._move_addresses(tx, parent, child, size, first)
-            tx.event("network.created", "network", child.id, actor=call.actor, name=child.name, parent=parent.id)
-            return Accepted(kind="network", id=child.id, name=child.name)
+            return self._told(tx, child, "created", call, parent=parent.id)
 
         return self._change(call, work)
 
@@ -176,28 +177,15 @@ class LocalNetworks(Noun):
         row = resolve(self._store.read(), NetworkRow, ref)
         network = network_spec(row)
         driver = self._services.pool.network(row.driver)
-        found: list[Finding] = []
-        for host in self._store.read().select(HostRow, '"state"=? ORDER BY "id"', (int(HostState.MONITORED),)):
-            if row.cluster_id > 0 and host.cluster_id != row.cluster_id:
-                continue
-            try:
-                seen = driver.check(self._services.pool.handle(host), network)
-            except NebulaError as error:
-                found.append(Finding(where=host.name, check="network", level="error", text=str(error), fix=error.hint))
-                continue
-            found.extend(Finding(where=host.name, **msgspec.to_builtins(item)) for item in seen)
-        return found
+        return self._ask_hosts(lambda host: driver.check(host, network), cluster=row.cluster_id)
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
         """Another name; the bridge keeps its own."""
+        return self._rename(NetworkRow, ref, name, call)
 
-        def work(tx: Transaction) -> Accepted:
-            row = resolve(tx, NetworkRow, ref)
-            tx.swap(row, name=free_name(tx, NetworkRow, name, but=row.id))
-            tx.event("network.renamed", "network", row.id, actor=call.actor, name=row.name)
-            return Accepted(kind="network", id=row.id, name=row.name)
-
-        return self._change(call, work)
+    def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
+        """See Networks.update."""
+        return self._set_attributes(NetworkRow, ref, changes, call)
 
     def remove(self, ref: str, call: Call) -> Accepted:
         """Refused while a VM has one of its addresses, or a reservation was taken from it."""
@@ -232,7 +220,7 @@ class LocalNetworks(Noun):
         return "sim" if drivers == {"sim"} else "bridge"
 
     def _insert_range(self, tx: Transaction, network: NetworkRow, number: int, spec: Mapping[str, Any]) -> AddressRangeRow:
-        made = from_attributes(_spelled(spec), network.id * 256 + number)
+        made = from_attributes(spelled(spec), network.id * 256 + number)
         settings = network.body.get("settings", {})
         made = check_subnet(made, settings.get("gateway", ""), int(settings.get("prefix_length", 24)))
         for other in tx.select(AddressRangeRow, '"network_id"=?', (network.id,)):
@@ -279,18 +267,18 @@ class LocalNetworks(Noun):
 
     def _give_back(self, tx: Transaction, row: NetworkRow, call: Call) -> Accepted:
         parent = tx.get(NetworkRow, row.parent_id)
-        held = tx.count(LeaseRow, '"network_id"=? AND "vm_id"=? AND "nic_id"=?', (parent.id, RESERVED, row.id))
-        tx.execute('DELETE FROM "lease" WHERE "network_id"=? AND "vm_id"=? AND "nic_id"=?', (parent.id, RESERVED, row.id))
-        count(tx, parent, -held)
+        mine = '"network_id"=? AND "vm_id"=? AND "nic_id"=?', (parent.id, RESERVED, row.id)
+        held = tx.select(LeaseRow, *mine)
+        tx.execute(f'DELETE FROM "lease" WHERE {mine[0]}', mine[1])
+        count(tx, parent, -len(held))
         tx.execute('DELETE FROM "lease" WHERE "network_id"=?', (row.id,))
         tx.execute('DELETE FROM "address_range" WHERE "network_id"=?', (row.id,))
         tx.delete(row)
-        tx.after_commit(self._leases.forget)
-        tx.event("network.removed", "network", row.id, actor=call.actor, name=row.name)
-        return Accepted(kind="network", id=row.id, name=row.name)
+        tx.after_commit(lambda: self._leases.came_free([(lease.range_id, lease.position) for lease in held]))
+        return self._told(tx, row, "removed", call)
 
 
-def _spelled(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+def spelled(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """A range of IPv6 addresses typed where IPv4 ones usually are."""
     text = str(spec.get("IP") or "")
     if ":" not in text:

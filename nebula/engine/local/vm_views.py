@@ -10,36 +10,27 @@ from nebula.engine.api.values import Detail, LogLine
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.states import HostState, LcmState, VmState
 from nebula.engine.lifecycle.table import legal_verbs
-from nebula.engine.machines.machine import machine_of
+from nebula.engine.local.access import mode_text
+from nebula.engine.machines.machine import Machine, machine_of
+from nebula.engine.scheduler.hardware import held_by_host
+from nebula.engine.secrets import hide_template
 from nebula.engine.services import Services
 from nebula.engine.store.rows import EventRow, HistoryRow, HostRow, JobLogRow, JobRow, VmRow
 from nebula.engine.store.transaction import Queries
 from nebula.model.domain import DomainReality
 
-_SECRET = ("PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY")
-
-
-def hide(value: Any, key: str = "") -> Any:
-    """A value without its secrets: attributes whose name says that they are one."""
-    if isinstance(value, dict):
-        return {name: hide(item, str(name)) for name, item in value.items()}
-    if isinstance(value, list):
-        return [hide(item) for item in value]
-    if key and any(word in key.upper() for word in _SECRET) and value not in ("", None):
-        return "(hidden)"
-    return value
-
 
 def look(services: Services, vm: VmRow) -> DomainReality | None:
     """What the VM's host says of it now, taken up at once; UnreachableError if it does not answer."""
-    from nebula.engine.monitor.reconcile import take_up
+    from nebula.engine.monitor.reconcile import news, take_up
 
     if vm.host_id < 0 or vm.state == VmState.DONE:
         return None
     host = services.store.read().get(HostRow, vm.host_id)
     asked = services.clock.now()
     reality = services.pool.hypervisor(host).lookup(vm.uuid)
-    services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality, asked=asked))
+    if news(vm, reality, asked=asked) is not None:
+        services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality, asked=asked))
     return reality
 
 
@@ -52,12 +43,17 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
         "name": vm.name,
         "uuid": vm.uuid,
         "owner": vm.owner,
+        "group": vm.group,
+        "mode": mode_text(vm.mode),
+        "template_id": vm.template_id if vm.template_id > 0 else None,
         "state": place_of(vm).name,
         "reason": vm.reason,
         "alarm": vm.alarm,
         "since": vm.since,
         "created": vm.created,
         "host": host.name if host else None,
+        "disks_on": _keeper(queries, vm),
+        "resched": bool(vm.resched),
         "cpu": vm.cpu / 100,
         "vcpus": vm.vcpus,
         "memory_mib": vm.memory,
@@ -67,12 +63,23 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
         "addresses": [address for address in vm.ips.split(",") if address],
         "job": vm.job_id or None,
         "disks": [_disk(disk) for disk in machine.disks],
+        **({"adopted": msgspec.to_builtins(machine.adopted)} if machine.adopted else {}),
         "nics": [msgspec.to_builtins(nic) for nic in machine.nics],
-        "template": hide(machine.template),
+        "template": hide_template(machine.template),
     }
+    if held := held_by_host(queries, host=vm.host_id).get(vm.host_id, {}).get(vm.id):
+        body["held"] = msgspec.to_builtins(held)
     if reality is not None:
         body["domain"] = {"state": str(reality.state), "reason": reality.reason, "name": reality.name}
     return Detail(kind="vm", id=vm.id, name=vm.name, body=body)
+
+
+def _keeper(queries: Queries, vm: VmRow) -> str | None:
+    """Where the disks of a VM are that is on no host."""
+    if vm.host_id > 0 or vm.kept_on < 0:
+        return None
+    host = _host(queries, vm.kept_on)
+    return host.name if host else "shared storage"
 
 
 def _disk(disk: Any) -> dict[str, Any]:
@@ -80,6 +87,7 @@ def _disk(disk: Any) -> dict[str, Any]:
     return {
         "disk_id": disk.disk_id, "kind": disk.kind, "image": disk.image_name or None, "format": disk.format,
         "size": size, "target": disk.target, "datastore_id": disk.datastore_id,
+        **({"snapshots": len(disk.snapshots)} if disk.snapshots else {}),
     }  # fmt: skip
 
 
@@ -96,11 +104,14 @@ def describe(queries: Queries, vm: VmRow) -> Detail:
         "since": vm.since,
         "host": host.name if host else None,
         "host_state": HostState(host.state).name if host else None,
+        "disks_on": _keeper(queries, vm),
+        "memory_kept": machine.memory,
+        "resched": bool(vm.resched),
         "last_job": _job(jobs[0]) if jobs else None,
-        "allowed": legal_verbs(place),
+        "allowed": [verb for verb in legal_verbs(place) if verb != "disown" or machine.adopted],
     }
     if place.state in {VmState.PENDING, VmState.HOLD, VmState.CLONING}:
-        body["waiting"] = _waiting(machine, place.state)
+        body["waiting"] = _waiting(queries, vm, machine)
     if place.state is VmState.ACTIVE and place.lcm is LcmState.UNKNOWN and host is not None and host.error:
         body["host_error"] = host.error
     return Detail(kind="vm", id=vm.id, name=vm.name, body=body)
@@ -110,15 +121,44 @@ def _job(job: JobRow) -> dict[str, Any]:
     return {"id": job.id, "kind": job.kind, "state": job.state, "actor": job.actor, "ended": job.ended, "error": job.error}
 
 
-def _waiting(machine: Any, state: VmState) -> dict[str, Any]:
-    if state is VmState.HOLD:
+def _waiting(queries: Queries, vm: VmRow, machine: Machine) -> dict[str, Any]:
+    """Why it waits, as a plan made now would tell it."""
+    if vm.state == VmState.HOLD:
         return {"summary": "on hold until it is released", "hosts": {}}
-    if state is VmState.CLONING:
+    if vm.state == VmState.CLONING:
         return {"summary": "waits for its images", "hosts": {}}
-    if machine.waiting is None:
-        return {"summary": "not looked at yet: the scheduler runs while an engine runs", "hosts": {}}
-    found: dict[str, Any] = msgspec.to_builtins(machine.waiting)
-    return found
+    if machine.prefer_host > 0 and _host(queries, machine.prefer_host) is None:
+        return {"summary": "the host that was asked for is gone", "hosts": {}, "hint": f"nebula vm deploy {vm.id} --host HOST"}
+    from nebula.engine.scheduler.explain import explain as explained
+    from nebula.engine.scheduler.place import place
+    from nebula.engine.scheduler.snapshot import load
+
+    snapshot = load(queries, only=vm)
+    for item in place(snapshot, snapshot.pending).unplaced:
+        mend = explained(snapshot, snapshot.pending[0]).mend
+        return {"summary": item.summary, "hosts": dict(item.hosts), "mend": list(mend)}
+    failed = f"; {machine.failures} deploys in a row failed, so that it waits a while" if machine.failures else ""
+    return {"summary": f"a host can take it: it is placed while an engine runs{failed}", "hosts": {}}
+
+
+def explain(queries: Queries, vm: VmRow) -> Detail:
+    """See Vms.explain."""
+    from nebula.engine.scheduler.explain import explain as explained
+    from nebula.engine.scheduler.snapshot import around
+
+    snapshot = around(queries, vm)
+    host, place = _host(queries, vm.host_id), place_of(vm)
+    found = explained(snapshot, snapshot.pending[0], here=max(0, vm.host_id))
+    stay = queries.first(HistoryRow, '"vm_id"=? ORDER BY "seq" DESC', (vm.id,)) if host else None
+    body: dict[str, Any] = {
+        "state": place.name,
+        "host": host.name if host else None,
+        "reason": stay.reason if stay else "",
+        "needs": {"cpu": vm.cpu / 100, "memory_mib": vm.memory},
+        "hosts": [msgspec.to_builtins(verdict) for verdict in found.hosts],
+        "mend": list(found.mend),
+    }
+    return Detail(kind="vm", id=vm.id, name=vm.name, body=body)
 
 
 def _host(queries: Queries, host_id: int) -> HostRow | None:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any
 
 import msgspec
 
+from nebula import typed
 from nebula.engine.lifecycle.states import ImageState
+from nebula.engine.machines.hardware.declared import THROTTLES
+from nebula.engine.machines.hardware.group import Group
 from nebula.engine.machines.template import mebibytes
 from nebula.engine.store.rows import ImageRow
 from nebula.errors import ConflictError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
 
-_BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide", "xvd": "xen"}
+_BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
+OWN_CACHE = frozenset({"none", "directsync"})
+"""Caches of QEMU that go round the host's."""
 MAX_DISKS = 64
 MAX_DISK_MIB = 64 * 1024 * 1024
+
+
+class DiskSnapshot(msgspec.Struct, kw_only=True):
+    """What a disk held at one moment: the file `layer`, to which nobody writes any more."""
+
+    snapshot_id: int
+    name: str
+    parent: int = -1
+    """The snapshot after which it was made; -1: none."""
+    layer: int = 0
+    created: float = 0.0
 
 
 class Disk(msgspec.Struct, kw_only=True):
@@ -38,10 +54,28 @@ class Disk(msgspec.Struct, kw_only=True):
     io: str = ""
     serial: str = ""
     filesystem: str = ""
+    shareable: bool = False
+    iothread: int = 0
+    queues: int = 0
+    """-1: as many as vCPUs."""
+    limits: dict[str, int] = msgspec.field(default_factory=dict)
+    """Throttles by libvirt's names."""
+    snapshots: list[DiskSnapshot] = msgspec.field(default_factory=list)
+    active: int = -1
+    """The snapshot on which the guest goes on; -1: none."""
+    layer: int = 0
+    """The file that the guest writes to."""
+    made: int = 0
+    """The highest number that a snapshot or a layer had; none is used twice."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is a CD drive with nothing in it, which has no file anywhere."""
+        return self.kind == "cdrom" and self.image is None
 
     def spec(self, vm_id: int) -> DiskSpec:
         """The disk as datastore drivers know it."""
-        return msgspec.convert(
+        return typed.convert(
             {
                 "vm_id": vm_id,
                 "disk_id": self.disk_id,
@@ -50,6 +84,9 @@ class Disk(msgspec.Struct, kw_only=True):
                 "size": self.size,
                 "image": msgspec.to_builtins(self.image),
                 "filesystem": self.filesystem,
+                "layer": self.layer,
+                "below": next((one.layer for one in self.snapshots if one.snapshot_id == self.active), -1),
+                "frozen": sorted(one.layer for one in self.snapshots),
             },
             DiskSpec,
         )
@@ -57,7 +94,7 @@ class Disk(msgspec.Struct, kw_only=True):
 
 def image_spec(row: ImageRow) -> ImageSpec:
     """An image row as drivers know it."""
-    return msgspec.convert(
+    return typed.convert(
         {
             "image_id": row.id,
             "uuid": row.uuid,
@@ -71,20 +108,24 @@ def image_spec(row: ImageRow) -> ImageSpec:
 
 
 def plan(
-    attributes: list[Mapping[str, Any]], image_named: Callable[[str], ImageRow], system_datastore: Callable[[], int]
+    attributes: list[Mapping[str, Any]],
+    image_named: Callable[[str], ImageRow],
+    system_datastore: Callable[[], int],
+    sd_bus: str = "",
 ) -> tuple[list[Disk], list[ImageRow]]:
-    """The disks for a template's DISK list, and the images that they use.
+    """The disks for a template's DISK list, and the images that they use. `sd_bus`: the bus of sd disks, empty: scsi.
 
     Raises ConflictError for an image that cannot be used now, UsageError for what makes no sense.
     """
     if len(attributes) > MAX_DISKS:
-        raise UsageError(f"a VM takes at most {MAX_DISKS} disks", cause=f"got {len(attributes)}")
+        raise UsageError(f"a VM takes at most {MAX_DISKS} disks", cause=f"got {len(attributes)}", hint="leave some out")
     disks: list[Disk] = []
     images: list[ImageRow] = []
     taken = {str(item["TARGET"]) for item in attributes if item.get("TARGET")}
     if len(taken) < sum(1 for item in attributes if item.get("TARGET")):
         raise UsageError("two disks have the same TARGET", hint="leave TARGET out: names are chosen for you")
     for number, item in enumerate(attributes):
+        Group("DISK", item, f"DISK {number}").check()
         if "IMAGE" in item or "IMAGE_ID" in item:
             image = image_named(str(item.get("IMAGE_ID", item.get("IMAGE"))))
             _usable(image, [other.id for other in images])
@@ -93,11 +134,45 @@ def plan(
         else:
             disk = _volatile(number, item, system_datastore(), taken)
         taken.add(disk.target)
+        if disk.bus == "scsi" and sd_bus:
+            disk.bus = sd_bus
         disks.append(disk)
     return disks, images
 
 
+def further(
+    item: Mapping[str, Any],
+    disks: Sequence[Disk],
+    image_named: Callable[[str], ImageRow],
+    system_datastore: Callable[[], int],
+    sd_bus: str = "",
+) -> tuple[Disk, ImageRow | None]:
+    """A disk for a VM that has some already, and its image; see `plan`. The name of the context CD is left alone."""
+    if len(disks) >= MAX_DISKS:
+        raise UsageError(f"a VM takes at most {MAX_DISKS} disks", cause=f"it has {len(disks)}", hint="detach one first")
+    have = {disk.target for disk in disks}
+    if str(item.get("TARGET", "")) in have:
+        raise UsageError(f"TARGET {item['TARGET']} is taken", hint="leave TARGET out: a name is chosen for you")
+    made, images = plan([item], image_named, system_datastore, sd_bus)
+    disk = made[0]
+    disk.disk_id = max((other.disk_id for other in disks), default=-1) + 1
+    if not item.get("TARGET"):
+        prefix = next(prefix for prefix in _BUSES if disk.target.startswith(prefix))
+        disk.target = free_target(prefix, have | {free_target("sd", have)})
+    return disk, images[0] if images else None
+
+
+def size_of(disk: Disk) -> int:
+    """Bytes that the guest sees."""
+    return disk.size or (disk.image.size if disk.image else 0)
+
+
 def _usable(image: ImageRow, used_here: list[int]) -> None:
+    if image.type == "context":
+        raise UsageError(
+            f"image {image.name} is a file for context CDs and no disk",
+            hint=f"CONTEXT/FILES_DS = {image.name} gives it to guests",
+        )
     if image.state == ImageState.ERROR:
         raise ConflictError(f"image {image.name} is in ERROR", cause=image.error, hint=f"nebula image show {image.id}")
     if image.state in {ImageState.DELETE, ImageState.DISABLED}:
@@ -126,19 +201,20 @@ def _from_image(number: int, item: Mapping[str, Any], image: ImageRow, taken: se
             hint="disks only grow: ask for more, or leave SIZE out",
         )
     target, bus = _target(item, "sd" if kind == "cdrom" else "vd", taken)
+    form = image.format if kind != "clone" else _format(number, item, image.format)
     return Disk(
         disk_id=number,
         kind=kind,
-        format=image.format if kind != "clone" else _format(number, item, image.format),
+        format=form,
         size=size,
         datastore_id=image.datastore_id,
         target=target,
-        bus="sata" if kind == "cdrom" else bus,
+        bus="sata" if kind == "cdrom" and bus != "ide" else bus,
         image_id=image.id,
         image=image_spec(image),
         image_name=image.name,
-        readonly=kind == "cdrom" or str(item.get("READONLY", "NO")).upper() == "YES",
-        **_tuning(item),
+        readonly=kind == "cdrom" or Group("DISK", item).flag("READONLY"),
+        **_tuning(number, item, form),
     )
 
 
@@ -148,29 +224,64 @@ def _volatile(number: int, item: Mapping[str, Any], datastore_id: int, taken: se
     filesystem = "swap" if str(item.get("TYPE", "fs")).lower() == "swap" else str(item.get("FS", "")).lower()
     form = _format(number, item, "raw" if filesystem else "qcow2")
     if filesystem not in {"", "swap", "ext2", "ext3", "ext4", "xfs"}:
-        raise UsageError(f"disk {number}: FS must be ext2, ext3, ext4 or xfs", cause=f"got {filesystem[:40]!r}")
+        raise UsageError(
+            f"disk {number}: FS must be ext2, ext3, ext4 or xfs", cause=f"got {filesystem[:40]!r}", hint="FS: ext4"
+        )
     target, bus = _target(item, "vd", taken)
     size = mebibytes(item, "SIZE", 0, MAX_DISK_MIB) << 20
     return Disk(
         disk_id=number, kind="volatile", format=form, size=size, datastore_id=datastore_id, target=target, bus=bus,
-        filesystem=filesystem, **_tuning(item),
+        filesystem=filesystem, readonly=Group("DISK", item).flag("READONLY"), **_tuning(number, item, form),
     )  # fmt: skip
 
 
 def _format(number: int, item: Mapping[str, Any], default: str) -> str:
-    form = str(item.get("FORMAT", default)).lower()
+    form = str(item.get("FORMAT") or item.get("DRIVER") or default).lower()
     if form not in {"raw", "qcow2"}:
-        raise UsageError(f"disk {number}: FORMAT must be raw or qcow2", cause=f"got {form[:40]!r}")
+        raise UsageError(f"disk {number}: FORMAT must be raw or qcow2", cause=f"got {form[:40]!r}", hint="FORMAT: qcow2")
     return form
 
 
-def _tuning(item: Mapping[str, Any]) -> dict[str, Any]:
+def _shareable(asked: Group, form: str) -> bool:
+    """Two guests that write one qcow2 file destroy it."""
+    if asked.flag("SHAREABLE") and form != "raw":
+        raise asked.refuse("SHAREABLE", f"a {form} file has one writer only", "FORMAT: raw")
+    return asked.flag("SHAREABLE")
+
+
+def _tuning(number: int, item: Mapping[str, Any], form: str) -> dict[str, Any]:
+    asked = Group("DISK", item, f"DISK {number}")
+    cache, way = asked.word("CACHE", "none"), asked.word("IO")
+    if way == "native" and cache not in OWN_CACHE:
+        raise asked.refuse("IO", f"native goes with CACHE none or directsync, not with {cache}", "IO: threads")
     return {
-        "cache": str(item.get("CACHE", "none")).lower(),
-        "discard": str(item.get("DISCARD", "unmap")).lower(),
-        "io": str(item.get("IO", "")).lower(),
-        "serial": str(item.get("SERIAL", "")),
+        "cache": cache,
+        "discard": asked.word("DISCARD", "unmap"),
+        "io": way,
+        "serial": asked.word("SERIAL"),
+        "shareable": _shareable(asked, form),
+        "iothread": asked.number("IOTHREAD"),
+        "queues": asked.number("VIRTIO_BLK_QUEUES"),
+        "limits": _limits(asked),
     }
+
+
+def _limits(asked: Group) -> dict[str, int]:
+    """Throttles; libvirt takes a limit of the total or limits of reads and writes, and a burst only beside a limit."""
+    found = {name.lower(): asked.number(name) for name in (*THROTTLES, "SIZE_IOPS_SEC") if asked.number(name)}
+    for what in ("bytes", "iops"):
+        total, parts = f"total_{what}_sec", (f"read_{what}_sec", f"write_{what}_sec")
+        mixed = next((part for part in parts if part in found), "")
+        if total in found and mixed:
+            raise asked.refuse(mixed.upper(), f"{total.upper()} limits both already", "leave one of them out")
+        for name in (total, *parts):
+            if f"{name}_max" in found and found[f"{name}_max"] < found.get(name, 0):
+                raise asked.refuse(
+                    f"{name}_max".upper(), "a burst is above the limit", f"{name}_max: {2 * found[name]}".upper()
+                )
+            if f"{name}_max_length" in found and f"{name}_max" not in found:
+                raise asked.refuse(f"{name}_max_length".upper(), f"it is for {name.upper()}_MAX", f"{name}_max: 1000".upper())
+    return found
 
 
 def _target(item: Mapping[str, Any], prefix: str, taken: set[str]) -> tuple[str, str]:

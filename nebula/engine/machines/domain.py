@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from posixpath import dirname
 from typing import Any
+
+import msgspec
 
 from nebula.engine.context import build_iso, render
 from nebula.engine.context import variables as context_variables
-from nebula.engine.machines.disks import free_target
+from nebula.engine.machines.disks import Disk, free_target
+from nebula.engine.machines.hardware.devices import devices
+from nebula.engine.machines.hardware.group import Group, one
+from nebula.engine.machines.hardware.processor import Shape, Size, cells, shape, size
+from nebula.engine.machines.hardware.system import boot_order, system
+from nebula.engine.machines.held import Held, host_nodes, pins
 from nebula.engine.machines.machine import Machine, Nic, machine_of
 from nebula.engine.machines.networks import nic_context
 from nebula.engine.store.rows import NetworkRow, VmRow
-from nebula.model.domain import DomainDisk, DomainGraphics, DomainInterface, DomainSpec
+from nebula.model.domain import DomainBandwidth, DomainDisk, DomainFirmware, DomainHostDevice, DomainInterface, DomainSpec
 from nebula.model.network import NetworkSpec
+
+NVRAM = "nvram.fd"
+"""A VM's UEFI variables, beside its context CD: they go where it goes."""
 
 
 def domain_name(vm_id: int) -> str:
@@ -33,58 +44,98 @@ def design(
     paths: Mapping[int, str],
     context_path: str,
     networks: Mapping[int, NetworkSpec],
+    held: Held | None = None,
 ) -> DomainSpec:
-    """The domain. `paths`: disk id -> file on the host; `baseline`: the cluster's common CPU, empty for none."""
+    """The domain. `paths`: disk id -> file on the host; `baseline`: the cluster's common CPU, empty for none; `held`: what
+    it has of the host for itself.
+    """
     machine = machine_of(vm)
-    system, model = machine.template.get("OS", {}), machine.template.get("CPU_MODEL", {})
+    template, own = machine.template, held or Held()
+    sizes, booted = size(template, vm.vcpus, vm.memory), system(template)
+    order = {name: place for place, name in enumerate(boot_order(template, machine.disk_ids, machine.nic_ids), 1)}
+    disks = _disks(machine, paths, context_path, order, sizes)
+    parts: dict[str, Any] = {
+        **msgspec.structs.asdict(booted),
+        **msgspec.structs.asdict(devices(template)),
+        **_sizes(sizes),
+        **_shape(shape(template, sizes), own),
+        **_queues(one(template, "FEATURES"), sizes, disks),
+        "uefi": _firmware(booted.uefi, context_path),
+    }
     return DomainSpec(
         vm_id=vm.id,
         uuid=vm.uuid,
         name=domain_name(vm.id),
         title=vm.name,
-        memory_mib=vm.memory,
-        vcpus=vm.vcpus,
         cpu_share=vm.cpu,
         virt="qemu" if virt == "qemu" else "kvm",
-        arch=str(system.get("ARCH", "x86_64")),
-        machine=str(system.get("MACHINE", "q35")),
-        cpu_mode=str(model.get("MODEL", "")),
-        cpu_xml="" if model.get("MODEL") or virt == "qemu" else baseline,
-        disks=_disks(machine, paths, context_path),
-        interfaces=tuple(_interface(nic, networks[nic.network_id]) for nic in machine.nics),
-        graphics=_graphics(machine.template.get("GRAPHICS")),
-        firmware="uefi" if str(system.get("FIRMWARE", "")).upper() == "UEFI" else "bios",
-        guest_agent=str(machine.template.get("FEATURES", {}).get("GUEST_AGENT", "YES")).upper() != "NO",
+        cpu_xml="" if booted.cpu_mode or virt == "qemu" else baseline,
+        disks=disks,
+        interfaces=tuple(
+            _interface(nic, networks[nic.network_id], order.get(f"nic{nic.nic_id}", 0), sizes) for nic in machine.nics
+        ),
+        host_devices=tuple(DomainHostDevice(address=address) for address in own.pci),
+        **parts,
     )
 
 
-def context_iso(vm: VmRow, networks: Mapping[int, NetworkRow]) -> bytes:
-    """The VM's context CD."""
+def context_iso(vm: VmRow, networks: Mapping[int, NetworkRow], files: Mapping[str, bytes]) -> bytes:
+    """The VM's context CD, with these files beside the script."""
     machine = machine_of(vm)
-    nics = [nic_context(nic, networks[nic.network_id]) for nic in machine.nics]
+    nics = [nic_context(nic, networks[nic.network_id], machine.card(nic.nic_id)) for nic in machine.nics]
     values = context_variables(vm.name, machine.context, nics, ())
-    return build_iso({"context.sh": render(values)}, made=vm.created)
+    return build_iso({**files, "context.sh": render(values)}, made=vm.created)
 
 
-def _disks(machine: Machine, paths: Mapping[int, str], context_path: str) -> tuple[DomainDisk, ...]:
-    order = _boot_order(machine)
-    disks = [
-        DomainDisk(
-            disk_id=disk.disk_id,
-            path=paths[disk.disk_id],
-            target=disk.target,
-            bus=disk.bus,
-            format="raw" if disk.kind == "cdrom" else "qcow2" if disk.format == "qcow2" else "raw",
-            device="cdrom" if disk.kind == "cdrom" else "disk",
-            readonly=disk.readonly,
-            cache=disk.cache,
-            discard=disk.discard,
-            io=disk.io,
-            serial=disk.serial,
-            boot_order=order.get(f"disk{disk.disk_id}", 0),
-        )
-        for disk in machine.disks
-    ]
+def _sizes(sizes: Size) -> dict[str, Any]:
+    return {
+        "memory_mib": sizes.memory,
+        "memory_max_mib": sizes.memory_max,
+        "memory_slots": sizes.slots,
+        "memory_balloon": sizes.balloon,
+        "memory_limit_mib": sizes.limit,
+        "vcpus": sizes.vcpus,
+        "vcpus_max": sizes.vcpus_max,
+    }
+
+
+def _shape(shaped: Shape, held: Held) -> dict[str, Any]:
+    return {
+        "topology": shaped.topology,
+        "cells": cells(shaped.parts, host_nodes(held) if len(held.nodes) == len(shaped.parts) else ()),
+        "host_nodes": () if shaped.parts else host_nodes(held),
+        "pins": pins(held),
+        "huge_page_mib": shaped.page,
+        "memory_shared": shaped.shared,
+    }
+
+
+def _queues(features: Group, sizes: Size, disks: tuple[DomainDisk, ...]) -> dict[str, Any]:
+    """I/O threads, and what the SCSI controller has."""
+    threads = features.number("IOTHREADS")
+    return {
+        "io_threads": threads,
+        "scsi_queues": _as_many(features.number("VIRTIO_SCSI_QUEUES"), sizes),
+        "scsi_iothread": 1 if threads and any(disk.bus == "scsi" for disk in disks) else 0,
+    }
+
+
+def _as_many(queues: int, sizes: Size) -> int:
+    """-1 means one a vCPU."""
+    return sizes.vcpus_max if queues < 0 else queues
+
+
+def _firmware(asked: DomainFirmware | None, context_path: str) -> DomainFirmware | None:
+    if asked is None or not context_path:
+        return asked
+    return msgspec.structs.replace(asked, nvram=f"{dirname(context_path)}/{NVRAM}")
+
+
+def _disks(
+    machine: Machine, paths: Mapping[int, str], context_path: str, order: Mapping[str, int], sizes: Size
+) -> tuple[DomainDisk, ...]:
+    features = one(machine.template, "FEATURES")
+    disks = [_disk(disk, paths[disk.disk_id], order.get(f"disk{disk.disk_id}", 0), features, sizes) for disk in machine.disks]
     if context_path:
         number = max((disk.disk_id for disk in machine.disks), default=-1) + 1
         target = free_target("sd", {disk.target for disk in machine.disks})
@@ -96,25 +147,44 @@ def _disks(machine: Machine, paths: Mapping[int, str], context_path: str) -> tup
     return tuple(disks)
 
 
-def _boot_order(machine: Machine) -> dict[str, int]:
-    asked = str(machine.template.get("OS", {}).get("BOOT", ""))
-    names = [name.strip() for name in asked.split(",") if name.strip()]
-    if not names:
-        names = [f"disk{disk.disk_id}" for disk in machine.disks][:1]
-    return {name: number for number, name in enumerate(names, 1)}
-
-
-def _interface(nic: Nic, network: NetworkSpec) -> DomainInterface:
-    return DomainInterface(nic_id=nic.nic_id, mac=nic.mac, bridge=network.bridge, tap=nic.tap, model=nic.model, mtu=network.mtu)
-
-
-def _graphics(given: Mapping[str, Any] | None) -> DomainGraphics:
-    given = given or {}
-    kind = str(given.get("TYPE", "VNC")).upper()
-    return DomainGraphics(
-        type="spice" if kind == "SPICE" else "vnc",
-        listen=str(given.get("LISTEN", "127.0.0.1")),
-        port=int(str(given.get("PORT", -1))),
-        password=str(given.get("PASSWD", "")),
-        keymap=str(given.get("KEYMAP", "")),
+def _disk(disk: Disk, path: str, boot_order: int, features: Group, sizes: Size) -> DomainDisk:
+    virtio, threads = disk.bus == "virtio", features.number("IOTHREADS")
+    return DomainDisk(
+        disk_id=disk.disk_id,
+        path=path,
+        target=disk.target,
+        bus=disk.bus,
+        format="raw" if disk.kind == "cdrom" else "qcow2" if disk.format == "qcow2" else "raw",
+        device="cdrom" if disk.kind == "cdrom" else "disk",
+        readonly=disk.readonly,
+        shareable=disk.shareable,
+        cache=disk.cache,
+        discard=disk.discard,
+        io=disk.io,
+        iothread=(disk.iothread or disk.disk_id % threads + 1) if virtio and threads else 0,
+        queues=_as_many(disk.queues or features.number("VIRTIO_BLK_QUEUES"), sizes) if virtio else 0,
+        limits=tuple(sorted(disk.limits.items())),
+        serial=disk.serial,
+        boot_order=boot_order,
     )
+
+
+def _interface(nic: Nic, network: NetworkSpec, boot_order: int, sizes: Size) -> DomainInterface:
+    return DomainInterface(
+        nic_id=nic.nic_id,
+        mac=nic.mac,
+        bridge=network.bridge,
+        tap=nic.tap,
+        model=nic.model,
+        mtu=nic.guest_mtu or network.mtu,
+        queues=_as_many(nic.queues, sizes),
+        filter=nic.filter,
+        inbound=_bandwidth(nic.inbound),
+        outbound=_bandwidth(nic.outbound),
+        boot_order=boot_order,
+    )
+
+
+def _bandwidth(limits: tuple[int, int, int]) -> DomainBandwidth | None:
+    average, peak, burst = limits
+    return DomainBandwidth(average=average, peak=peak, burst=burst) if average else None

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from nebula import typed
 from nebula.engine.machines.disks import Disk
 from nebula.engine.store.rows import VmRow
+from nebula.model.found import FoundCard, FoundDisk
 
 
 class Nic(msgspec.Struct, kw_only=True):
@@ -21,14 +23,57 @@ class Nic(msgspec.Struct, kw_only=True):
     ip: str = ""
     ip6: str = ""
     model: str = "virtio"
+    queues: int = 0
+    """-1: as many as vCPUs."""
+    filter: str = ""
+    guest_mtu: int = 0
+    inbound: tuple[int, int, int] = (0, 0, 0)
+    outbound: tuple[int, int, int] = (0, 0, 0)
+    """KiB/s on average and at the peak, KiB of a burst; 0: not limited."""
 
 
 class Waiting(msgspec.Struct, kw_only=True):
-    """Why the scheduler left the VM waiting: in one line, and per host."""
+    """Why the scheduler left the VM waiting, as it was last told: in one line, and the tests that hosts failed."""
 
     summary: str
-    hosts: dict[str, str] = msgspec.field(default_factory=dict)
+    tests: list[str] = msgspec.field(default_factory=list)
     at: float = 0.0
+
+
+class Adopted(msgspec.Struct, kw_only=True):
+    """What the domain of an adopted VM had when it was taken over. Its definition stays as it is; `domain`: its name."""
+
+    domain: str
+    disks: list[FoundDisk] = msgspec.field(default_factory=list)
+    cards: list[FoundCard] = msgspec.field(default_factory=list)
+    graphics: str = ""
+
+    def own_files(self) -> list[str]:
+        """The files of its disks, to which only the guest writes."""
+        return [disk.path for disk in self.disks if disk.is_own_file]
+
+
+class Snapshot(msgspec.Struct, kw_only=True):
+    """The VM's memory and disks at one moment, which its host keeps within the disks."""
+
+    snapshot_id: int
+    name: str
+    created: float = 0.0
+
+
+class Chain(msgspec.Struct, kw_only=True):
+    """What the next backup can build on: the last one, the host whose QEMU remembers under `checkpoint` what was written
+    since, and the disks as they were: (id, layer, bytes). `broken`: why it cannot.
+    """
+
+    backup_id: int
+    datastore_id: int
+    host_id: int
+    checkpoint: str
+    disks: list[tuple[int, int, int]] = msgspec.field(default_factory=list)
+    increments: int = 0
+    """How many there are in a row."""
+    broken: str = ""
 
 
 class Machine(msgspec.Struct, kw_only=True):
@@ -38,25 +83,63 @@ class Machine(msgspec.Struct, kw_only=True):
     disks: list[Disk] = msgspec.field(default_factory=list)
     nics: list[Nic] = msgspec.field(default_factory=list)
     waiting: Waiting | None = None
+    adopted: Adopted | None = None
+    """A VM that somebody else made: it has neither disks nor cards of ours."""
     prefer_host: int = -1
     hold: bool = False
     """It waits on hold once its images are there."""
     left_on: list[int] = msgspec.field(default_factory=list)
     """Hosts on which a migration that failed may have left something."""
+    snapshots: list[Snapshot] = msgspec.field(default_factory=list)
+    snapshots_made: int = 0
+    """The highest number that a snapshot had; none is used twice."""
+    chain: Chain | None = None
+    """None: it has no backup, or never had one that others could build on."""
+    memory: bool = False
+    """It is stopped, and its memory is kept beside its disks."""
+    label: str = ""
+    """The set of declarations that it was made for."""
     failures: int = 0
     """Failed deploys in a row, for the back-off."""
     not_before: float = 0.0
     """The scheduler leaves it alone until then."""
 
     @property
+    def disk_ids(self) -> list[int]:
+        """The numbers of its disks."""
+        return [disk.disk_id for disk in self.disks]
+
+    @property
+    def nic_ids(self) -> list[int]:
+        """The numbers of its cards."""
+        return [nic.nic_id for nic in self.nics]
+
+    def boots_without(self, name: str) -> None:
+        """What is gone (disk1, nic0) is no more in the order in which it boots."""
+        system = self.template.get("OS", {})
+        names = [item.strip() for item in str(system.get("BOOT", "")).split(",")]
+        if name in names:
+            self.template["OS"] = {**system, "BOOT": ",".join(item for item in names if item != name)}
+
+    @property
     def context(self) -> dict[str, str]:
         """CONTEXT of the template, as text."""
         return {str(key): "" if value is None else str(value) for key, value in self.template.get("CONTEXT", {}).items()}
 
+    def card(self, nic_id: int) -> dict[str, Any]:
+        """What the template says of a card."""
+        asked = self.template.get("NIC") or []
+        return {**(self.template.get("NIC_DEFAULT") or {}), **(asked[nic_id] if 0 <= nic_id < len(asked) else {})}
+
+
+def addresses_of(machine: Machine) -> str:
+    """What a VM's row says of its addresses."""
+    return ",".join(nic.ip or nic.ip6 for nic in machine.nics if nic.ip or nic.ip6)[:255]
+
 
 def machine_of(vm: VmRow) -> Machine:
     """The typed body."""
-    return msgspec.convert(vm.body, Machine)
+    return typed.convert(vm.body, Machine)
 
 
 def body_of(machine: Machine) -> dict[str, Any]:

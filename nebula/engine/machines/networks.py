@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from ipaddress import ip_network
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nebula.engine.store.rows import NetworkRow
+from nebula.errors import UsageError
 from nebula.model.network import NetworkSpec, NicSpec
 
 if TYPE_CHECKING:
     from nebula.engine.context import NicContext
     from nebula.engine.machines.machine import Nic
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def network_spec(row: NetworkRow) -> NetworkSpec:
@@ -36,20 +42,62 @@ def nic_spec(vm_id: int, nic: Nic, network: NetworkSpec) -> NicSpec:
     return NicSpec(vm_id=vm_id, nic_id=nic.nic_id, tap=nic.tap, mac=nic.mac, network=network, ip=nic.ip, ip6=nic.ip6)
 
 
-def nic_context(nic: Nic, row: NetworkRow) -> NicContext:
-    """A card as the context CD describes it."""
+def nic_context(nic: Nic, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) -> NicContext:
+    """A card as the context CD describes it: what the template says of it (`asked`), else its network. UsageError for what
+    no guest could make sense of.
+    """
     from nebula.engine.context import NicContext
 
     settings: dict[str, Any] = row.body.get("settings", {})
+    said = _Said(nic.nic_id, asked, row.body.get("attributes") or {})
     return NicContext(
         nic_id=nic.nic_id,
         mac=nic.mac,
         ip=nic.ip,
-        prefix_length=int(settings.get("prefix_length", 24)),
-        gateway=settings.get("gateway", ""),
+        prefix_length=said.mask() or int(settings.get("prefix_length", 24)),
+        gateway=said.text("GATEWAY") or settings.get("gateway", ""),
+        dns=tuple(said.text("DNS").replace(",", " ").split()) or tuple(settings.get("dns", ())),
+        search_domain=said.text("SEARCH_DOMAIN"),
+        mtu=said.number("GUEST_MTU") or said.number("MTU") or int(settings.get("mtu", 0)),
+        metric=said.number("METRIC"),
+        method=said.word("METHOD"),
+        routes=said.text("ROUTES"),
         ip6=nic.ip6,
-        ip6_prefix_length=int(settings.get("prefix_length6", 64)),
-        ip6_gateway=settings.get("gateway6", ""),
-        dns=tuple(settings.get("dns", ())),
-        mtu=int(settings.get("mtu", 0)),
+        ip6_prefix_length=said.number("IP6_PREFIX_LENGTH") or int(settings.get("prefix_length6", 64)),
+        ip6_gateway=said.text("IP6_GATEWAY") or said.text("GATEWAY6") or settings.get("gateway6", ""),
+        ip6_metric=said.number("IP6_METRIC"),
+        ip6_method=said.word("IP6_METHOD"),
+        vlan_id=said.number("VLAN_ID"),
+        external=said.word("EXTERNAL") in {"yes", "true"},
     )
+
+
+class _Said:
+    """What the card says, else its network."""
+
+    def __init__(self, nic_id: int, card: Mapping[str, Any], network: Mapping[str, Any]) -> None:
+        self._nic_id, self._sources = nic_id, (card, network)
+
+    def text(self, name: str) -> str:
+        """A value, "" where nobody says anything."""
+        found = (str(source.get(name, "")).strip() for source in self._sources)
+        return next((value for value in found if value), "")
+
+    def word(self, name: str) -> str:
+        """In lower case."""
+        return self.text(name).lower()
+
+    def number(self, name: str) -> int:
+        """0 where nobody says anything."""
+        value = self.text(name) or "0"
+        if not (value.isascii() and value.isdecimal() and len(value) < 10):
+            raise UsageError(f"{name} of card {self._nic_id} must be a whole number", cause=f"got {value[:40]!r}")
+        return int(value)
+
+    def mask(self) -> int:
+        """NETWORK_MASK as a prefix's length."""
+        value = self.text("NETWORK_MASK")
+        try:
+            return ip_network(f"0.0.0.0/{value}").prefixlen if value else 0
+        except ValueError as error:
+            raise UsageError(f"NETWORK_MASK of card {self._nic_id} is none", cause=str(error), hint="255.255.255.0") from error

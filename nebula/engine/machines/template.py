@@ -5,18 +5,31 @@ Attributes that we do not know are kept as given.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from nebula.attributes import single
+from nebula.engine.machines.hardware.declared import MAX_MEMORY_MIB, MAX_VCPUS
 from nebula.errors import UsageError
 
 MAX_DEPTH = 8
 MAX_ITEMS = 4096
 MAX_TEXT = 256 * 1024
-MAX_VCPUS = 4096
-MAX_MEMORY_MIB = 64 * 1024 * 1024
-_LISTS = frozenset({"DISK", "NIC", "NIC_ALIAS", "SCHED_ACTION", "PCI", "INPUT"})
-_VECTORS = frozenset({"NIC_DEFAULT", "CONTEXT", "GRAPHICS", "OS", "FEATURES", "CPU_MODEL", "RAW", "TOPOLOGY", "TPM", "VIDEO"})
+LISTS = frozenset({"DISK", "NIC", "NIC_ALIAS", "SCHED_ACTION", "PCI", "INPUT", "NUMA_NODE"})
+VECTORS = frozenset(
+    {"NIC_DEFAULT", "CONTEXT", "GRAPHICS", "OS", "FEATURES", "CPU_MODEL", "RAW", "TOPOLOGY", "TPM", "VIDEO", "SOUND", "RNG"}
+    | {"WATCHDOG", "MEMORY_ENCRYPTION", "BACKUP_CONFIG"}
+)
+SINGLE = frozenset(
+    {"NAME", "CPU", "VCPU", "MEMORY", "HOST", "CLUSTER", "AUTOSTART", "SUBMIT_ON_HOLD", "DESCRIPTION"}
+    | {"VCPU_MAX", "MEMORY_MAX", "MEMORY_SLOTS", "MEMORY_RESIZE_MODE", "MEMORY_TUNE_OFFSET", "EMULATOR", "EMULATOR_CPUS"}
+    | {"HYPERV_OPTIONS", "HYPERV_TIMERS", "SPICE_OPTIONS"}
+)
+_WHOLE = re.compile(r"-?[0-9]{1,15}", re.ASCII)
+_SHARE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,30})?", re.ASCII)
+_YES = frozenset({"YES", "TRUE", "ON", "1", "ALWAYS"})
+_NO = frozenset({"", "NO", "FALSE", "OFF", "0", "NONE", "NEVER"})
 
 Template = dict[str, Any]
 
@@ -27,12 +40,12 @@ def regular(given: Mapping[str, Any]) -> Template:
     template: Template = {}
     for key, value in given.items():
         name = attribute_name(key)
-        if name in _LISTS:
+        if name in LISTS:
             template[name] = [_vector(name, item) for item in (value if isinstance(value, list) else [value])]
-        elif name in _VECTORS:
+        elif name in VECTORS:
             template[name] = _vector(name, value)
         else:
-            template[name] = value
+            template[name] = single(name, value) if name in SINGLE else value
     return template
 
 
@@ -49,17 +62,27 @@ def attribute_name(key: object) -> str:
 def _vector(name: str, value: Any) -> Template:
     if not isinstance(value, Mapping):
         raise UsageError(
-            f"{name} must be a group of attributes", cause=f"got {str(value)[:60]!r}", hint=f"{name} = [ KEY = value ]"
+            f"{name} must be a group of attributes",
+            cause=f"got {str(value)[:60]!r}",
+            hint=f"write it like {name.lower()}: {{KEY: value}}",
         )
-    return {attribute_name(key): item for key, item in value.items()}
+    return {attribute_name(key): single(f"{name}/{attribute_name(key)}", item) for key, item in value.items()}
 
 
 def _bounded(value: Any, depth: int, count: list[int]) -> None:
     count[0] += 1
     if depth > MAX_DEPTH or count[0] > MAX_ITEMS:
-        raise UsageError("the template is too deep or too large", cause=f"at most {MAX_DEPTH} levels, {MAX_ITEMS} values")
+        raise UsageError(
+            "the template is too deep or too large",
+            cause=f"at most {MAX_DEPTH} levels, {MAX_ITEMS} values",
+            hint="leave out what the VM does not need",
+        )
     if isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):
-        raise UsageError("a value in the template is too long or holds a NUL", cause=f"at most {MAX_TEXT} characters")
+        raise UsageError(
+            "a value in the template is too long or holds a NUL",
+            cause=f"at most {MAX_TEXT} characters",
+            hint="let a small script fetch the rest",
+        )
     if isinstance(value, (int, float)) and not abs(value) < 1 << 63:
         raise UsageError("a number in the template is too large", cause=f"got {str(value)[:40]}", hint="quote the value")
     if isinstance(value, Mapping):
@@ -75,14 +98,12 @@ def _bounded(value: Any, depth: int, count: list[int]) -> None:
 
 def whole(template: Mapping[str, Any], key: str, default: int, low: int, high: int) -> int:
     """A whole number between bounds."""
-    value = template.get(key, default)
-    try:
-        number = int(str(value))
-    except ValueError:
-        raise UsageError(f"{key} must be a whole number", cause=f"got {str(value)[:60]!r}") from None
-    if not low <= number <= high:
-        raise UsageError(f"{key} must be between {low} and {high}", cause=f"got {number}")
-    return number
+    text = str(template.get(key, default)).strip()
+    if not _WHOLE.fullmatch(text):
+        raise UsageError(f"{key} must be a whole number", cause=f"got {text[:60]!r}", hint=f"{key}: {max(low, 1)}")
+    if not low <= int(text) <= high:
+        raise UsageError(f"{key} must be between {low} and {high}", cause=f"got {text}", hint=f"{key}: {max(low, 1)}")
+    return int(text)
 
 
 def mebibytes(template: Mapping[str, Any], key: str, default: int, high: int = MAX_MEMORY_MIB) -> int:
@@ -101,16 +122,17 @@ def mebibytes(template: Mapping[str, Any], key: str, default: int, high: int = M
 
 def hundredths(template: Mapping[str, Any], key: str, default: float) -> int:
     """A share of cores ("0.5") in hundredths of a core."""
-    value = template.get(key, default)
-    try:
-        share = float(str(value))
-    except ValueError:
-        raise UsageError(f"{key} must be a number of cores", cause=f"got {str(value)[:60]!r}") from None
-    if not 0.01 <= share <= MAX_VCPUS:
-        raise UsageError(f"{key} must be between 0.01 and {MAX_VCPUS} cores", cause=f"got {share}")
-    return round(share * 100)
+    text = str(template.get(key, default)).strip()
+    if not _SHARE.fullmatch(text):
+        raise UsageError(f"{key} must be a number of cores", cause=f"got {text[:60]!r}", hint=f"{key}: 0.5")
+    if not 0.01 <= float(text) <= MAX_VCPUS:
+        raise UsageError(f"{key} must be between 0.01 and {MAX_VCPUS} cores", cause=f"got {text[:60]}", hint=f"{key}: 0.5")
+    return round(float(text) * 100)
 
 
-def yes(value: Any) -> bool:
-    """OpenNebula's YES, and what YAML makes of it."""
-    return value is True or str(value).strip().upper() in {"YES", "TRUE", "1", "ALWAYS"}
+def yes(template: Mapping[str, Any], key: str) -> bool:
+    """OpenNebula's YES and NO, and what YAML and people make of them; what is not there is no."""
+    word = str(template.get(key, "")).strip().upper()
+    if word not in _YES | _NO:
+        raise UsageError(f"{key} must be YES or NO", cause=f"got {word[:60]!r}", hint=f"{key}: YES")
+    return word in _YES

@@ -6,18 +6,25 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import Subscription
 from nebula.engine.lifecycle.states import HostState
+from nebula.engine.metrics.recent import RecentFigures, Slot
+from nebula.engine.metrics.rollup import write
+from nebula.engine.monitor.booked import booked
 from nebula.engine.monitor.memory import Recent
-from nebula.engine.monitor.reconcile import take_up
+from nebula.engine.monitor.patience import Doubt, answers
+from nebula.engine.monitor.reconcile import news, take_up
 from nebula.engine.monitor.sampling import failed, look, record
 from nebula.engine.monitor.stale import tidy
+from nebula.engine.monitor.whereabouts import Whereabouts
 from nebula.engine.services import Services
 from nebula.engine.store.rows import EventRow, HostRow, VmRow
-from nebula.errors import NebulaError, NotFoundError, OwnerError
-from nebula.model.domain import DomainEvent, DomainState
+from nebula.errors import NebulaError, NotFoundError, OwnerError, UnreachableError
+from nebula.model.domain import DomainEvent, DomainReality, DomainState
 
 _log = logging.getLogger(__name__)
 _STOP = 5.0
@@ -33,9 +40,11 @@ class Monitor:
         self._on_back = on_back
         self._lock = threading.Lock()
         self._watchers: dict[int, HostWatcher] = {}
+        self._adjusting: list[threading.Thread] = []
         self._stopping = CancelToken()
-        self._where: dict[str, str] = {}
+        self.whereabouts = Whereabouts()
         self.recent = Recent()
+        self.figures = RecentFigures(self._roll_up)
 
     def start(self) -> None:
         """Begin to watch; hosts that come later are noticed by their events."""
@@ -43,16 +52,16 @@ class Monitor:
         self._adjust()
 
     def stop(self) -> None:
-        """End all watchers."""
+        """End all watchers; nobody reads the database for them any more."""
         self._stopping.set("engine is stopping")
         self._unlisten()
         with self._lock:
-            watchers = list(self._watchers.values())
+            watchers, adjusting = list(self._watchers.values()), self._adjusting
         for watcher in watchers:
             watcher.stop()
         deadline = self._services.clock.monotonic() + _STOP
-        for watcher in watchers:
-            watcher.join(timeout=max(0.0, deadline - self._services.clock.monotonic()))
+        for thread in (*watchers, *adjusting):
+            thread.join(timeout=max(0.0, deadline - self._services.clock.monotonic()))
 
     def first_looks(self, timeout: float) -> bool:
         """Wait until every host was asked once (it answered or did not)."""
@@ -62,7 +71,23 @@ class Monitor:
 
     def _on_events(self, events: list[EventRow]) -> None:
         if any(event.kind in {"host.state", "host.removed", "host.updated"} for event in events):
-            threading.Thread(target=self._adjust, name="nebula-monitor-adjust", daemon=True).start()
+            adjusting = threading.Thread(target=self._adjust_patiently, name="nebula-monitor-adjust", daemon=True)
+            with self._lock:
+                if self._stopping.is_set():
+                    return
+                self._adjusting = [thread for thread in self._adjusting if thread.is_alive()] + [adjusting]
+                adjusting.start()
+
+    def _adjust_patiently(self) -> None:
+        """Until the database answers: nobody tells of the same change twice."""
+        while not self._stopping.is_set():
+            try:
+                self._adjust()
+            except UnreachableError as error:
+                _log.warning("hosts to be watched are not known yet: %s", error)
+                self._stopping.wait(self._services.settings.monitor_interval)
+            else:
+                return
 
     def _adjust(self) -> None:
         rows = self._services.store.read().select(HostRow)
@@ -78,6 +103,18 @@ class Monitor:
         for watcher in gone:
             watcher.stop()
             self.recent.forget(watcher.host_id)
+            self.figures.forget("host", [watcher.host_id])
+            self.whereabouts.forget(watcher.host_id)
+
+    def _roll_up(self, slots: list[Slot]) -> None:
+        """Every slot's end, if a VM ran in it: one transaction for all objects; nobody waits for it."""
+        if not any(slot.kind == "vm" for slot in slots):
+            return
+        settings = self._services.settings
+        done = self._services.store.submit(
+            lambda tx: write(tx, slots, fine_days=settings.rollup_days, hourly_days=settings.rollup_hours_days)
+        )
+        done.add_done_callback(_report_roll_up)
 
     # --- for the watchers
 
@@ -95,13 +132,11 @@ class Monitor:
         """A host answers (again)."""
         self._on_back(host_id)
 
-    def seen_here(self, host: HostRow, alive: set[str]) -> dict[str, str]:
-        """Remember which domains the host runs; returns, for domains of other hosts, who runs them."""
-        with self._lock:
-            self._where = {uuid: name for uuid, name in self._where.items() if name != host.name}
-            others = dict(self._where)
-            self._where.update(dict.fromkeys(alive, host.name))
-        return others
+
+def _report_roll_up(done: Future[None]) -> None:
+    error = done.exception()
+    if error is not None and not isinstance(error, OwnerError):
+        _log.warning("what was measured could not be summed up: %s", error)
 
 
 class HostWatcher(threading.Thread):
@@ -141,19 +176,24 @@ class HostWatcher(threading.Thread):
             self._subscription.close()
 
     def _once(self) -> None:
-        host = self._services.store.read().get(HostRow, self.host_id)
-        found = look(self._services, host)
+        host = self._row()
+        doubt = self._doubt(host)
+        seldom = self._monitor.recent.hardware_due(host.id, self._services.clock.monotonic())
+        found = doubt.beside(lambda: look(self._services, host, hardware=seldom))
         if self._done:
             return
+        if doubt.told:
+            host = self._row()
         if found.error:
             self._fail(found.error)
             return
         self._failures = 0
-        alive = {uuid for uuid, reality in found.domains.items() if reality.state in _ALIVE and not reality.incoming}
-        elsewhere = self._monitor.seen_here(host, alive)
-        missing = {uuid: name for uuid, name in elsewhere.items() if uuid not in alive}
-        record(self._services, host, found, self._monitor.recent, missing)
-        self._report(host, tidy(self._services, host, found.domains))
+        where = self._monitor.whereabouts
+        where.seen(host, frozenset(uuid for uuid, reality in found.domains.items() if _alive(reality)))
+        mine = booked(self._services, host)
+        others = partial(where.elsewhere, host.id)
+        record(self._services, host, found, self._monitor.recent, mine, others, self._monitor.figures)
+        self._report(host, tidy(self._services, host, found.domains, mine))
         if host.state == HostState.ERROR or self._subscription is None or not self._subscription.alive():
             self._subscribe(host)
             self._monitor.back(self.host_id)
@@ -166,10 +206,29 @@ class HostWatcher(threading.Thread):
                 lambda tx: tx.event("host.finding", "host", host.id, name=host.name, runs_unexpectedly=strangers)
             )
 
+    def _row(self) -> HostRow:
+        return self._services.store.read().get(HostRow, self.host_id)
+
     def _fail(self, error: str) -> None:
         self._failures += 1
         if self._failures >= self._services.settings.host_failures:
             self._services.store.write(lambda tx: failed(tx, self.host_id, error))
+
+    def _doubt(self, host: HostRow) -> Doubt:
+        patience = self._services.settings.look_patience
+        there = answers(lambda: self._services.pool.handle(host).transport.run(["true"], timeout=patience), patience)
+        return Doubt(patience, there, partial(self._overdue, host))
+
+    def _overdue(self, host: HostRow, failures: int, there: bool) -> bool:
+        """A look lasts. True if the host counts as lost by that, together with the looks before."""
+        if self._done or self._failures + failures < self._services.settings.host_failures:
+            return self._done
+        error = f"host {host.name} {'is there, but does not say what runs on it' if there else 'does not answer'}"
+        try:
+            self._services.store.write(lambda tx: failed(tx, self.host_id, error))
+        except (OwnerError, NotFoundError):
+            _log.info("%s, but this engine has no say in it any more", error)
+        return True
 
     def _subscribe(self, host: HostRow) -> None:
         if self._subscription is not None:
@@ -210,9 +269,15 @@ class HostWatcher(threading.Thread):
         if vm is None or vm.job_id:
             return
         asked = self._services.clock.now()
+        host = read.get(HostRow, self.host_id)
         try:
-            reality = self._services.pool.hypervisor(read.get(HostRow, self.host_id)).lookup(uuid)
+            reality = self._doubt(host).beside(lambda: self._services.pool.hypervisor(host).lookup(uuid))
         except NebulaError as error:
             _log.info("an event of host %d could not be followed: %s", self.host_id, error)
             return
-        self._services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality, asked=asked))
+        if news(vm, reality, asked=asked) is not None:
+            self._services.store.write(lambda tx: take_up(tx, tx.get(VmRow, vm.id), reality, asked=asked))
+
+
+def _alive(reality: DomainReality) -> bool:
+    return reality.state in _ALIVE and not reality.incoming

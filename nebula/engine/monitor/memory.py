@@ -1,9 +1,8 @@
-"""Recent samples, in memory: the last ones of every host and domain, for rates, `top` and the forecast to come."""
+"""The last counters of every host and domain, in memory: what the next ones are compared with."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from typing import NamedTuple
 
 from nebula.model.domain import DomainStats
@@ -11,8 +10,6 @@ from nebula.model.host import HostSample
 
 WRITE_EVERY = 300.0
 """Seconds between two writes of a host's figures: an engine must not wear out a disk."""
-KEPT = 360
-"""Samples of a host that are kept: an hour at 10 s."""
 
 
 class Last(NamedTuple):
@@ -27,9 +24,10 @@ class Recent:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hosts: dict[int, deque[HostSample]] = {}
+        self._hosts: dict[int, tuple[HostSample | None, int]] = {}
         self._domains: dict[int, Last] = {}
         self._written: dict[int, tuple[int, float]] = {}
+        self._hardware: dict[int, float] = {}
 
     def figures_due(self, host_id: int, now: float, *, busy: bool) -> bool:
         """Whether measured figures should go into the database: the first two looks, then, while the host runs a VM, every
@@ -42,13 +40,26 @@ class Recent:
             self._written[host_id] = (looks + 1, now)
             return True
 
+    def hardware_due(self, host_id: int, now: float) -> bool:
+        """Whether a look should also ask for what changes seldom: the first one, then every WRITE_EVERY seconds."""
+        with self._lock:
+            last = self._hardware.get(host_id)
+            if last is not None and now - last < WRITE_EVERY:
+                return False
+            self._hardware[host_id] = now
+            return True
+
     def host(self, host_id: int, sample: HostSample) -> HostSample | None:
         """Keep a sample; returns the one before it."""
         with self._lock:
-            samples = self._hosts.setdefault(host_id, deque(maxlen=KEPT))
-            before = samples[-1] if samples else None
-            samples.append(sample)
+            before, looks = self._hosts.get(host_id, (None, 0))
+            self._hosts[host_id] = (sample, looks + 1)
             return before
+
+    def looks(self, host_id: int) -> int:
+        """How often the host was sampled."""
+        with self._lock:
+            return self._hosts.get(host_id, (None, 0))[1]
 
     def domains(self, host_id: int, last: Last) -> Last | None:
         """Keep statistics; returns those before."""
@@ -57,13 +68,9 @@ class Recent:
             self._domains[host_id] = last
             return before
 
-    def samples(self, host_id: int) -> list[HostSample]:
-        """What is kept of a host, oldest first."""
-        with self._lock:
-            return list(self._hosts.get(host_id, ()))
-
     def forget(self, host_id: int) -> None:
         """The host is gone."""
         with self._lock:
             self._hosts.pop(host_id, None)
+            self._hardware.pop(host_id, None)
             self._domains.pop(host_id, None)

@@ -17,7 +17,9 @@ _log = logging.getLogger(__name__)
 def measure(services: Services, host: HostRow) -> None:
     """Ask the host about every datastore that it can reach, and write down what changed."""
     found: dict[int, tuple[DatastoreUsage, bool]] = {}
-    rows = services.store.read().select(DatastoreRow, '"state"=0 AND "cluster_id" IN (-1,?)', (host.cluster_id,))
+    rows = services.store.read().select(
+        DatastoreRow, '"state"=0 AND "type"<>\'backup\' AND "cluster_id" IN (-1,?)', (host.cluster_id,)
+    )
     for row in rows:
         if (row.driver == "sim") != (host.driver == "sim"):
             continue
@@ -39,4 +41,5 @@ def _write(tx: Transaction, host_id: int, found: dict[int, tuple[DatastoreUsage,
         known[str(host_id)] = [usage.total >> 20, usage.used >> 20, usage.free >> 20]
         total, used, free = (sum(item[part] for item in known.values()) for part in range(3))
         if (row.total_mib, row.used_mib, row.free_mib) != (total, used, free):
-            tx.swap(row, total_mib=total, used_mib=used, free_mib=free, body={**row.body, "space": known})
+            body = {**row.body, "space": known, "shared": shared}
+            tx.swap(row, total_mib=total, used_mib=used, free_mib=free, body=body)

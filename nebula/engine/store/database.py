@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
+from nebula import timeouts
 from nebula.errors import MissingLibraryError, NebulaError, UnreachableError, UsageError
 
 Kind = Literal["sqlite", "mysql", "postgres"]
@@ -98,7 +99,8 @@ def parse_url(url: str, home: Path) -> Location:
 
 _PRAGMAS = ("foreign_keys=ON", "cache_size=-16000", "case_sensitive_like=ON")
 """The last as in the other databases: a pattern finds what a name is, not what it sounds like."""
-_WRITING = ("journal_mode=WAL", "synchronous=FULL")
+_WRITING = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=16000")
+"""The log's checkpoints are the writer's (see `Writer._checkpoint`); this many pages bound it should its writes be huge."""
 
 
 def open_sqlite(path: str, *, readonly: bool = False) -> sqlite3.Connection:
@@ -136,7 +138,10 @@ def connect(location: Location, *, readonly: bool = False) -> Connection:
         return open_sqlite(location.path, readonly=readonly)
     opener = _connect_mysql if location.dialect.kind == "mysql" else _connect_postgres
     try:
-        return opener(location)
+        connection = opener(location)
+        if not readonly:
+            _end_silent_transactions(connection, location.dialect)
+        return connection
     except ImportError as error:
         raise MissingLibraryError(
             f"no client library for {location.dialect.kind} is installed here",
@@ -149,6 +154,15 @@ def connect(location: Location, *, readonly: bool = False) -> Connection:
         raise UnreachableError(
             f"the engine's database at {where(location)} cannot be opened", cause=str(error).strip(), hint="look at its server"
         ) from error
+
+
+def _end_silent_transactions(connection: Connection, dialect: Dialect) -> None:
+    """See timeouts.TRANSACTION_SILENCE. MySQL itself knows nothing of the kind; MariaDB alone reads the remark."""
+    seconds = max(1, round(timeouts.TRANSACTION_SILENCE))
+    sql = f"SET SESSION innodb_lock_wait_timeout={seconds + 30} /*M!100300 , idle_transaction_timeout={seconds} */"
+    if dialect.kind == "postgres":
+        sql = f"SET idle_in_transaction_session_timeout={seconds * 1000}"
+    connection.cursor().execute(sql)
 
 
 def _connect_mysql(location: Location) -> Connection:
@@ -235,6 +249,11 @@ def as_error(error: Exception, where: str) -> NebulaError:
         )
     if isinstance(error, (UnicodeEncodeError, OverflowError)) or "out of range" in text.lower():
         return UsageError("a value cannot be stored", cause=text, hint="numbers of 64 bits and text in UTF-8 can")
+    if "is locked" in text:
+        return ConflictError(
+            f"another process is in the middle of a change of the engine's database at {where}", cause=text,
+            hint=f"fuser -v {where}   # if it is paused or hangs: let it go on, or end it",
+        )  # fmt: skip
     if "UNIQUE" in text or "Duplicate entry" in text or "duplicate key" in text:
         return ConflictError("something of that name or address exists already", cause=text, hint="choose another one")
     return NebulaError(f"the engine's database at {where} answered with an error", cause=text, hint="nebula db check")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
+from nebula import typed
 from nebula.engine.store.rows.base import Row
 
 R = TypeVar("R", bound=Row)
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder()
+_decode = typed.decoder(Any)
 
 
 def to_json(value: Any) -> str:
@@ -22,7 +24,7 @@ def to_json(value: Any) -> str:
 
 def from_json(text: str | bytes | None) -> Any:
     """JSON text as a value; an empty column is an empty object."""
-    return _decoder.decode(text) if text else {}
+    return _decode(text) if text else {}
 
 
 class Mapping(Generic[R]):
@@ -30,6 +32,7 @@ class Mapping(Generic[R]):
 
     def __init__(self, kind: type[R]) -> None:
         hints = get_type_hints(kind)
+        typed.know(kind)
         self.kind = kind
         self.table = kind._table
         self.columns: tuple[str, ...] = kind.__struct_fields__
@@ -39,20 +42,24 @@ class Mapping(Generic[R]):
         self.select = f'SELECT {names} FROM "{self.table}"'
         stored = [name for name in self.columns if name != "id"]
         marks = ", ".join("?" * len(stored))
-        self.stored = tuple(stored)
+        self._stored_bodies = tuple(index for index, name in enumerate(stored) if name in self.json)
+        self._attributes = attrgetter(*stored)
         self.insert = f'INSERT INTO "{self.table}" ({", ".join(_quoted(stored))}) VALUES ({marks})'
         self._updates: dict[tuple[str, ...], str] = {}
 
     def load(self, values: Sequence[Any]) -> R:
-        """A fetched tuple as a row."""
+        """A fetched tuple as a row: its columns come in the order of the row's fields (see Row)."""
         fields = list(values)
         for index in self._bodies:
             fields[index] = from_json(fields[index])
-        return self.kind(**dict(zip(self.columns, fields, strict=True)))
+        return msgspec.convert(fields, self.kind)  # noqa: TID251 - a row type is known since its mapping was made
 
     def values(self, row: R) -> list[Any]:
-        """What an insert sends, in the order of `stored`."""
-        return [self.encode(name, getattr(row, name)) for name in self.stored]
+        """What an insert sends: every column but the id."""
+        values = list(self._attributes(row))
+        for index in self._stored_bodies:
+            values[index] = to_json(values[index])
+        return values
 
     def encode(self, column: str, value: Any) -> Any:
         """One value as the database takes it."""
@@ -80,6 +87,3 @@ def _mapping(kind: type[Row]) -> Mapping[Any]:
 def mapping(kind: type[R]) -> Mapping[R]:
     """The mapping of that row type."""
     return _mapping(kind)
-
-
-Loader = Callable[[Sequence[Any]], Row]

@@ -6,20 +6,112 @@ holds how far a database is. A copy of the file is put aside first. A newer file
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, get_type_hints
 
+import msgspec
+
 from nebula.engine.store.database import Dialect, Location, connect, peewee_database
-from nebula.engine.store.rows import ALL, EventRow
+from nebula.engine.store.rows import (
+    ALL,
+    BackupRow,
+    EventRow,
+    HardwareRow,
+    PlanRow,
+    ReservationRow,
+    RollupRow,
+    ScheduleRow,
+    TemplateRow,
+    VmGroupMemberRow,
+    VmGroupRow,
+)
 from nebula.engine.store.rows.base import Row, Versioned
+from nebula.engine.store.rows.owned import COMMON, PRIVATE
 from nebula.engine.store.transaction import Queries
-from nebula.errors import VersionError
+from nebula.errors import NebulaError, VersionError
 
 Change = Callable[[Queries], None]
 
-SCHEMA: tuple[tuple[str, Change], ...] = ()
+
+def _without_strays(queries: Queries) -> None:
+    """Plans once outlived their cluster."""
+    queries.execute('DELETE FROM "plan" WHERE "cluster_id" NOT IN (SELECT "id" FROM "cluster")')
+
+
+def _new_tables(*kinds: type[Row]) -> Change:
+    """A change that makes the tables of row types which an older database does not have."""
+
+    def change(queries: Queries) -> None:
+        for statement in _statements(queries.dialect, kinds):
+            queries.execute(statement)
+
+    return change
+
+
+def _add_index(table: str, *columns: str) -> Change:
+    named, listed = "_".join((table, *columns)), ", ".join(f'"{column}"' for column in columns)
+
+    def change(queries: Queries) -> None:
+        queries.execute(f'CREATE INDEX "{named}" ON "{table}" ({listed})')
+
+    return change
+
+
+def _add_columns(table: str, **columns: int | str) -> Change:
+    """Columns, unless they are there (see _apply), with what rows that are there get: a number makes a column of numbers."""
+
+    def change(queries: Queries) -> None:
+        have = _columns(queries, table)
+        for name, value in columns.items():
+            if name in have:
+                continue
+            kind, text = ("VARCHAR(255)", f"'{value}'") if isinstance(value, str) else ("BIGINT", str(value))
+            queries.execute(f'ALTER TABLE "{table}" ADD COLUMN "{name}" {kind} NOT NULL DEFAULT {text}')
+
+    return change
+
+
+def _columns(queries: Queries, table: str) -> set[str]:
+    if queries.dialect.kind == "sqlite":
+        return {str(row[1]) for row in queries.rows(f'PRAGMA table_info("{table}")')}
+    schema = "DATABASE()" if queries.dialect.kind == "mysql" else "CURRENT_SCHEMA()"
+    sql = f"SELECT column_name FROM information_schema.columns WHERE table_schema={schema} AND table_name=?"
+    return {str(row[0]) for row in queries.rows(sql, (table,))}
+
+
+def _drop_index(table: str, *columns: str) -> Change:
+    named = "_".join((table, *columns))
+
+    def change(queries: Queries) -> None:
+        queries.execute(f'DROP INDEX "{named}"' + (f' ON "{table}"' if queries.dialect.kind == "mysql" else ""))
+
+    return change
+
+
+SCHEMA: tuple[tuple[str, Change], ...] = (
+    ("what is promised on a host", _add_index("vm", "host_id", "state", "cpu", "memory")),
+    ("is in that index", _drop_index("vm", "host_id")),
+    ("requests are forgotten by their ids", _drop_index("request", "at")),
+    ("roll-ups of what was measured", _new_tables(RollupRow)),
+    ("plans of the DRS", _new_tables(PlanRow)),
+    ("VM groups", _new_tables(VmGroupRow, VmGroupMemberRow)),
+    ("where the disks of VMs without a host are", _add_columns("vm", kept_on=-1)),
+    ("VMs that are to be moved", _add_columns("vm", resched=0)),
+    ("are found among all others", _add_index("vm", "resched")),
+    ("templates", _new_tables(TemplateRow)),
+    ("VMs have a group, permissions and a template", _add_columns("vm", group="", mode=PRIVATE, template_id=-1)),
+    (
+        "images have a group and permissions; everybody may use those that are there",
+        _add_columns("image", group="", mode=COMMON),
+    ),
+    ("networks, too", _add_columns("network", group="", mode=COMMON)),
+    ("hosts' own hardware, and what VMs have of it", _new_tables(HardwareRow, ReservationRow)),
+    ("scheduled actions", _new_tables(ScheduleRow)),
+    ("backups", _new_tables(BackupRow)),
+)
 """(name, change) after the first tables; append only, never edit an entry that was released."""
-PATCHES: tuple[tuple[str, Change], ...] = ()
+PATCHES: tuple[tuple[str, Change], ...] = (("plans of clusters that are gone", _without_strays),)
 """(name, change) of contents; append only."""
 
 
@@ -34,7 +126,7 @@ def wanted() -> tuple[int, int]:
 
 def make_models(location: Location) -> tuple[Any, list[Any]]:
     """(peewee database, a peewee model a row type)."""
-    database = peewee_database(location)
+    database = _speaking(location)
     return database, [_model(database, kind, location.dialect) for kind in ALL]
 
 
@@ -74,6 +166,8 @@ def _field(hint: Any, long: bool) -> Any:
         return peewee.DoubleField()
     if hint is str and not long:
         return peewee.CharField(max_length=255)
+    if hint is bytes:
+        return _long_bytes(peewee)()
     return _long_text(peewee)()
 
 
@@ -86,11 +180,44 @@ def _long_text(peewee: Any) -> Any:
     return LongTextField
 
 
+def _long_bytes(peewee: Any) -> Any:
+    class LongBytesField(peewee.Field):  # type: ignore[misc]
+        """BLOB holds only 64 KiB in MySQL."""
+
+        field_type = "LONGBYTES"
+
+    return LongBytesField
+
+
+_OWN_TYPES = {
+    "sqlite": {"LONGTEXT": "TEXT", "LONGBYTES": "BLOB"},
+    "mysql": {"LONGTEXT": "LONGTEXT", "LONGBYTES": "LONGBLOB"},
+    "postgres": {"LONGTEXT": "TEXT", "LONGBYTES": "BYTEA"},
+}
+"""How each database calls the types that peewee has no name for."""
+
+
 def prepare(location: Location, *, put_aside: Callable[[], object]) -> None:
     """Make or bring up the tables. `put_aside` copies an existing older database away first.
 
     Raises VersionError for a database that a newer program wrote.
     """
+    if location.path and not Path(location.path).exists():
+        _make_file(location)
+        return
+    _prepare(location, put_aside)
+
+
+def _make_file(location: Location) -> None:
+    """Under another name until it is whole: who only reads finds all tables, or no file."""
+    making = msgspec.structs.replace(location, path=f"{location.path}.making")
+    for left in ("", "-wal", "-shm"):
+        Path(making.path + left).unlink(missing_ok=True)
+    _prepare(making, lambda: None)
+    Path(making.path).rename(location.path)
+
+
+def _prepare(location: Location, put_aside: Callable[[], object]) -> None:
     connection = connect(location)
     try:
         queries = Queries(connection, location.dialect)
@@ -120,6 +247,15 @@ def versions(queries: Queries) -> tuple[int, int] | None:
     return int(rows["schema"]), int(rows.get("patch", 0))
 
 
+def behind(queries: Queries) -> bool:
+    """Whether an older program wrote the database. One that cannot be asked is not: it has other troubles."""
+    try:
+        have = versions(queries)
+    except NebulaError:
+        return False
+    return have is not None and any(own < speak for own, speak in zip(have, wanted(), strict=True))
+
+
 def check(have: tuple[int, int]) -> None:
     """Refuse a database from a newer program."""
     speak = wanted()
@@ -133,18 +269,28 @@ def check(have: tuple[int, int]) -> None:
 
 def _create(location: Location) -> None:
     database, models = make_models(location)
-    if location.dialect.kind == "mysql":
-        _accept_long_text(database, "LONGTEXT")
-    else:
-        _accept_long_text(database, "TEXT")
     with database.connection_context():
         database.create_tables(models)
 
 
-def _accept_long_text(database: Any, sql_type: str) -> None:
-    database._field_types = {**getattr(database, "_field_types", {}), "LONGTEXT": sql_type}
+def _statements(dialect: Dialect, kinds: Sequence[type[Row]]) -> list[str]:
+    """What makes these tables and their indexes, unless they are there."""
+    database = _speaking(Location(dialect=dialect, path=":memory:", database="-"))
+    found: list[str] = []
+    for kind in kinds:
+        manager = _model(database, kind, dialect)._schema
+        found += [context.query()[0] for context in (manager._create_table(safe=True), *manager._create_indexes(safe=False))]
+    return found
+
+
+def _speaking(location: Location) -> Any:
+    """The database as peewee has it, which knows our types."""
+    database = peewee_database(location)
+    own = _OWN_TYPES[location.dialect.kind]
+    database._field_types = {**getattr(database, "_field_types", {}), **own}
     if hasattr(database, "field_types"):
-        database.field_types = {**database.field_types, "LONGTEXT": sql_type}
+        database.field_types = {**database.field_types, **own}
+    return database
 
 
 def _upgrade(queries: Queries, have: tuple[int, int]) -> None:

@@ -62,6 +62,10 @@ class Store:
         """From now on every write checks that the database still has this epoch."""
         self._writer.epoch = epoch
 
+    def when_lost(self, callback: Callable[[], object]) -> None:
+        """Call back (from the writer's thread) when a write was refused because another process is the owner by now."""
+        self._writer.on_lost = callback
+
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
         """Queue a write; the future resolves when it is durable."""
         return self._writer.submit(work)

@@ -23,6 +23,11 @@ class Queries:
         self._dialect = dialect
         self._cursor = connection.cursor()
 
+    @property
+    def dialect(self) -> Dialect:
+        """How this database is spoken to."""
+        return self._dialect
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Run SQL written with `?` and double quotes; returns the cursor."""
         self._cursor.execute(self._dialect.sql(sql), tuple(parameters))
@@ -49,7 +54,8 @@ class Queries:
         found = self.first(kind, '"id"=?', (row_id,))
         if found is None:
             noun = kind._table.replace("_", " ")
-            raise NotFoundError(f"there is no {noun} with id {row_id}", hint=f"nebula {noun.split()[0]} list")
+            hint = "nebula drs history" if noun == "plan" else f"nebula {noun.split()[0]} list"
+            raise NotFoundError(f"there is no {noun} with id {row_id}", hint=hint)
         return found
 
     def count(self, kind: type[Row], where: str = "1=1", parameters: Sequence[Any] = ()) -> int:

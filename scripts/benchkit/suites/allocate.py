@@ -18,7 +18,7 @@ from nebula.engine.local.engine import LocalEngine
 
 CALLS = 200
 WARM = 20
-COMMITS = f"an fdatasync each, SQLite's checkpoints come on top; {PEER}: 12 fdatasync"
+COMMITS = f"an fdatasync each, SQLite's checkpoints come after answers; {PEER}: 12 fdatasync"
 PEERS = f"{PEER}: 232/s where fdatasync takes 0.1 ms, 20 to 30/s at 4 ms, 12 of them a VM"
 
 

@@ -17,9 +17,13 @@ from benchkit.timing import once
 from nebula.engine.local.engine import LocalEngine
 
 HOST = "h1"
-IMAGE = {"name": "blank", "size": 1 << 26, "type": "os", "host": HOST}
-"""No guest in it: its start would keep the processor busy while the next one is measured."""
+IMAGE = f"blank-{HOST}"
 LIMIT = "qemu-img create -b, virsh define and start by hand"
+
+
+def image_on(host: str) -> dict[str, object]:
+    """An image on one host. No guest is in it: its start would keep the processor busy while the next one is measured."""
+    return {"name": f"blank-{host}", "size": 1 << 26, "type": "os", "host": host}
 
 
 def run(bench: Bench) -> Iterator[Figure]:
@@ -27,7 +31,7 @@ def run(bench: Bench) -> Iterator[Figure]:
     home = bench.scratch / "home"
     with lab(bench) as hosts:
         with real(home, hosts) as local:
-            finish(local, [local.images.create(IMAGE, CALL)])
+            finish(local, [local.images.create(image_on(HOST), CALL)])
             engine, bare = _in_turn(bench, hosts, local)
         shot = [_one_shot(bench, home, number) for number in range(few(bench, 3))]
     limit = figure(LIMIT, "ms", bare, "over one open ssh connection")
@@ -39,10 +43,10 @@ def run(bench: Bench) -> Iterator[Figure]:
 
 def _in_turn(bench: Bench, hosts: Lab, local: LocalEngine) -> tuple[list[float], list[float]]:
     watch = Stopwatch(local)
-    model, _ = watch.create(template("warm-up", "blank", HOST))
+    model, _ = watch.create(template("warm-up", IMAGE, HOST))
     engine, bare = [], []
     for number in range(few(bench)):
-        accepted, taken = watch.create(template(f"vm-{number}", "blank", HOST))
+        accepted, taken = watch.create(template(f"vm-{number}", IMAGE, HOST))
         engine.append(taken)
         finish(local, [local.vms.terminate(str(accepted.id), CALL, hard=True)])
         twin = Twin(hosts, HOST, f"one-{model.id}", number)
@@ -56,7 +60,7 @@ def _one_shot(bench: Bench, home: Path, number: int) -> float:
     """The whole process: it owns the home, connects, waits, lets go."""
     at, name = [str(bench.program), "--home", str(home)], f"shot-{number}"
     taken = once(
-        [*at, "vm", "create", name, "--image", "blank", "--memory", "96", "--network", "lan", "--host", HOST], os.environ
+        [*at, "vm", "create", name, "--image", IMAGE, "--memory", "128", "--network", "lan", "--host", HOST], os.environ
     )
     done([*at, "vm", "terminate", name, "--hard"])
     return taken

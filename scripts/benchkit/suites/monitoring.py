@@ -41,7 +41,7 @@ def run(bench: Bench) -> Iterator[Figure]:
 def _looks(local: LocalEngine) -> list[int]:
     """How many samples there are of each host."""
     ids = [row.id for row in local.services.store.read().select(HostRow)]
-    return [len(local.monitor.recent.samples(host_id)) for host_id in ids]
+    return [local.monitor.recent.looks(host_id) for host_id in ids]
 
 
 def _interval(local: LocalEngine) -> float:

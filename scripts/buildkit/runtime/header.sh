@@ -16,7 +16,7 @@ look() { # DIRECTORY: is there a copy in it, and is the directory our own?
     [ -O "$1" ] && [ ! -L "$1" ] || return 1
     for abi in $abis; do
         copy=$1/$build.$abi
-        [ -x "$copy/bin/python" ] && return 0
+        [ -x "$copy/bin/python" ] && [ -s "$copy/start.py" ] && return 0
     done
     return 1
 }

@@ -14,6 +14,10 @@ def call_shell() -> None:
 
 
 if __name__ == "__main__":
+    if "NEBULA_CHECK" in os.environ:
+        from importlib import import_module
+
+        sys.exit(import_module("unpack").check(sys.argv[0], os.environ["NEBULA_CHECK"]))
     if "NEBULA_UNPACK" in os.environ:
         from importlib import import_module
 

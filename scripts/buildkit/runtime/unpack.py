@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import marshal
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +27,8 @@ ABANDONED_SECONDS = 86_400
 """A half-made copy older than this belongs to a process that died."""
 COPY = re.compile(r"[0-9a-f]{16}\.cp3\d+")
 PARTIAL = "partial-"
+DAMAGED = 3
+"""The status of `check` for a copy that was damaged."""
 
 
 class UnusableError(Exception):
@@ -41,21 +45,86 @@ def main(archive: str, build: str, roots: Sequence[str]) -> int:
             return 0
         except (UnusableError, OSError) as error:
             refused.append(f"  {root}: {error}")
-    print("nebula: no directory can hold its unpacked copy (60 MB, not mounted noexec):", *refused, sep="\n", file=sys.stderr)
+    print("nebula: no directory can hold its unpacked copy (90 MB, not mounted noexec):", *refused, sep="\n", file=sys.stderr)
     print("try: NEBULA_CACHE=/some/directory nebula", file=sys.stderr)
     return 1
 
 
 def copy_under(root: Path, archive: Path, name: str, abi: str) -> Path:
-    """The copy `name` under `root`, made if it is not there."""
+    """The copy `name` under `root`, made if it is not there, or has lost its beginning."""
     secure(root)
     copy = root / name
-    if not copy.exists():
-        make(root, archive, copy, abi)
-        clear(root, keep=name, now=time.time())
-    elif (copy / "bin" / "python").resolve() != interpreter():
-        link(copy)
+    with alone(root):
+        if copy.exists() and not (copy / "start.py").stat().st_size:
+            throw_away(copy, root)
+        if not copy.exists():
+            make(root, archive, copy, abi)
+            clear(root, keep=name, now=time.time())
+        elif (copy / "bin" / "python").resolve() != interpreter():
+            link(copy)
     return copy
+
+
+@contextlib.contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Of several first starts at once one unpacks, the others wait and use its copy. Without locks each makes its own."""
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def check(archive: str, place: str) -> int:
+    """Throw a copy away that is not what the archive holds; 3 if so, 0 for one that is whole."""
+    copy = Path(place)
+    if copy.parent.is_dir() and COPY.fullmatch(copy.name) and damaged(Path(archive), copy):
+        with alone(copy.parent):
+            throw_away(copy, copy.parent)
+        return DAMAGED
+    return 0
+
+
+def damaged(archive: Path, copy: Path) -> bool:
+    """Whether a file is missing or another one than was unpacked, or what Python made of one cannot be read."""
+    site = libraries(copy)
+    with zipfile.ZipFile(archive) as outer:
+        if differs(outer, copy, ["start.py"]):
+            return True
+        for part in parts(copy.name.rpartition(".")[2]):
+            with outer.open(part) as stored, zipfile.ZipFile(stored) as inner:
+                if differs(inner, site, inner.namelist()):
+                    return True
+    return any(unreadable(path) for path in site.rglob("*.pyc"))
+
+
+def differs(source: zipfile.ZipFile, place: Path, names: Sequence[str]) -> bool:
+    """Whether a member's file is not there as it was."""
+    for name in names:
+        try:
+            if zlib.crc32((place / name).read_bytes()) != source.getinfo(name).CRC:
+                return True
+        except OSError:
+            return True
+    return False
+
+
+def unreadable(compiled: Path) -> bool:
+    """Whether importing would fail for what was compiled: Python looks at its first 16 bytes only."""
+    try:
+        marshal.loads(compiled.read_bytes()[16:])  # noqa: S302 - what Python itself does with it
+    except (EOFError, ValueError, TypeError):
+        return True
+    return False
+
+
+def throw_away(copy: Path, root: Path) -> None:
+    """Out of the way at once, then removed; programs that run from it keep what they have loaded."""
+    grave = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=root))
+    copy.rename(grave / "copy")
+    shutil.rmtree(grave, ignore_errors=True)
 
 
 def secure(root: Path) -> None:
@@ -104,12 +173,21 @@ def link(copy: Path) -> None:
 
 def extract(archive: Path, target: Path, abi: str) -> None:
     """Both parts of the archive into the environment's libraries: what all interpreters share, and what is this one's own."""
-    site = target / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     with zipfile.ZipFile(archive) as outer:
         outer.extract("start.py", target)
-        for part in ("common.zip", f"{abi}.zip"):
+        for part in parts(abi):
             with outer.open(part) as stored, zipfile.ZipFile(stored) as inner:
-                inner.extractall(site)
+                inner.extractall(libraries(target))
+
+
+def parts(abi: str) -> tuple[str, str]:
+    """The archive's parts for an interpreter."""
+    return "common.zip", f"{abi}.zip"
+
+
+def libraries(copy: Path) -> Path:
+    """Where a copy's libraries lie."""
+    return copy / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
 
 
 def clear(root: Path, keep: str, now: float) -> None:
@@ -125,9 +203,7 @@ def discard(copy: Path, root: Path) -> None:
     """Remove a copy unless a program still runs from it."""
     with unused(copy) as free:
         if free:
-            grave = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=root))
-            copy.rename(grave / "copy")
-            shutil.rmtree(grave, ignore_errors=True)
+            throw_away(copy, root)
 
 
 @contextlib.contextmanager

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
+from nebula.cli import connect as real_connect
+from nebula.cli import connect as way
 from nebula.cli import entry
-from nebula.cli.context import Context
+from nebula.cli.context import Connect, Context
 from nebula.cli.options import GlobalOptions
 from nebula.cli.remote_lists import EngineLists
 from nebula.engine.local.engine import LocalEngine, own
+from nebula.engine.store.rows import BackupRow, DatastoreRow
 
 if TYPE_CHECKING:
     from nebula.engine.api.verbs import Engine
@@ -68,9 +71,17 @@ class InProcess:
         """Nobody serves in a test."""
         return 0
 
-    def restore(self, _: GlobalOptions, path: str) -> str:
+    def terminate_owner(self, _: GlobalOptions) -> int:
+        """Nobody is ended in a test."""
+        return 0
+
+    def restore(self, _: GlobalOptions, path: str, *, dry_run: bool = False) -> str:
         """The test's own path comes back."""
         return path
+
+    def replay(self, files: Sequence[Mapping[str, Any]], changes: Mapping[str, str]) -> list[dict[str, Any]]:
+        """No engine is needed."""
+        return way.replay(files, changes)
 
     def finish_jobs(self, _: str) -> int:
         """Nothing is left behind in a test."""
@@ -82,13 +93,20 @@ Cli = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
-    """A home of two simulated hosts with six VMs."""
+    """A home of two simulated hosts with six VMs, a VM group, a scheduled action and a backup."""
     home: Path = tmp_path_factory.mktemp("home")
     engine = own(home, "command")
     assert engine is not None
     way = InProcess(engine)
     made = runner(way)("demo", "--home", str(home), "--hosts", "2", "--vms", "6")
     assert made.status == 0, made.err
+    grouped = runner(way)("vmgroup", "create", "shop", "--role", "web:anti-affined", "--role", "db")
+    assert grouped.status == 0, grouped.err
+    planned = runner(way)("schedule", "create", "db-1", "reboot", "+9d")
+    assert planned.status == 0, planned.err
+    where = engine.services.store.read().select(DatastoreRow)[0].id
+    kept = BackupRow(name="db-1", vm_id=2, uuid="u", datastore_id=where, kind="full", snapshot="s", owner="root")
+    engine.services.store.write(lambda tx: tx.insert(kept))
     yield way
     engine.close()
 
@@ -97,6 +115,28 @@ def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
 def cli(connect: InProcess) -> Cli:
     """Run a command line: cli("vm", "list")."""
     return runner(connect)
+
+
+Program = Callable[..., Result]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def program(home: Path) -> Program:
+    """The program as it is, on that home."""
+
+    def run(*words: str) -> Result:
+        out, err = io.StringIO(), io.StringIO()
+        way = cast("Connect", real_connect)
+        words = ("--home", str(home), *words)
+        status = entry.run(words, lambda options: Context(options, way, out=out, err=err, environ={}))
+        return Result(status, out.getvalue(), err.getvalue())
+
+    return run
 
 
 def runner(connect: InProcess) -> Cli:

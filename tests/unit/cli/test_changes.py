@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from typing import cast
 
 import pytest
 
-from .conftest import Cli
+from nebula.engine.local.engine import LocalEngine
+from nebula.engine.store.rows import JobLogRow
+from nebula.engine.store.transaction import Transaction
+
+from .conftest import Cli, InProcess
 
 
 def _state(cli: Cli, name: str) -> str:
@@ -141,4 +147,79 @@ def test_reading_verbs(cli: Cli) -> None:
     assert json.loads(cli("status", "-f", "json").out)["counts"]["host"] == 2
     assert cli("db", "check").status == 0
     assert cli("job", "wait", "abc").status == 2
+    assert cli("job", "wait", "1..x").status == 2
+    assert cli("job", "wait", "90000..90001").status == 3
+
+
+def test_several_jobs_are_shown_and_what_is_missing_is_said(cli: Cli) -> None:
+    shown = cli("job", "show", "1..2", "2,3", "-f", "json")
+    assert [(item["id"], item["state"]) for item in json.loads(shown.out)] == [(1, "done"), (2, "done"), (3, "done")]
+    assert json.loads(cli("job", "show", "1", "-f", "json").out)["id"] == 1
+    texts = cli("job", "show", "1..2").out.split("\n\n")
+    assert [text.split()[:2] for text in texts] == [["id", "1"], ["id", "2"]]
+    partly = cli("job", "show", "1", "90000")
+    assert (partly.status, partly.out.split()[:2]) == (8, ["id", "1"])
+    assert "90000" in partly.err
+    assert cli("job", "show", "90000").status == 3
+
+
+def _say(row: JobLogRow, tx: Transaction) -> None:
+    tx.insert(row)
+
+
+def test_the_logs_of_several_jobs_come_as_they_came_about(cli: Cli, connect: InProcess) -> None:
+    store = cast(LocalEngine, connect.engine).services.store
+    said = [(1, 30.0, "first says it last"), (2, 20.0, "second says it first"), (1, 10.0, "earliest")]
+    for number, at, text in said:
+        store.write(partial(_say, JobLogRow(job_id=number, at=at, level="info", text=text)))
+    both = cli("job", "log", "1..2", "-f")
+    lines = [line for line in both.lines if any(text in line for _, _, text in said)]
+    assert [line.split("  ")[1:] for line in lines] == [
+        ["earliest", "[job 1]"],
+        ["second says it first", "[job 2]"],
+        ["first says it last", "[job 1]"],
+    ]
+    assert cli("job", "log", "2", "90000").status == 8
+    assert cli("job", "log", "90000").status == 3
+
+
+def test_events_are_listed_like_everything_else(cli: Cli) -> None:
+    listed = [json.loads(line) for line in cli("event", "list", "--limit", "5", "-f", "jsonl").lines]
+    numbers = [item["seq"] for item in listed]
+    assert numbers == sorted(numbers), "the latest is the last"
+    assert all(isinstance(item["body"], dict) for item in listed)
+    first = cli("event", "list", "--after", "0", "--limit", "2", "-c", "seq,kind")
+    assert [line.split()[0] for line in first.lines] == ["SEQ", "1", "2"]
+    some = cli("event", "list", "object_kind=host", "object_id=1,2", "kind=host.*", "-c", "object_id,kind", "-f", "csv").lines
+    assert some[0] == "object_id,kind"
+    assert {line.split(",")[0] for line in some[1:]} == {"1", "2"}
+    assert {line.split(".")[0].split(",")[1] for line in some[1:]} == {"host"}
+    falling = [int(seq) for seq in cli("event", "list", "--sort", "-seq", "--limit", "3", "-f", "name").lines]
+    assert falling == sorted(falling, reverse=True)
+    assert cli("event", "list", "body~MONITORED", "--limit", "1", "-f", "jsonl").out.count("MONITORED") == 1
+    refused = cli("event", "list", "-c", "colour")
+    assert refused.status == 2
+    assert "seq, at, kind" in refused.err
+    nothing = cli("event", "list", "kind=nothing.at.all")
+    assert (nothing.out, nothing.err) == ("", "no events\n")
+
+
+def test_jobs_are_named_by_lists_and_ranges_of_ids_too(cli: Cli) -> None:
+    waited = cli("job", "wait", "2..3,5", "1")
+    assert waited.status == 0, waited.err
+    assert [line.split()[1] for line in waited.err.splitlines()] == ["2", "3", "5", "1"]
+    cancelled = cli("job", "cancel", "1..3")
+    assert cancelled.status == 5
+    assert cancelled.err.count("is done already") == 3
     assert cli("job", "show", "99999").status == 3
+
+
+def test_a_stopped_vm_says_where_it_is_kept_and_a_marked_one_that_it_moves(cli: Cli) -> None:
+    cli("vm", "create", "sleeper", "--image", "linux", "--memory", "256M")
+    assert cli("vm", "stop", "sleeper").status == 0
+    assert "Its disks and its memory are kept on " in cli("vm", "describe", "sleeper").out
+    cli("vm", "resume", "sleeper")
+    cli("vm", "poweroff", "sleeper", "--hard")
+    assert cli("vm", "undeploy", "sleeper").status == 0
+    assert "Its disks are kept on " in cli("vm", "describe", "sleeper").out
+    assert cli("vm", "terminate", "sleeper").status == 0

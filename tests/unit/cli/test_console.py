@@ -63,7 +63,7 @@ def test_keys_go_in_and_the_guests_words_come_out_until_the_leave_key(terminal: 
     shown, screen = os.pipe()
     _later(os.write, ours, b"hello\r\x03")
     threading.Timer(0.6, os.write, (ours, b"\x1drest")).start()
-    assert attach(guest, theirs, screen) == "left the console"
+    assert attach(guest, theirs, screen) == ("left", "left the console")
     os.close(screen)
     assert os.read(shown, 100) == b"HELLO\r\x03"
     os.close(shown)
@@ -77,7 +77,7 @@ def test_keys_go_in_and_the_guests_words_come_out_until_the_leave_key(terminal: 
 )
 def test_the_consoles_own_end(terminal: tuple[int, int], end: Exception, said: str) -> None:
     before = termios.tcgetattr(terminal[1])
-    assert attach(Echo(end), terminal[1], terminal[1]) == said
+    assert attach(Echo(end), terminal[1], terminal[1]) == ("closed", said)
     assert termios.tcgetattr(terminal[1]) == before
 
 
@@ -92,7 +92,7 @@ def test_an_error_of_the_engine_is_passed_on_and_the_terminal_put_back(terminal:
 def test_signals_put_the_terminal_back(terminal: tuple[int, int], number: signal.Signals) -> None:
     before, handler = termios.tcgetattr(terminal[1]), signal.getsignal(number)
     _later(os.kill, os.getpid(), number)
-    assert attach(Echo(), terminal[1], terminal[1]) == f"ended by {number.name}"
+    assert attach(Echo(), terminal[1], terminal[1]) == ("signal", f"ended by {number.name}")
     assert termios.tcgetattr(terminal[1]) == before
     assert signal.getsignal(number) == handler
 

@@ -81,6 +81,18 @@ def test_an_error_names_the_object_unless_it_does_already(connect: InProcess) ->
     assert err.getvalue() == "error: web: the disk is full\nerror: VM web is PENDING\n"
 
 
+def test_a_marked_place_stays_under_what_it_marks(connect: InProcess) -> None:
+    err = io.StringIO()
+    context = Context(GlobalOptions(), connect, err=err, environ={})
+    report.error(context, NebulaError("no", cause="ID ~ 1\n   ^"))
+    report.error(context, NebulaError("no", cause="one\ntwo\n ^"))
+    report.error(context, NebulaError("no", cause="\x1b[1m~\n ^"))
+    lines = err.getvalue().splitlines()
+    assert lines[1:3] == ["cause: ID ~ 1", "          ^"]
+    assert lines[4] == "cause: one two  ^"
+    assert lines[6:] == ["cause: �[1m~", "        ^"]
+
+
 def test_a_reader_that_leaves_is_no_error() -> None:
     program = [sys.executable, "-m", "nebula", "completion", "bash"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=".") as process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import cast
 
 import pytest
@@ -13,7 +14,6 @@ from nebula.cli.fastparse import parse
 from nebula.cli.invocation import Invocation
 from nebula.cli.objects import Target
 from nebula.cli.options import GlobalOptions
-from nebula.cli.verbs.host import check_reserved
 from nebula.cli.verbs.host_add import chosen
 from nebula.cli.verbs.network import range_of, spec_of
 from nebula.cli.verbs.vm_access import ssh_argv
@@ -59,17 +59,28 @@ def test_another_key_or_nobody_to_ask_is_an_error_with_the_fingerprint() -> None
         choose(offers=())
 
 
-@pytest.mark.parametrize("text", ["2", "0.5", "-1", "10%", "-50%"])
-def test_reserved_cpu(text: str) -> None:
-    check_reserved("--reserved-cpu", text)
+@pytest.mark.parametrize(
+    ("text", "left"), [("2", 14.0), ("0.5", 15.5), ("-1", 17.0), ("10%", 14.4), ("-50%", 24.0), ("0", 16.0)]
+)
+def test_reserved_cpu(cli: Cli, text: str, left: float) -> None:
+    assert cli("host", "update", "host-2", "--reserved-cpu", text).status == 0
+    shown = json.loads(cli("host", "show", "host-2", "-f", "json").out)
+    assert (shown["reserved"]["cpu"], shown["cpu"]["max"]) == (text, left)
 
 
 @pytest.mark.parametrize(
-    ("option", "text"), [("--reserved-cpu", "2G"), ("--reserved-cpu", "x%"), ("--reserved-memory", "lots")]
+    ("option", "text"),
+    [("--reserved-cpu", "2G"), ("--reserved-cpu", "x%"), ("--reserved-memory", "lots"), ("--reserved-memory", "120%")],
 )
-def test_what_cannot_be_reserved(option: str, text: str) -> None:
-    with pytest.raises(UsageError):
-        check_reserved(option, text)
+def test_what_cannot_be_reserved(cli: Cli, option: str, text: str) -> None:
+    before = cli("host", "show", "host-1", "-f", "json").out
+    refused = cli("host", "update", "host-1", option, text)
+    assert (refused.status, refused.out) == (2, "")
+    said = [line.split(":")[0] for line in refused.err.splitlines()]
+    assert (said[0], said.count("error"), said[-1]) == ("error", 1, "hint")
+    kept = json.loads(before)["reserved"], json.loads(before)["memory_mib"]["max"]
+    after = json.loads(cli("host", "show", "host-1", "-f", "json").out)
+    assert (after["reserved"], after["memory_mib"]["max"]) == kept
 
 
 @pytest.mark.parametrize(
@@ -123,13 +134,23 @@ def test_print_only_shows_the_unit(cli: Cli) -> None:
 def test_ssh_goes_to_the_first_address_as_the_images_user(connect: InProcess) -> None:
     target = Target("1", "web-1")
     argv = ssh_argv(line("vm", "ssh", "web-1", "--", "uptime", "-p"), connect.engine, target)
-    assert argv[:3] == ["ssh", "-l", "root"]
-    assert argv[3] == "--"
-    assert argv[4].startswith("10.77.")
-    assert argv[5:] == ["uptime", "-p"]
-    assert ssh_argv(line("vm", "ssh", "web-1", "-l", "debian"), connect.engine, target)[2] == "debian"
+    settings, rest = argv[1:5], argv[5:]
+    uuid = connect.engine.vms.show("1").body["uuid"]
+    assert settings == ["-o", f"HostKeyAlias=nebula-{uuid}", "-o", "ConnectTimeout=15"]
+    assert rest[:3] == ["-l", "root", "--"]
+    assert rest[3].startswith("10.77.")
+    assert rest[4:] == ["uptime", "-p"]
+    assert ssh_argv(line("vm", "ssh", "web-1", "-l", "debian"), connect.engine, target)[6] == "debian"
     jump = ssh_argv(line("vm", "ssh", "web-1", "--jump"), connect.engine, target)
-    assert jump[1] == "-J"
-    assert jump[2].startswith("root@host-")
+    assert jump[5] == "-J"
+    assert jump[6].startswith("root@host-")
     with pytest.raises(UsageError):
         ssh_argv(line("vm", "ssh", "web-1", "--user", "-oProxyCommand=x"), connect.engine, target)
+
+
+def test_ssh_to_a_vm_that_is_off_is_refused_at_once(cli: Cli) -> None:
+    assert cli("vm", "create", "held", "--image", "linux", "--memory", "64M", "--network", "lan", "--hold").status == 0
+    result = cli("vm", "ssh", "held")
+    assert result.status == 5
+    assert "is HOLD: nobody answers" in result.err
+    assert cli("vm", "terminate", "held").status == 0

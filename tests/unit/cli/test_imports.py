@@ -66,5 +66,5 @@ def test_completion_of_verbs_does_not_even_load_the_engines_values() -> None:
         timeout=60,
         check=True,
     )
-    assert "list\tList vms." in done.stdout
+    assert "list\tList VMs." in done.stdout
     assert not (HEAVY | {"msgspec", "sqlite3"}).intersection(json.loads(done.stderr.splitlines()[-1])[1])

@@ -64,6 +64,13 @@ def test_names_only(cli: Cli) -> None:
         (["state=running", "id<=2"], ["web-1", "db-1"]),
         (["--sort", "-name", "--limit", "2"], ["web-1", "mail-1"]),
         (["--sort", "memory,-id", "--limit", "1"], ["build-1"]),
+        ([" memory > 600M", "name == db*"], ["db-1"]),
+        (["age<1h", "id<3"], ["web-1", "db-1"]),
+        (["age>1h"], []),
+        (["created>2001-02-03", "created<2999-01-01", "id=1"], ["web-1"]),
+        (["created<2001-02-03 04:05"], []),
+        (["alarm=", "id<3"], ["web-1", "db-1"]),
+        (["job!=77", "id<3"], ["web-1", "db-1"]),
     ],
 )
 def test_conditions_and_order(cli: Cli, words: list[str], names: list[str]) -> None:
@@ -108,7 +115,7 @@ class Measured:
 
     def list(self, _: str, query: Query) -> Listing:
         """One row."""
-        return Listing(query.columns, [[1]], self._as_of)
+        return Listing(query.columns, [[{"id": 1, "state": 3003}.get(name, "") for name in query.columns]], self._as_of)
 
     def close(self) -> None:
         """Nothing."""

@@ -103,8 +103,8 @@ def test_daemon_and_version_flags_are_commands() -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["vm", "lst"], "list"),
-        (["vm", "list", "--colums", "x"], "--columns"),
+        (["vm", "lst"], "lst"),
+        (["vm", "list", "--colums", "x"], "--colums"),
         (["vm", "rename"], "REF"),
         (["vm", "list", "-f", "xml"], "xml"),
         (["vm", "list", "--limit", "many"], "many"),
@@ -121,3 +121,9 @@ def test_help_shows_arguments_options_and_an_example(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     for text in ("REFS", "--hard", "--no-wait", "--dry-run", "nebula vm poweroff web"):
         assert text in shown
+
+
+def test_the_list_of_verbs_cuts_no_sentence_off(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["vm", "--help"], ["network", "--help"]):
+        assert typerfront.parse(words) == 0
+        assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "")

@@ -73,10 +73,23 @@ def test_in_a_pipe_changes_are_lines_of_json(connect: InProcess, cli: Cli, monke
 def test_on_a_terminal_the_table_is_drawn_anew(connect: InProcess, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     acts = [lambda: cli("cluster", "create", "lab"), lambda: cli("cluster", "remove", "lab")]
     text = "\n".join(watched(connect, monkeypatch, ["cluster", "list", "-w"], [*acts, lambda: None], tty=True))
-    screens = text.split("\x1b[H\x1b[2J")[1:]
-    assert screens[0].startswith("1 clusters")
+    screens = text.split("\x1b[H")[1:]
+    assert screens[0].startswith("1 cluster ")
+    assert all(screen.endswith("\x1b[J") for screen in screens[:-1])
     assert any("lab" in screen for screen in screens)
     assert "lab" not in screens[-1]
+
+
+def test_rows_are_called_what_they_are(connect: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watched(connect, monkeypatch, ["drs", "history", "-w"], [], tty=True)[0].startswith("\x1b[H0 plans ")
+
+
+def test_a_screen_has_no_more_rows_than_the_terminal_has_lines(connect: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Context, "height", lambda _: 6)
+    text = "\n".join(watched(connect, monkeypatch, ["vm", "list", "-w"], [], tty=True))
+    lines = text.replace("\x1b[H", "").replace("\x1b[K", "").split("\n")
+    assert [line.split()[0] for line in lines[:5]] == ["6", "ID", "1", "2", "…"]
+    assert lines[4].startswith("… 4 more rows")
 
 
 def test_events_are_followed(connect: InProcess, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +98,19 @@ def test_events_are_followed(connect: InProcess, cli: Cli, monkeypatch: pytest.M
     )
     assert any(json.loads(line)["object_kind"] == "cluster" for line in lines)
     assert cli("cluster", "remove", "x").status == 0
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_events_that_fit_are_listed_and_then_come(
+    connect: InProcess, cli: Cli, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    acts = [lambda: cli("cluster", "create", "x"), lambda: cli("vm", "hold", "none"), lambda: cli("cluster", "remove", "x")]
+    words = ["event", "list", "-w", "object_kind=cluster", "-c", "kind", "--limit", "1", "-f", form]
+    assert cli("cluster", "create", "earlier").status == 0
+    lines = watched(connect, monkeypatch, words, [*acts, lambda: None], tty=form == "table")
+    kinds = [json.loads(line)["kind"] for line in lines] if form == "jsonl" else lines
+    assert kinds == [*(["KIND"] if form == "table" else []), "cluster.created", "cluster.created", "cluster.removed"]
+    assert cli("cluster", "remove", "earlier").status == 0
 
 
 def test_ctrl_c_leaves_the_job_and_says_how_to_follow_it(connect: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +142,8 @@ def test_a_wait_that_takes_too_long_is_status_7(connect: InProcess, monkeypatch:
         (changed(state="ready", position=0, done=0), "vm.deploy web: waits for its turn", 0.0),
         (changed(direction="undo"), "vm.deploy web: back make disks (2 of 5)", 0.3),
         (changed(state="waiting", error={"message": "host a1 is silent"}), "vm.deploy web: waits: host a1 is silent", 0.3),
+        (changed(state="waiting"), "vm.deploy web: waits", 0.3),
+        (changed(state="waiting", not_before=9.0), "vm.deploy web: make disks (2 of 5)", 0.3),
         (changed(steps=0, position=0, total=0), "vm.deploy web: make disks (1 of 1)", 0.0),
         (changed(position=5, done=100), "vm.deploy web: make disks (5 of 5)", 1.0),
     ],

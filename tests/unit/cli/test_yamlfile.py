@@ -27,7 +27,7 @@ my_own: yes
 
 
 def test_keys_become_upper_case_and_sizes_mebibytes() -> None:
-    assert regular(parse(GOOD, "web.yaml")) == {
+    assert regular(parse(GOOD, "web.yaml")[0]) == {
         "NAME": "web",
         "MEMORY": 2048,
         "VCPU": "2",
@@ -48,6 +48,7 @@ def test_keys_become_upper_case_and_sizes_mebibytes() -> None:
         ("{[1]: 2}", "line 1", "key"),
         ("a: " + "[" * 40 + "]" * 40, "line 1", "deep"),
         ("a: \x01", "t.yaml", "character"),
+        ("a: 1\n---\na: [\n", "line 4", "expected"),
     ],
 )
 def test_a_bad_document_is_one_error_that_says_where(text: str, where: str, problem: str) -> None:
@@ -70,13 +71,18 @@ def test_what_is_no_mapping_is_no_template(text: str) -> None:
         parse(text, "t.yaml")
 
 
+def test_several_documents_are_several_templates() -> None:
+    assert parse("---\nname: a\n---\nname: b\n---\n", "t.yaml") == [{"name": "a"}, {"name": "b"}]
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_a_mapping_or_a_usage_error(text: str) -> None:
     try:
         found = parse(text, "t.yaml")
     except UsageError:
         return
-    assert isinstance(found, dict)
+    assert found
+    assert all(isinstance(document, dict) for document in found)
 
 
 def test_files_are_limited(tmp_path: Path) -> None:

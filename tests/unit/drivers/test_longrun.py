@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from nebula.cancel import ENGINE_STOPPING, CancelToken
-from nebula.drivers.longrun import Sighting, run_long
+from nebula.drivers.longrun import Sighting, end_all, run_long
 from nebula.errors import CommandError, InterruptedByUser, TimedOutError, UnreachableError, UsageError
 from nebula.transport.base import Completed
 from nebula.transport.local import LocalTransport
@@ -150,6 +151,24 @@ def test_cancelling_ends_what_an_earlier_engine_started(host: LocalTransport, tm
     wait_until(lambda: not still_runs(pid))
 
 
+def _engine_stops(_: Sighting) -> None:
+    raise InterruptedByUser(ENGINE_STOPPING)
+
+
+def test_what_a_job_left_running_is_ended_and_nothing_else(host: LocalTransport, tmp_path: Path, counted: list[str]) -> None:
+    work = tmp_path / "work"
+    for key in ("job-1-disk", "job-1-move", "job-12-disk"):
+        with pytest.raises(InterruptedByUser):
+            run_long(host, str(work), key, counted, cancel=CancelToken(), detach=lambda: True, progress_reader=_engine_stops)
+    pids = {path.parent.name: int(path.read_text()) for path in work.glob("*/pid")}
+    for _ in range(2):
+        end_all(host, str(work), "job-1-")
+        assert {key for key, pid in pids.items() if still_runs(pid)} == {"job-12-disk"}
+        assert [path.name for path in work.iterdir()] == ["job-12-disk"]
+    (tmp_path / "go").touch()
+    run_long(host, str(work), "job-12-disk", counted)
+
+
 class Unsteady(LocalTransport):
     """A connection that is lost as soon as a command runs."""
 
@@ -157,6 +176,50 @@ class Unsteady(LocalTransport):
         if "poll" in argv:
             raise UnreachableError("host node does not answer")
         return super().run(argv, **more)
+
+
+class Counting(LocalTransport):
+    """A transport that notes the verbs of its looks, which of them went as bulk, and those that were given up."""
+
+    def __init__(self, on_poll: Callable[[], None] = lambda: None) -> None:
+        super().__init__("node")
+        self.verbs: list[str] = []
+        self.bulk: set[str] = set()
+        self.given_up: list[str] = []
+        self.prefix: list[str] = []
+        self._on_poll = on_poll
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        verb = argv[4]
+        self.verbs.append(verb)
+        if more.get("bulk"):
+            self.bulk.add(verb)
+        if verb == "poll":
+            self._on_poll()
+        try:
+            return super().run([*self.prefix, *argv], **more)
+        except InterruptedByUser:
+            self.given_up.append(verb)
+            raise
+
+
+def test_the_host_waits_so_that_a_second_costs_one_round_trip(tmp_path: Path) -> None:
+    host = Counting()
+    run_long(host, str(tmp_path / "work"), "job-1", ["sleep", "2.5"])
+    assert (host.verbs[0], host.verbs[-1]) == ("start", "clean")
+    assert set(host.verbs[1:-1]) == {"poll"}
+    assert len(host.verbs) <= 5
+    assert host.bulk == {"start", "poll"}
+
+
+def test_a_cancellation_does_not_wait_for_the_look(tmp_path: Path) -> None:
+    token = CancelToken()
+    host = Counting(lambda: threading.Timer(0.1, token.set, ["cancelled by alice"]).start())
+    with pytest.raises(InterruptedByUser, match="alice"):
+        run_long(host, str(tmp_path / "work"), "job-1", ["sleep", "300"], cancel=token)
+    assert host.given_up == ["poll"]
+    assert host.verbs == ["start", "poll", "stop", "clean"]
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_a_lost_host_is_reported_and_its_command_adopted_later(
@@ -208,12 +271,77 @@ def test_one_that_was_killed_is_a_failure_and_can_be_started_anew(host: LocalTra
     assert run_long(host, str(tmp_path / "work"), "job-1", ["echo", "again"]).stdout == b"again\n"
 
 
+def restart(work: Path) -> None:
+    """What a restart of the host leaves: nothing runs, and the command is of an earlier start."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(int((work / "job-1" / "pid").read_text()), signal.SIGKILL)
+    (work / "job-1" / "boot").write_text("an-earlier-one\n1\n")
+
+
+def test_what_a_restart_of_the_host_cut_off_is_run_again(host: LocalTransport, tmp_path: Path, counted: list[str]) -> None:
+    def power_cut(_: Sighting) -> None:
+        if runs(tmp_path) == 1 and not (tmp_path / "go").exists():
+            (tmp_path / "go").touch()
+            restart(tmp_path / "work")
+
+    done = run_long(host, str(tmp_path / "work"), "job-1", counted, progress_reader=power_cut)
+    assert done.stdout == b"started\ndone\n"
+    assert runs(tmp_path) == 2
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("status", ["", "0", "143"])
+def test_a_status_of_before_a_restart_is_not_believed(
+    host: LocalTransport, tmp_path: Path, counted: list[str], status: str
+) -> None:
+    with pytest.raises(UnreachableError):
+        run_long(Unsteady("node"), str(tmp_path / "work"), "job-1", counted)
+    wait_until(lambda: runs(tmp_path) == 1)
+    restart(tmp_path / "work")
+    if status:
+        (tmp_path / "work" / "job-1" / "status").write_text(f"{status}\n")
+    (tmp_path / "go").touch()
+    assert run_long(host, str(tmp_path / "work"), "job-1", counted).stdout == b"started\ndone\n"
+    assert runs(tmp_path) == 2
+
+
+@pytest.fixture
+def container(host: LocalTransport) -> Iterator[Counting]:
+    """A transport into a PID namespace of its own, which has the boot id of this machine."""
+    first = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sleep", "600"])
+    children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+    wait_until(lambda: bool(children.read_text().split()))
+    inside = Counting()
+    inside.prefix = ["nsenter", "--target", children.read_text().split()[0], "--pid", "--mount"]
+    wait_until(lambda: b"sleep" in host.run([*inside.prefix, "cat", "/proc/1/comm"], check=False).stdout)
+    yield inside
+    inside.close()
+    first.kill()
+    first.wait(10)
+
+
+def test_a_container_that_was_restarted_is_known_by_its_first_process(tmp_path: Path, container: Counting) -> None:
+    note = ["sh", "-c", 'echo run >>"$1"', "note", str(tmp_path / "runs")]
+    with pytest.raises(UnreachableError):
+        run_long(Unsteady("node"), str(tmp_path / "work"), "job-1", ["sh", "-c", '"$@"; sleep 0.5', "x", *note])
+    wait_until((tmp_path / "work" / "job-1" / "status").exists)
+    run_long(container, str(tmp_path / "work"), "job-1", note)
+    assert runs(tmp_path) == 2
+
+
 def test_looks_tell_the_size_of_a_growing_file(host: LocalTransport, tmp_path: Path) -> None:
     sizes: list[int] = []
     grow = ["sh", "-c", 'head -c 4194304 /dev/urandom >"$1"; sync "$1"; sleep 0.5', "grow", str(tmp_path / "growing")]
     watch = str(tmp_path / "growing")
     run_long(host, str(tmp_path / "work"), "job-1", grow, watch=watch, progress_reader=lambda seen: sizes.append(seen.written))
     assert sizes[-1] >= 4 << 20
+
+
+def test_looks_tell_the_length_of_a_file_with_holes(host: LocalTransport, tmp_path: Path) -> None:
+    seen: list[Sighting] = []
+    holes = str(tmp_path / "holes")
+    run_long(host, str(tmp_path / "work"), "job-1", ["truncate", "-s", "1G", holes], watch=holes, progress_reader=seen.append)
+    assert (seen[-1].size, seen[-1].written) == (1 << 30, 0)
 
 
 @pytest.mark.parametrize("key", ["", "..", "a/b", "-rf", "a b", "x" * 300])

@@ -136,6 +136,29 @@ def test_a_thousand_leases_take_few_statements_each(bare: Sim) -> None:
     assert bare.network("wide").used_leases == 1000
 
 
+def test_an_address_that_came_free_is_found_without_looking_through_all(bare: Sim) -> None:
+    bare.engine.networks.create({"name": "wide", "driver": "sim", "ranges": [{"IP": "10.0.0.0/16"}]}, CALL)
+    leases, card = bare.engine.vms._leases, template("vm", DISK=None, NIC=[{"NETWORK": "wide"}])
+
+    def fill(tx):  # type: ignore[no-untyped-def]
+        network = tx.first(NetworkRow, '"name"=?', ("wide",))
+        for vm_id in range(1001, 2001):
+            leases.take(tx, network, vm_id, 0)
+
+    bare.engine.services.store.write(fill)
+    made = bare.engine.vms.create(card, CALL, hold=True)
+    address = bare.engine.vms.show(str(made.id)).body["addresses"]
+    bare.engine.vms.create(card, CALL, hold=True)
+    bare.engine.vms.terminate(str(made.id), CALL)
+    read: list[str] = []
+    connection = bare.engine.services.store._writer._open()
+    connection.set_trace_callback(read.append)  # type: ignore[attr-defined]
+    again = bare.engine.vms.create(card, CALL, hold=True)
+    connection.set_trace_callback(None)  # type: ignore[attr-defined]
+    assert bare.engine.vms.show(str(again.id)).body["addresses"] == address
+    assert len([sql for sql in read if 'SELECT "position"' in sql]) == 1, "of a thousand leases, none below it was looked at"
+
+
 def test_a_network_that_is_full_says_so_and_is_filled_again(bare: Sim) -> None:
     bare.engine.networks.create({"name": "lan", "driver": "sim", "ranges": [{"IP": "10.0.0.1-10.0.0.2"}]}, CALL)
     for name in ("a", "b"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nebula.engine.local.vm_views import hide
+from nebula.engine.secrets import hide
 from nebula.engine.store.rows import ALL
 from nebula.errors import ConflictError, NebulaError
 from tests.support.sim import CALL, Sim, template
@@ -39,7 +39,9 @@ def bundled(path: Path) -> dict[str, Any]:
 
 
 def test_no_secret_is_in_the_bundle(sim: Sim) -> None:
-    sim.engine.vms.create(template("one", CONTEXT=SECRETS, GRAPHICS={"PASSWD": SECRET}, BMC_PASSWORD=SECRET), CALL)
+    sim.engine.vms.create(
+        template("one", CONTEXT=SECRETS, GRAPHICS={"TYPE": "SPICE", "PASSWD": SECRET}, BMC_PASSWORD=SECRET), CALL
+    )
     sim.engine.vms.update("one", {"DB_TOKEN": SECRET, "NESTED": [{"PASSWORD": SECRET}, [{"TOKEN": SECRET}]]}, CALL)
     sim.engine.hosts.update("h1", {"attributes": {"BMC_PASSWORD": SECRET}}, CALL)
     job = sim.engine.images.create({"name": "remote", "url": f"http://user:{SECRET}@127.0.0.1:9/image"}, CALL).job_id

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import lzma
+import random
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
 from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.errors import (
+    CapacityError,
     DeniedError,
     ImageError,
     InterruptedByUser,
@@ -24,6 +29,7 @@ from tests.unit.images.conftest import Site, serving_tls
 
 BODY = b"QFI\xfb" + bytes(range(256)) * 4096
 SUM = hashlib.sha256(BODY).hexdigest()
+PACKERS = [gzip.compress, lzma.compress, bz2.compress, zstd.compress]
 
 
 def get(site: Site, target: Path, path: str = "/image.qcow2", **more: object) -> Fetched:
@@ -155,7 +161,7 @@ def test_too_large_is_refused_by_what_is_said_and_by_what_comes(site: Site, targ
     assert list(target.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize("pack", PACKERS)
 def test_a_packed_image_is_unpacked_with_its_holes(site: Site, target: Path, pack: object) -> None:
     content = BODY + bytes(16 << 20) + BODY
     site.files["/image.qcow2"] = pack(content)  # type: ignore[operator]
@@ -166,7 +172,40 @@ def test_a_packed_image_is_unpacked_with_its_holes(site: Site, target: Path, pac
     assert list(target.parent.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a disk of 2 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("size", [3 << 20, 1900 << 10])
+def test_a_disk_that_gets_full_is_said_and_nothing_is_left(site: Site, small_disk: Path, size: int) -> None:
+    (small_disk / "other").write_bytes(bytes(256 << 10))
+    site.files["/image.qcow2"] = random.Random(1).randbytes(size)
+    with pytest.raises(CapacityError) as caught:
+        get(site, small_disk / "image")
+    assert caught.value.cause == "No space left on device"
+    assert caught.value.hint == f"df -h {small_disk}"
+    assert [path.name for path in small_disk.iterdir()] == ["other"]
+    assert len(site.ranges) == 1, "nobody tries that again"
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_a_disk_that_gets_full_while_unpacking_is_said_too(site: Site, small_disk: Path, tmp_path: Path, pack: object) -> None:
+    packed = pack(b"QFI\xfb" + b"x" * (3 << 20))  # type: ignore[operator]
+    site.files["/image.qcow2"] = packed
+    (tmp_path / "image.packed").write_bytes(packed)
+    for source in (f"{site.url}/image.qcow2", str(tmp_path / "image.packed")):
+        with pytest.raises(CapacityError, match=r"there is no room for .*/image: No space left"):
+            fetch(source, small_disk / "image")
+        assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("pack", PACKERS)
 def test_a_bomb_is_refused(site: Site, target: Path, pack: object) -> None:
     site.files["/image.qcow2"] = pack(bytes(8 << 20))  # type: ignore[operator]
     with pytest.raises(ImageError, match="unpacks to more"):
@@ -174,7 +213,7 @@ def test_a_bomb_is_refused(site: Site, target: Path, pack: object) -> None:
     assert list(target.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize("pack", PACKERS)
 def test_a_damaged_packing_is_refused(site: Site, target: Path, pack: object) -> None:
     site.files["/image.qcow2"] = pack(BODY)[:-20]  # type: ignore[operator]
     with pytest.raises(ImageError, match="unpacked"):

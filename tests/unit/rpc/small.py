@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from nebula.engine.api.tables import Listing, Query
 from nebula.engine.api.values import Accepted, Call, Detail, Event, Finding
-from nebula.engine.api.verbs import Engine
+from nebula.engine.api.verbs import Engine, Served
 from nebula.errors import CommandError, NebulaError, all_errors
 from nebula.rpc.plain import HELLO
 
@@ -92,7 +92,7 @@ class Echo:
 
 
 class Door:
-    address, type = "127.0.0.1:5900", "vnc"
+    address, type, password = "127.0.0.1:5900", "vnc", "secret"
 
     def __init__(self) -> None:
         self.closed = threading.Event()
@@ -167,8 +167,11 @@ class SmallEngine:
             self.after.pop()()
 
     @property
-    def facade(self) -> Engine:
-        return cast(Engine, self)
+    def facade(self) -> Served:
+        return cast(Served, self)
+
+    def seen_by(self, actor: str) -> Engine:
+        return self.facade
 
 
 class Talk:

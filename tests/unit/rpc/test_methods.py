@@ -9,10 +9,27 @@ import pytest
 
 from nebula.engine.api import verbs
 from nebula.engine.api.values import Call
-from nebula.errors import NotFoundError
+from nebula.errors import VersionError
 from nebula.rpc import methods
 
-NOUNS = {"host", "cluster", "datastore", "image", "network", "vm", "job", "event", "system"}
+NOUNS = {
+    "declaration",
+    "drs",
+    "host",
+    "cluster",
+    "datastore",
+    "image",
+    "network",
+    "vm",
+    "vmgroup",
+    "template",
+    "job",
+    "event",
+    "system",
+    "metrics",
+    "schedule",
+    "backup",
+}
 
 
 def test_nouns_are_singular_on_the_wire() -> None:
@@ -35,11 +52,11 @@ def test_streams_are_the_three() -> None:
 
 def test_defaults_come_from_the_protocol() -> None:
     params = methods.find("vm.migrate").parse(b'{"ref":"1","host":"","call":{}}')
-    assert methods.arguments(params) == {"ref": "1", "host": "", "call": Call(), "live": False}
+    assert methods.arguments(params) == {"ref": "1", "host": "", "call": Call(), "live": False, "force": False}
     assert set(msgspec.to_builtins(params)) == {"ref", "host", "call"}
 
 
 def test_unknown_verbs_are_not_found() -> None:
-    with pytest.raises(NotFoundError, match=r"vm\.explode"):
+    with pytest.raises(VersionError, match=r"vm\.explode"):
         methods.find("vm.explode")
     assert not hasattr(verbs.Vms, "explode")

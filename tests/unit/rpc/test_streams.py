@@ -140,7 +140,7 @@ def test_closing_wakes_a_reader(client: RemoteEngine) -> None:
 
 def test_a_tunnel_lives_as_long_as_its_connection(client: RemoteEngine, engine: SmallEngine) -> None:
     tunnel = client.vms.graphics("web")
-    assert (tunnel.address, tunnel.type) == ("127.0.0.1:5900", "vnc")
+    assert (tunnel.address, tunnel.type, tunnel.password) == ("127.0.0.1:5900", "vnc", "secret")
     assert not engine.vms.tunnel.closed.is_set()
     tunnel.close()
     assert engine.vms.tunnel.closed.wait(10)

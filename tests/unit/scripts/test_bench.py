@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,15 @@ def test_every_suite_can_be_loaded_and_says_what_it_is() -> None:
 def test_an_unknown_suite_is_named() -> None:
     with pytest.raises(BenchError, match="no suite hot"):
         suite.load("hot")
+
+
+def test_a_python_without_the_libraries_is_told_where_they_are() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "scripts/bench", "forecast", "--program", "/bin/true"],
+        cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"bench: {sys.executable} lacks numpy", "try: .venv/bin/python scripts/bench"]
 
 
 def test_the_disks_latency_is_measured(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from devkit.environment import fingerprint
+from devkit.environment import ROOT, fingerprint
 from devkit.phase import Outcome, Phase
-from devkit.testing import PARTS, phases, report
+from devkit.testing import PARTS, SLOW, phases, report
 
 TOOLS = Path("/tools")
 
@@ -18,8 +19,17 @@ def test_quick_phases_come_first_and_extra_words_reach_pytest() -> None:
     assert all(phase.argv[-1] == "-x" for phase in found if "pytest" in phase.argv)
 
 
-def test_all_phases_together_stay_within_half_an_hour() -> None:
-    assert sum(phase.seconds for phase in phases(PARTS, TOOLS, [])) <= 30 * 60
+def test_what_is_slow_is_run_by_its_name_only() -> None:
+    assert SLOW not in PARTS
+    (slow,) = phases([SLOW], TOOLS, [])
+    (lab,) = phases(["lab"], TOOLS, [])
+    assert ("slow" in slow.argv, "lab and not slow" in lab.argv) == (True, True)
+
+
+def test_a_phase_that_hangs_is_ended_before_everything_is() -> None:
+    whole = re.search(r"timeout --kill-after=30 (\d+) ", (ROOT / ".ci" / "run").read_text())
+    assert whole
+    assert sum(phase.seconds for phase in phases(PARTS, TOOLS, [])) < int(whole[1]) < 90 * 60
 
 
 def test_one_failure_fails_all_and_pytests_closing_line_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +72,26 @@ def test_leads_there_until_closed(kind: str, connect: Connect, server: socket.so
             _talk(forward.local)
 
 
+def test_closing_a_port_ends_the_connections_through_it(connect: Connect, server: socket.socket) -> None:
+    if server.family == socket.AF_UNIX:
+        return
+    forward = connect().forward_tcp(*server.getsockname())
+    host, _, port = forward.local.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"HELLO"
+        forward.close()
+        assert client.recv(100) == b""
+
+
+def test_a_port_where_nobody_listens_ends_the_connection(connect: Connect) -> None:
+    forward = connect().forward_tcp("127.0.0.1", 1)
+    host, _, port = forward.local.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        assert client.recv(100) == b""
+    forward.close()
+
+
 def test_socket_is_ours_alone_and_short(connect: Connect, tmp_path: Path) -> None:
     forward = connect().forward_socket(str(tmp_path / "any"))
     place = Path(forward.local)
@@ -99,4 +121,30 @@ def test_runtime_directory_is_first_choice(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     place = SocketPlace()
     assert Path(place.path).parent.parent == tmp_path
+    place.remove()
+
+
+KILLED = """
+import os, signal, socket
+from nebula.transport.forward import SocketPlace
+place = SocketPlace()
+socket.socket(socket.AF_UNIX).bind(place.path)
+print(place.path, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_taken_away_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    place = SocketPlace()
+    killed = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, check=False)
+    left = Path(killed.stdout.strip()).parent
+    used, fresh = tmp_path / "nebula-somebody", tmp_path / "nebula-newcomer"
+    for other in (used, fresh):
+        other.mkdir(mode=0o700)
+    (used / "file").touch()
+    for directory in (Path(place.path).parent, left, used):
+        os.utime(directory, (0, 0))
+    later = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, check=False)
+    assert set(tmp_path.iterdir()) == {Path(place.path).parent, Path(later.stdout.strip()).parent, used, fresh}
     place.remove()

@@ -42,7 +42,7 @@ def test_password_brings_the_key_there(sshd: Sshd, tunnels: TunnelLoop, connect:
 
 def test_wrong_password_is_refused_and_not_told(sshd: Sshd, tunnels: TunnelLoop, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
-    with pytest.raises(DeniedError, match="refused the login of allowed") as caught:
+    with pytest.raises(DeniedError, match="does not let allowed in by this password") as caught:
         put_key(sshd.address, sshd.port, "allowed", "wr0ng-secret", sshd.host_line, sshd.host_line, loop=tunnels)
     assert "wr0ng-secret" not in str(caught.value) + caught.value.hint + caplog.text
 

@@ -72,7 +72,8 @@ def test_entry_is_restricted_and_renewed(connect: Connect, sshd: Sshd, keys: Pat
     there = connect(user="allowed")
     for _ in range(2):
         authorize_peer(there, "node1", sshd.host_line, ["10.0.0.1", "fe80::1"], "allowed")
-    limits = 'restrict,port-forwarding,permitopen="127.0.0.1:*",from="10.0.0.1,fe80::1"'
+    sockets = ',permitopen="[/run/libvirt/virtqemud-sock]:*",permitopen="[/run/libvirt/libvirt-sock]:*"'
+    limits = f'restrict,port-forwarding,permitopen="127.0.0.1:*"{sockets},from="10.0.0.1,fe80::1"'
     assert keys.read_text() == f"{limits} {sshd.host_line} nebula-peer:node1\n"
 
 
@@ -117,8 +118,14 @@ def test_edits_at_the_same_time_all_count(connect: Connect, sshd: Sshd, keys: Pa
     assert {line.split()[-1] for line in keys.read_text().splitlines()} == {f"nebula-peer:node{n}" for n in range(12)}
 
 
-def test_revoking_a_stranger_is_nothing(connect: Connect) -> None:
-    revoke_peer(connect(user="allowed"), "node99")
+def test_revoking_a_stranger_is_nothing(connect: Connect, sshd: Sshd, keys: Path) -> None:
+    there = connect(user="allowed")
+    revoke_peer(there, "node99")
+    assert not keys.exists()
+    authorize_peer(there, "node9", sshd.host_line, ["10.0.0.9"], "allowed")
+    before = keys.read_bytes(), keys.stat().st_mtime_ns
+    revoke_peer(there, "node99")
+    assert (keys.read_bytes(), keys.stat().st_mtime_ns) == before
 
 
 @pytest.mark.parametrize(

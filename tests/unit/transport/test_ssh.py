@@ -71,7 +71,8 @@ def test_another_host_key_is_refused_with_both_fingerprints(connect: Connect, ss
 
 
 def test_one_of_several_pinned_keys_is_enough(connect: Connect, sshd: Sshd) -> None:
-    connect(known_host=f"{_other_key(sshd)}\n{sshd.host_line}").run(["true"])
+    transport = connect(known_host=f"{_other_key(sshd)}\n{sshd.host_line}")
+    assert transport.run(["echo", "in"]).stdout == b"in\n"
 
 
 def test_no_pinned_key_trusts_nobody(connect: Connect) -> None:
@@ -86,7 +87,7 @@ def test_pinned_key_of_a_type_that_the_host_has_not(connect: Connect, tmp_path: 
 
 
 def test_a_key_that_the_host_does_not_know_is_refused(connect: Connect, sshd: Sshd) -> None:
-    with pytest.raises(DeniedError, match="refused the login of root") as caught:
+    with pytest.raises(DeniedError, match="does not let root in by the engine's key") as caught:
         connect(key_path=sshd.base / "other_key").run(["true"])
     assert "--ask-password" in caught.value.hint
 
@@ -138,6 +139,26 @@ def test_monitoring_has_a_session_when_all_others_are_taken(connect: Connect) ->
     token.set("seen enough")
     for thread in threads:
         thread.join()
+
+
+def test_bulk_keeps_no_short_command_from_its_turn(connect: Connect) -> None:
+    transport = connect()
+    stop = CancelToken()
+
+    def occupy() -> None:
+        with pytest.raises(InterruptedByUser):
+            transport.run(["sleep", "60"], cancel=stop, bulk=True)
+
+    takers = [threading.Thread(target=occupy) for _ in range(20)]
+    for taker in takers:
+        taker.start()
+    try:
+        assert [transport.run(["echo", str(number)]).text for number in range(3)] == ["0\n", "1\n", "2\n"]
+    finally:
+        stop.set("enough")
+        for taker in takers:
+            taker.join()
+    transport.close()
 
 
 def test_stopped_loop_says_so(sshd: Sshd, connect: Connect) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from nebula.errors import (
     UsageError,
 )
 from nebula.transport.commands import CommandTransport
+from nebula.transport.scripts import RECEIVE, sh
+from nebula.transport.source import Source
 from tests.unit.transport.conftest import Connect, Sshd
 
 MIB = 1 << 20
@@ -154,6 +158,24 @@ def test_two_uploads_to_one_place(transport: CommandTransport, solid: Path, tmp_
         with pytest.raises(ConflictError, match="another upload"):
             transport.upload(solid, str(tmp_path / "target"))
     assert not (tmp_path / "target").exists()
+
+
+def test_an_upload_whose_sender_is_gone_gives_way_to_the_next(transport: CommandTransport, solid: Path, tmp_path: Path) -> None:
+    target, source = tmp_path / "target", Source.of(solid)
+    words = sh(RECEIVE, str(target), source.token, "0", str(source.size))
+    with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True) as left:
+        assert left.stdin is not None
+        left.stdin.write(f"0 {10 * MIB}\n".encode() + solid.read_bytes()[: 3 * MIB])
+        left.stdin.flush()
+        part = tmp_path / "target.part"
+        while not part.exists() or part.stat().st_size < 3 * MIB:
+            assert left.poll() is None
+            time.sleep(0.01)
+        seen: list[int] = []
+        transport.upload(solid, str(target), progress=lambda done, _total: seen.append(done))
+        assert left.wait(10) == -signal.SIGKILL
+        assert seen[0] >= 3 * MIB, "it goes on where the other one stood"
+    assert _same(solid, target)
 
 
 def test_no_space(connect: Connect, sshd: Sshd, solid: Path) -> None:

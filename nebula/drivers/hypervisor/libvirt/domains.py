@@ -9,8 +9,12 @@ from typing import Any
 from nebula.drivers.hypervisor.libvirt.connection import Session
 from nebula.drivers.hypervisor.libvirt.reality import may_be_incoming, state_of
 from nebula.drivers.hypervisor.libvirt.xml.metadata import NAMESPACE, vm_id_of
+from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.errors import ConflictError, NotFoundError
-from nebula.model.domain import DomainReality, DomainSpec
+from nebula.model.domain import DomainReality, DomainSpec, DomainState
+
+LIBVIRT_FILES = "/var/lib/libvirt/"
+"""Where libvirt keeps what nobody told it where to keep."""
 
 
 def find(session: Session, uuid: str) -> Any | None:
@@ -52,14 +56,20 @@ class Census:
         persistent = {domain.UUIDString() for domain in conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)}
         records = conn.getAllDomainStats(lib.VIR_DOMAIN_STATS_STATE, lib.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
         found = []
+        saved: set[str] | None = None
         for domain, record in records:
             with vanished(session):
                 numbers = record.get("state.state", 0), record.get("state.reason", 0)
-                found.append(self._one(session, domain, numbers, persistent))
+                if saved is None and state_of(*numbers)[0] is DomainState.SHUTOFF:
+                    with_memory = conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+                    saved = {one.UUIDString() for one in with_memory}
+                found.append(self._one(session, domain, numbers, persistent, saved or set()))
         self._vm_ids = {item.uuid: item.vm_id for item in found if item.vm_id is not None}
         return found
 
-    def _one(self, session: Session, domain: Any, numbers: tuple[int, int], persistent: set[str]) -> DomainReality:
+    def _one(
+        self, session: Session, domain: Any, numbers: tuple[int, int], persistent: set[str], saved: set[str]
+    ) -> DomainReality:
         uuid = domain.UUIDString()
         known = self._vm_ids.get(uuid)
         return _reality(
@@ -68,16 +78,26 @@ class Census:
             numbers,
             persistent=uuid in persistent,
             vm_id=known if known is not None else _vm_id(session, domain),
+            saved=uuid in saved,
         )
 
 
 def reality(session: Session, domain: Any) -> DomainReality:
     """One domain as it is now."""
     state, reason, *_ = domain.state()
-    return _reality(session, domain, (state, reason), persistent=bool(domain.isPersistent()), vm_id=_vm_id(session, domain))
+    return _reality(
+        session,
+        domain,
+        (state, reason),
+        persistent=bool(domain.isPersistent()),
+        vm_id=_vm_id(session, domain),
+        saved=state_of(state, reason)[0] is DomainState.SHUTOFF and bool(domain.hasManagedSaveImage()),
+    )
 
 
-def _reality(session: Session, domain: Any, numbers: tuple[int, int], *, persistent: bool, vm_id: int | None) -> DomainReality:
+def _reality(
+    session: Session, domain: Any, numbers: tuple[int, int], *, persistent: bool, vm_id: int | None, saved: bool
+) -> DomainReality:
     state, reason = state_of(*numbers)
     return DomainReality(
         uuid=domain.UUIDString(),
@@ -87,6 +107,7 @@ def _reality(session: Session, domain: Any, numbers: tuple[int, int], *, persist
         persistent=persistent,
         vm_id=vm_id,
         incoming=may_be_incoming(state, reason) and (not persistent or _receives(session, domain)),
+        saved=saved,
     )
 
 
@@ -119,12 +140,10 @@ def start(session: Session, spec: DomainSpec, xml: str, host: str) -> None:
     """See Hypervisor.start; `xml` is the definition made of `spec`."""
     domain = find(session, spec.uuid)
     if domain is not None and domain.isActive():
-        _refuse_remains(reality(session, domain), host)
+        refuse_remains(reality(session, domain), host)
         return
-    _refuse_name_taken(session, spec, host)
-    if domain is not None and domain.name() != spec.name:
-        domain.undefineFlags(_undefine_flags(session.lib, keep_nvram=True))
-    domain = session.conn.defineXML(xml)
+    if domain is None or not domain.hasManagedSaveImage():
+        domain = define(session, spec, xml, host)
     try:
         domain.create()
     except session.lib.libvirtError:
@@ -132,7 +151,17 @@ def start(session: Session, spec: DomainSpec, xml: str, host: str) -> None:
             raise
 
 
-def _refuse_remains(found: DomainReality, host: str) -> None:
+def define(session: Session, spec: DomainSpec, xml: str, host: str) -> Any:
+    """The domain, off, defined anew."""
+    _refuse_name_taken(session, spec, host)
+    domain = find(session, spec.uuid)
+    if domain is not None and domain.name() != spec.name:
+        domain.undefineFlags(_undefine_flags(session.lib, keep_nvram=True))
+    return session.conn.defineXMLFlags(xml, session.lib.VIR_DOMAIN_DEFINE_VALIDATE if spec.raw_validate else 0)
+
+
+def refuse_remains(found: DomainReality, host: str) -> None:
+    """ConflictError for what a migration into the host left there."""
     if found.incoming:
         raise ConflictError(
             f"domain {found.name} on host {host} is what a migration into it left behind",
@@ -186,7 +215,13 @@ def undefine(session: Session, uuid: str, host: str) -> None:
             hint=f"virsh domstate --reason {domain.name()}   (on {host})",
         )
     with vanished(session):
-        domain.undefineFlags(_undefine_flags(session.lib))
+        domain.undefineFlags(_undefine_flags(session.lib, keep_nvram=_has_own_nvram(domain)))
+
+
+def _has_own_nvram(domain: Any) -> bool:
+    """Whether its UEFI variables lie beside its disks: then they are the datastore's, and another host may use them by now."""
+    path = parse(domain.XMLDesc(), "a domain's definition").findtext("os/nvram", "")
+    return bool(path) and not path.startswith(LIBVIRT_FILES)
 
 
 def _undefine_flags(lib: Any, *, keep_nvram: bool = False) -> int:

@@ -46,7 +46,7 @@ class EventSubscription:
 
     def alive(self) -> bool:
         """See Subscription.alive."""
-        return not self._closed and self._session.alive()
+        return not self._closed and self._link.holds(self._session)
 
     def close(self) -> None:
         """See Subscription.close."""

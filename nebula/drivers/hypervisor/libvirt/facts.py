@@ -19,6 +19,8 @@ class Machine(NamedTuple):
     cpu_model: str
 
 
+MACHINE = "q35"
+"""Of which guests have most."""
 CORE = 100
 """cpu_total counts in hundredths of a core."""
 
@@ -28,7 +30,9 @@ def read(session: Session, machine: Machine) -> HostFacts:
     conn = session.conn
     arch, memory_mib, cores, mhz, *_ = conn.getInfo()
     capabilities = parse(conn.getCapabilities(), "the host's capabilities")
-    emulated = parse(conn.getDomainCapabilities(None, arch, None, None, 0), "the host's domain capabilities")
+    known = machines(capabilities, arch)
+    machine_type = MACHINE if MACHINE in known else None
+    emulated = parse(conn.getDomainCapabilities(None, arch, machine_type, None, 0), "the host's domain capabilities")
     return HostFacts(
         hostname=conn.getHostname(),
         uuid=capabilities.findtext("host/uuid", ""),
@@ -38,9 +42,14 @@ def read(session: Session, machine: Machine) -> HostFacts:
         cpu_model=machine.cpu_model or capabilities.findtext("host/cpu/model", ""),
         cpu_mhz=mhz,
         cpu_xml=host_model(emulated),
+        cpu_models=usable_models(emulated),
+        cpu_features=features(session, host_model(emulated)),
+        memory_encryption=encryption(emulated),
+        uefi=boots_uefi(emulated),
+        tpm=emulates_tpms(emulated),
         hypervisor_version=version(conn.getVersion()),
         libvirt_version=version(conn.getLibVersion()),
-        machines=machines(capabilities, arch),
+        machines=known,
         virt_types=virt_types(capabilities, arch),
         emulator=emulated.findtext("path", ""),
     )
@@ -68,6 +77,44 @@ def host_model(domain_capabilities: ET.Element) -> str:
     element = ET.Element("cpu", {"mode": "custom", "match": "exact"})
     element.extend(list(mode))
     return ET.tostring(element, encoding="unicode").strip()
+
+
+def usable_models(domain_capabilities: ET.Element) -> tuple[str, ...]:
+    """The CPU models that a guest in mode custom may have."""
+    found = domain_capabilities.iterfind("cpu/mode[@name='custom']/model[@usable='yes']")
+    return tuple(dict.fromkeys(element.text or "" for element in found))
+
+
+def features(session: Session, model: str) -> tuple[str, ...]:
+    """All that a CPU (as a `<cpu>`) can do, its model's own features included; empty where libvirt does not say."""
+    lib, conn = session
+    if not model:
+        return ()
+    try:
+        text = conn.baselineHypervisorCPU(None, None, None, None, [model], lib.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES)
+    except lib.libvirtError:
+        return ()
+    found = parse(text, "libvirt's list of CPU features").iterfind("feature")
+    return tuple(sorted(element.get("name", "") for element in found if element.get("policy") not in {"disable", "forbid"}))
+
+
+def boots_uefi(domain_capabilities: ET.Element) -> bool:
+    """Whether libvirt finds a firmware for it."""
+    return "efi" in {value.text for value in domain_capabilities.iterfind("os/enum[@name='firmware']/value")}
+
+
+def emulates_tpms(domain_capabilities: ET.Element) -> bool:
+    """Whether swtpm is there."""
+    found = domain_capabilities.iterfind("devices/tpm[@supported='yes']/enum[@name='backendModel']/value")
+    return "emulator" in {value.text for value in found}
+
+
+def encryption(domain_capabilities: ET.Element) -> tuple[str, ...]:
+    """How a guest's memory can be encrypted."""
+    sev = domain_capabilities.find("features/sev")
+    if sev is None or sev.get("supported") != "yes":
+        return ()
+    return ("sev", "sev-es") if int(sev.findtext("maxESGuests", "0")) > 0 else ("sev",)
 
 
 def version(number: int) -> str:

@@ -27,6 +27,17 @@ _HINTS: dict[type[NebulaError], str] = {
     TimedOutError: "nebula host check {host}",
     ConflictError: "nebula host show {host}",
 }
+_MODULES = "sch_htb sch_sfq sch_ingress cls_u32 act_police"
+_LIMITS = f"the kernel of {{host}} limits no card's bandwidth: modprobe -a {_MODULES}   (there)"
+_SAYINGS = (
+    (
+        "Unable to access credentials",
+        "give both hosts certificates for TLS (docs/cluster.md), or: nebula cluster update CLUSTER --migration-tunnel ssh",
+    ),
+    ("bin/tc ", _LIMITS),
+    ("(tc ", _LIMITS),
+)
+"""What QEMU says of a certificate that is not there, and libvirt of a kernel that cannot do what its card's bandwidth needs."""
 
 
 def translate(lib: Any, error: Any, what: str, host: str, *, alive: bool) -> NebulaError:
@@ -35,7 +46,8 @@ def translate(lib: Any, error: Any, what: str, host: str, *, alive: bool) -> Neb
     """
     cls = UnreachableError if not alive else _class_of(lib, error.get_error_code())
     words = str(error.get_error_message() or error)
-    return cls(f"{what} failed on host {host}", cause=words, hint=_HINTS.get(cls, "").format(host=host))
+    hint = next((hint for saying, hint in _SAYINGS if saying in words), _HINTS.get(cls, ""))
+    return cls(f"{what} failed on host {host}", cause=words, hint=hint.format(host=host))
 
 
 def _class_of(lib: Any, code: int) -> type[NebulaError]:

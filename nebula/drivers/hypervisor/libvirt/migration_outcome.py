@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nebula.drivers.base import MigrationRequest
 from nebula.drivers.hypervisor.libvirt import domains
-from nebula.drivers.hypervisor.libvirt.connection import Link, Session
+from nebula.drivers.hypervisor.libvirt.connection import Lanes, Link, Session
 from nebula.drivers.hypervisor.libvirt.reality import may_be_incoming
 from nebula.errors import ConflictError, NebulaError, NotFoundError, UnreachableError
 from nebula.model.domain import DomainReality, DomainState
@@ -17,10 +17,20 @@ def lives(found: DomainReality | None) -> bool:
     return found is not None and found.state not in _OFF and not found.incoming
 
 
+def moved(here: DomainReality | None, there: DomainReality | None) -> bool:
+    """Whether the domain is the target's now, whatever its guest did since: a migration that ends well takes the
+    definition away at the source, so one that only the target has is there to stay, even if its guest crashed or
+    powered off the moment it arrived.
+    """
+    if there is None or there.incoming:
+        return False
+    return here is None or (not _runs(here) and (lives(there) or here.reason == "migrated"))
+
+
 class Outcome:
     """Of one request: `here` is asked at the source, `there` at the target."""
 
-    def __init__(self, source: str, request: MigrationRequest, here: Link, there: Link) -> None:
+    def __init__(self, source: str, request: MigrationRequest, here: Lanes, there: Link) -> None:
         self._source, self._request = source, request
         self._here, self._there = here, there
 
@@ -31,7 +41,7 @@ class Outcome:
         here = self._look(self._here)
         if lives(here):
             return False
-        if lives(self._look(self._there)):
+        if moved(here, self._look(self._there)):
             self._forget(self._here, self._source)
             return True
         if here is None:
@@ -55,23 +65,25 @@ class Outcome:
         """Return if the guest has moved; otherwise see that it runs here and only here, and raise why."""
         here = self._look(self._here)
         there = self._look_there(failure)
-        if lives(there) and not _runs(here):
-            self._remove(self._here)
-            self._forget(self._here, self._source)
+        if moved(here, there):
+            if here is not None:
+                self._remove(self._here)
+                self._forget(self._here, self._source)
             return
         if there is not None:
             self.clear_way()
         self._let_go_on(here)
-        raise interruption or failure or self._unexplained()
+        raise interruption or failure or self._unexplained(here)
 
-    def _unexplained(self) -> NebulaError:
+    def _unexplained(self, here: DomainReality | None) -> NebulaError:
+        stays = "the guest goes on at the source" if lives(here) else "neither host runs it now"
         return NebulaError(
             f"the migration from host {self._source} to host {self._request.target.name} came to nothing",
-            cause="it ended while nobody watched; the guest goes on at the source",
+            cause=f"it ended while nobody watched; {stays}",
             hint=f"virsh domjobinfo {self._request.uuid} --completed   (on {self._source})",
         )
 
-    def _look(self, link: Link) -> DomainReality | None:
+    def _look(self, link: Link | Lanes) -> DomainReality | None:
         return link.call("looking for a migrating domain", lambda session: domains.lookup(session, self._request.uuid))
 
     def _look_there(self, failure: Exception | None) -> DomainReality | None:
@@ -84,10 +96,10 @@ class Outcome:
                 hint=f"nebula host check {self._request.target.name}",
             ) from error
 
-    def _remove(self, link: Link) -> None:
+    def _remove(self, link: Link | Lanes) -> None:
         link.call("ending what a migration left", lambda session: domains.destroy(session, self._request.uuid))
 
-    def _forget(self, link: Link, host: str) -> None:
+    def _forget(self, link: Link | Lanes, host: str) -> None:
         link.call("forgetting what a migration left", lambda session: domains.undefine(session, self._request.uuid, host))
 
     def _let_go_on(self, here: DomainReality | None) -> None:

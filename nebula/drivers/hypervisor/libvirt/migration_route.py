@@ -1,20 +1,26 @@
 """How a migration's control and data travel from one host to another.
 
-Control always goes from libvirtd to libvirtd over `qemu+libssh`: libvirt's own ssh client, which takes the host's own key
-and its pinned known hosts as arguments (`qemu+ssh` would read root's configuration) and refuses a key that differs.
+Control always goes from libvirtd to libvirtd through a Unix socket that the source host's `ssh` forwards to that of the
+target's libvirtd, with the host's own key and its pinned known hosts. (libvirt's own ways would read root's configuration,
+`qemu+ssh`, or leave a connection open for good after each migration, `qemu+libssh`: libvirt leaves the closing of its
+socket to libssh, and libssh does not close what it was given.)
 
 Data goes, by the request's `tunnel`:
 
 - `tls`: QEMU to QEMU under TLS, disks too (the hosts need certificates under /etc/pki/qemu).
 - `plain`: QEMU to QEMU, for a network that the cluster trusts.
-- `ssh` without copied disks: libvirt's tunnel through its own ssh connection.
-- `ssh` with copied disks: libvirt refuses to copy disks through its tunnel, so the source host's `ssh` forwards two
-  loopback ports to the target, where QEMU listens on loopback only. That `ssh` ends by itself when the migration's
-  connections end, or after a minute without any, so nothing is left behind when the engine dies.
+- `ssh`: the same `ssh` forwards two loopback ports to the target, one for memory and one for disks, where QEMU listens on
+  loopback only. libvirt's own tunnel through its control connection refuses to copy disks, and moved memory at two thirds
+  of this one's rate.
+
+The `ssh`'s command at the target ends when QEMU was connected to, or after a minute; the `ssh` then ends with the last
+connection. So nothing is left behind, whether the engine lives or dies, but the socket's name, which the next migration
+from there removes.
 """
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +29,8 @@ import msgspec
 
 from nebula.drivers.base import HostHandle, MigrationRequest
 from nebula.errors import CommandError, ConflictError, UsageError
+from nebula.transport.peers import peer_ssh
+from nebula.transport.quoting import shell_string
 from nebula.transport.scripts import sh
 
 FIRST_PORT = 61_000
@@ -30,8 +38,26 @@ FIRST_PORT = 61_000
 PORT_PAIRS = 2_000
 ATTEMPTS = 4
 IDLE_SECONDS = 60
+UNTIL_USED = r"""
+PATH=$PATH:/usr/sbin:/sbin
+seconds=$1 ports="( sport = :$2 or sport = :$3 or dport = :$2 or dport = :$3 )"
+ends() { ss -Htan exclude listening "$@" "$ports" | awk '{ print $4, $5 }'; }
+past=$(echo none; ends exclude established)
+for turn in $(seq "$((seconds * 2))"); do
+    ends | grep -qvxF "$past" && exit
+    sleep 0.5
+done
+exit 1
+"""
+"""At the target, for $1 seconds at most: until there is, or was a moment ago, a connection to one of the two ports. Those
+that were over before it began, an earlier migration's, do not count."""
 LOOPBACK = "127.0.0.1"
-_DETACHED = r"""
+_OPEN = r"""
+directory=$1
+shift
+find "$directory" -maxdepth 1 -type s -name 'to-*' -mmin +1 | while IFS= read -r old; do
+    grep -qF -- "$old" /proc/net/unix || rm -f -- "$old"
+done
 log=$(mktemp) || exit 1
 trap 'rm -f -- "$log"' EXIT
 "$@" </dev/null >/dev/null 2>"$log" && exit 0
@@ -39,7 +65,9 @@ status=$?
 cat "$log" >&2
 exit "$status"
 """
-"""A command that goes to the background must not keep its caller's stdout and stderr open."""
+"""Removes the sockets in $1 that nobody listens on any more, then does what follows. A command that goes to the background
+must not keep its caller's stdout and stderr open.
+"""
 
 FLAGS = (
     "VIR_MIGRATE_LIVE",
@@ -66,8 +94,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return {getattr(lib, name): value for name, value in self.parameters.items()}
 
 
-def plan(source: HostHandle, request: MigrationRequest) -> Route:
-    """The route; opens the ports that it needs. UsageError if the target has no address."""
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """What the source's `ssh` forwards: a Unix socket to the target's, and two loopback ports from `port` on (0: none)."""
+
+    socket: str
+    control: str
+    port: int = 0
+
+
+def plan(source: HostHandle, request: MigrationRequest, control: str) -> Route:
+    """The route to the target, whose libvirtd answers at its socket `control`; opens the way there. UsageError if the
+    target has no address.
+    """
     arrival = request.target.migration_address or request.target.address
     if not request.target.address:
         raise UsageError(
@@ -75,22 +113,26 @@ def plan(source: HostHandle, request: MigrationRequest) -> Route:
             hint=f"nebula host update {request.target.name} --address ADDRESS",
         )
     flags, parameters = _wishes(request)
-    if request.tunnel == "ssh" and not request.copy_targets:
-        flags.append("VIR_MIGRATE_TUNNELLED")
-    elif request.tunnel == "ssh":
-        parameters |= _through_ports(open_ports(source, request))
+    way = open_way(source, request, control)
+    if way.port:
+        parameters |= _through_ports(way.port, disks=bool(request.copy_targets))
     else:
         parameters["VIR_MIGRATE_PARAM_URI"] = f"tcp://{_host_part(arrival)}"
     if request.tunnel == "tls":
         flags.append("VIR_MIGRATE_TLS")
         parameters["VIR_MIGRATE_PARAM_TLS_DESTINATION"] = arrival
-    return Route(uri=peer_uri(source.root, request.target), flags=tuple(flags), parameters=parameters)
+    return Route(uri=f"qemu+unix:///system?socket={quote(way.socket)}", flags=tuple(flags), parameters=parameters)
 
 
 def _wishes(request: MigrationRequest) -> tuple[list[str], dict[str, Any]]:
     flags, parameters = list(FLAGS), dict[str, Any]()
     if request.auto_converge:
         flags.append("VIR_MIGRATE_AUTO_CONVERGE")
+        names = "VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL", "VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT"
+        parameters |= {name: percent for name, percent in zip(names, request.converge, strict=True) if percent}
+    if request.compressed:
+        flags.append("VIR_MIGRATE_COMPRESSED")
+        parameters["VIR_MIGRATE_PARAM_COMPRESSION"] = ["xbzrle"]
     if request.shared_unsafe:
         flags.append("VIR_MIGRATE_UNSAFE")
     if request.bandwidth_mib:
@@ -101,41 +143,33 @@ def _wishes(request: MigrationRequest) -> tuple[list[str], dict[str, Any]]:
     return flags, parameters
 
 
-def _through_ports(port: int) -> dict[str, Any]:
-    # DISKS_PORT would say the same, but libvirt 9.0 never takes back its reservation of that port.
-    return {
+def _through_ports(port: int, *, disks: bool) -> dict[str, Any]:
+    memory = {
         "VIR_MIGRATE_PARAM_URI": f"tcp://{LOOPBACK}:{port}",
         "VIR_MIGRATE_PARAM_LISTEN_ADDRESS": LOOPBACK,
-        "VIR_MIGRATE_PARAM_DISKS_URI": f"tcp://{LOOPBACK}:{port + 1}",
     }
-
-
-def peer_uri(root: str, target: HostHandle) -> str:
-    """The target's libvirtd as the source host reaches it, with the source's own key and known hosts."""
-    keys = quote(f"{root}/ssh", safe="/")
-    login = f"{quote(target.user, safe='')}@{_host_part(target.address)}:{target.port}"
-    return (
-        f"qemu+libssh://{login}/system?keyfile={keys}/id_ed25519&known_hosts={keys}/known_hosts"
-        "&known_hosts_verify=normal&sshauth=privkey&no_tty=1"
-    )
+    # DISKS_PORT would say the same, but libvirt 9.0 never takes back its reservation of that port.
+    return memory | ({"VIR_MIGRATE_PARAM_DISKS_URI": f"tcp://{LOOPBACK}:{port + 1}"} if disks else {})
 
 
 def _host_part(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def open_ports(source: HostHandle, request: MigrationRequest) -> int:
-    """Forward two ports of the source's loopback to the target's; the first one's number."""
+def open_way(source: HostHandle, request: MigrationRequest, control: str) -> Way:
+    """Forward a socket of the source's to `control` at the target, and for the tunnel `ssh` two free ports."""
     start = zlib.crc32(f"{request.uuid} to {request.target.name}".encode())
     for attempt in range(ATTEMPTS):
-        port = FIRST_PORT + 2 * ((start + attempt) % PORT_PAIRS)
+        port = FIRST_PORT + 2 * ((start + attempt) % PORT_PAIRS) if request.tunnel == "ssh" else 0
+        way = Way(socket=f"{source.root}/ssh/to-{secrets.token_hex(8)}", control=control, port=port)
+        argv = forward_argv(source.root, request.target, way)
         try:
-            source.transport.run(sh(_DETACHED, *forward_argv(source.root, request.target, port)), root=True)
+            source.transport.run(sh(_OPEN, f"{source.root}/ssh", *argv), root=True)
         except CommandError as error:
             if "already in use" not in error.stderr and "cannot listen" not in error.stderr:
                 raise _refused(source, request.target, error) from error
             continue
-        return port
+        return way
     raise ConflictError(
         f"no free ports on host {source.name} for a migration", cause=f"{ATTEMPTS} pairs from {FIRST_PORT} were tried"
     )
@@ -143,28 +177,20 @@ def open_ports(source: HostHandle, request: MigrationRequest) -> int:
 
 def _refused(source: HostHandle, target: HostHandle, error: CommandError) -> Exception:
     return ConflictError(
-        f"host {source.name} cannot forward ports to host {target.name}, which copying disks over ssh needs",
+        f"host {source.name} cannot forward ports to host {target.name}, which a migration needs",
         cause=error.cause,
-        hint=f"nebula host check {target.name}",
+        hint=f"nebula host check {source.name}",
     )
 
 
-def forward_argv(root: str, target: HostHandle, port: int) -> list[str]:
-    """The command on the source host; it goes to the background when both ports are open."""
-    options = [
-        "BatchMode=yes",
-        "ConnectTimeout=10",
-        "ExitOnForwardFailure=yes",
-        "GlobalKnownHostsFile=/dev/null",
-        "IdentitiesOnly=yes",
-        "ServerAliveInterval=15",
-        "StrictHostKeyChecking=yes",
-        f"UserKnownHostsFile={root}/ssh/known_hosts",
-    ]
-    pairs = [f"{LOOPBACK}:{number}:{LOOPBACK}:{number}" for number in (port, port + 1)]
+def forward_argv(root: str, target: HostHandle, way: Way) -> list[str]:
+    """The command on the source host; it goes to the background when all is open."""
+    ports = (way.port, way.port + 1) if way.port else ()
+    pairs = [f"{way.socket}:{way.control}", *(f"{LOOPBACK}:{port}:{LOOPBACK}:{port}" for port in ports)]
+    until = sh(UNTIL_USED, str(IDLE_SECONDS), *map(str, ports)) if ports else ["sleep", str(IDLE_SECONDS)]
     return [
-        *("ssh", "-f", "-F", "none", "-i", f"{root}/ssh/id_ed25519", "-l", target.user, "-p", str(target.port)),
-        *(word for option in options for word in ("-o", option)),
+        *peer_ssh(root, target.port, "ExitOnForwardFailure=yes"),
+        *("-f", "-l", target.user),
         *(word for pair in pairs for word in ("-L", pair)),
-        *("--", target.address, "sleep", str(IDLE_SECONDS)),
+        *("--", target.address, shell_string(until)),
     ]

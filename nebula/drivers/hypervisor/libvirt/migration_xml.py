@@ -1,23 +1,72 @@
-"""The domain as the target of a migration is told of it, where its disks lie elsewhere there."""
+"""The domain as the target of a migration is told of it, where its disks lie elsewhere there or are owned otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
 
-from nebula.drivers.hypervisor.libvirt.xml.tree import parse, write
+from nebula.drivers.hypervisor.libvirt.ownership import owned_otherwise, with_owners
+from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
+
+_BOUND = frozenset({"vcpupin", "memory", "memnode"})
 
 
-def moved_definitions(lib: Any, domain: Any, paths: Mapping[str, str]) -> dict[str, str]:
-    """Parameters by the name of their constant: the running and the persistent definition. Nothing moves: none."""
+class There(NamedTuple):
+    """What is otherwise at the target. `paths`: guest name -> path there; `leave_owners`: what ownership.py says of it; `pins`
+    and `host_nodes`: its CPUs for each vCPU and its NUMA node for each of the guest's, empty: as here.
+    """
+
+    paths: Mapping[str, str]
+    leave_owners: bool = False
+    pins: tuple[str, ...] = ()
+    host_nodes: tuple[int, ...] = ()
+
+
+def moved_definitions(lib: Any, domain: Any, there: There) -> dict[str, str]:
+    """Parameters by the name of their constant: the running and the persistent definition. Nothing changes: none."""
     flags = lib.VIR_DOMAIN_XML_MIGRATABLE | lib.VIR_DOMAIN_XML_SECURE
     running = domain.XMLDesc(flags)
-    if not differs(running, paths):
+    bound = there.pins or there.host_nodes
+    if not bound and not differs(running, there.paths) and not owned_otherwise(running, there.leave_owners):
         return {}
+    inactive = domain.XMLDesc(flags | lib.VIR_DOMAIN_XML_INACTIVE)
     return {
-        "VIR_MIGRATE_PARAM_DEST_XML": with_paths(running, paths),
-        "VIR_MIGRATE_PARAM_PERSIST_XML": with_paths(domain.XMLDesc(flags | lib.VIR_DOMAIN_XML_INACTIVE), paths),
+        "VIR_MIGRATE_PARAM_DEST_XML": _moved(running, there),
+        "VIR_MIGRATE_PARAM_PERSIST_XML": _moved(inactive, there),
     }
+
+
+def _moved(text: str, there: There) -> str:
+    return with_owners(with_binding(with_paths(text, there.paths), there), there.leave_owners)
+
+
+def with_binding(text: str, there: There) -> str:
+    """The definition bound to the target's CPUs and nodes instead of those here."""
+    if not there.pins and not there.host_nodes:
+        return text
+    root = parse(text, "a domain's definition")
+    for name in ("cputune", "numatune"):
+        for part in [part for part in root.iterfind(f"{name}/*") if part.tag in _BOUND]:
+            part_of(root, name).remove(part)
+    for number, cpus in enumerate(there.pins):
+        part_of(root, "cputune").append(node("vcpupin", vcpu=number, cpuset=cpus))
+    tune = part_of(root, "numatune")
+    every = ",".join(str(number) for number in sorted(set(there.host_nodes)))
+    if every:
+        tune.append(node("memory", mode="strict", nodeset=every))
+    if root.find("cpu/numa") is not None:
+        for cell, number in enumerate(there.host_nodes):
+            tune.append(node("memnode", cellid=cell, mode="strict", nodeset=number))
+    if len(tune) == 0:
+        root.remove(tune)
+    return write(root)
+
+
+def part_of(root: ET.Element, name: str) -> ET.Element:
+    """The element of that name below the root, which is made if it is not there."""
+    found = root.find(name)
+    return ET.SubElement(root, name) if found is None else found
 
 
 def differs(text: str, paths: Mapping[str, str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from nebula.drivers.base import HostHandle
 from nebula.drivers.hypervisor.libvirt import facts
 from nebula.drivers.hypervisor.libvirt.connection import Link, load_library
@@ -34,7 +36,7 @@ class Preflight:
 
     def _no_daemon(self, error: NebulaError) -> Finding:
         if isinstance(error, DeniedError):
-            fix = f"usermod -aG libvirt {self._handle.user}"
+            fix = error.hint or f"usermod -aG libvirt {self._handle.user}"
         else:
             fix = f"{INSTALL} && systemctl enable --now libvirtd.socket"
         return Finding(check="libvirt", level="error", text=f"libvirtd does not answer: {error}", fix=fix)
@@ -52,7 +54,17 @@ class Preflight:
             text = f"no QEMU for {known.arch} guests"
             return [Finding(check="emulator", level="error", text=text, fix="apt install qemu-system-x86 qemu-utils")]
         emulator = Finding(check="emulator", level="ok", text=f"QEMU {known.hypervisor_version}, {known.emulator}")
-        return [emulator, probe_virt(self._handle, known.emulator, known.virt_types, known.arch).finding]
+        return [emulator, *lacks(known), probe_virt(self._handle, known.emulator, known.virt_types, known.arch).finding]
+
+
+def lacks(known: HostFacts) -> Iterator[Finding]:
+    """What some guests need, and others do without."""
+    if not known.uefi:
+        text = "no firmware for UEFI: guests boot with BIOS only"
+        yield Finding(check="uefi", level="note", text=text, fix="apt install ovmf")
+    if not known.tpm:
+        text = "no swtpm: guests can have no TPM"
+        yield Finding(check="tpm", level="note", text=text, fix="apt install swtpm swtpm-tools")
 
 
 def _library() -> Finding:

@@ -33,13 +33,16 @@ def of_record(uuid: str, record: Mapping[str, Any]) -> DomainStats:
         state=state,
         reason=reason,
         cpu_time_ns=record.get("cpu.time", 0),
+        cpu_wait_ns=waited(record),
         vcpus=record.get("vcpu.current", 0),
         memory_used_kib=record.get("balloon.rss", 0),
         memory_max_kib=record.get("balloon.maximum", 0),
+        balloon_kib=record.get("balloon.current", 0),
         disk_read_bytes=total(record, "block", "rd.bytes"),
         disk_write_bytes=total(record, "block", "wr.bytes"),
         disk_read_requests=total(record, "block", "rd.reqs"),
         disk_write_requests=total(record, "block", "wr.reqs"),
+        disk_time_ns=total(record, "block", "rd.times") + total(record, "block", "wr.times"),
         disk_errors=total(record, "block", "errors"),
         net_rx_bytes=total(record, "net", "rx.bytes"),
         net_tx_bytes=total(record, "net", "tx.bytes"),
@@ -50,3 +53,9 @@ def total(record: Mapping[str, Any], kind: str, counter: str) -> int:
     """The sum of one counter over all of a domain's disks (`block`) or cards (`net`)."""
     count = int(record.get(f"{kind}.count", 0))
     return sum(int(record.get(f"{kind}.{number}.{counter}", 0)) for number in range(count))
+
+
+def waited(record: Mapping[str, Any]) -> int:
+    """Nanoseconds that all vCPUs were ready to run and did not (`delay`; kernels without schedstat report none)."""
+    count = int(record.get("vcpu.maximum", record.get("vcpu.current", 0)))
+    return sum(int(record.get(f"vcpu.{number}.delay", 0)) for number in range(count))

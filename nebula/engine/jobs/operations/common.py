@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nebula import typed
 from nebula.drivers.base import Datastore
 from nebula.engine.jobs.base import Lock
+from nebula.engine.jobs.operations.context_files import context_files
 from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.machines.disks import Disk
 from nebula.engine.machines.domain import context_iso, design
-from nebula.engine.machines.machine import Machine, body_of, machine_of
+from nebula.engine.machines.hardware.needs import asks
+from nebula.engine.machines.held import Held
+from nebula.engine.machines.machine import Machine, Nic, body_of, machine_of
 from nebula.engine.machines.networks import network_spec, nic_spec
+from nebula.engine.schedules.keep import forget as forget_schedules
 from nebula.engine.store.rows import (
     ClusterRow,
     DatastoreRow,
@@ -19,9 +24,11 @@ from nebula.engine.store.rows import (
     ImageCopyRow,
     ImageRow,
     NetworkRow,
+    ReservationRow,
     VmRow,
 )
 from nebula.errors import ConflictError, NebulaError, NotFoundError, UnreachableError
+from nebula.model.domain import DomainSpec
 from nebula.model.storage import DiskSpec
 
 if TYPE_CHECKING:
@@ -62,13 +69,14 @@ class Site:
 
     def specs(self) -> list[DiskSpec]:
         """All disks."""
-        return [disk.spec(self.vm.id) for disk in self.machine.disks]
+        return [disk.spec(self.vm.id) for disk in self.machine.disks if not disk.empty]
 
     def by_datastore(self) -> list[tuple[Datastore, list[DiskSpec]]]:
         """The disks grouped by their datastore; the home of the context CD is there even without a disk."""
         groups: dict[int, list[DiskSpec]] = {number: [] for number in self.datastores}
         for disk in self.machine.disks:
-            groups[disk.datastore_id].append(disk.spec(self.vm.id))
+            if not disk.empty:
+                groups[disk.datastore_id].append(disk.spec(self.vm.id))
         return [(self.datastores[number], disks) for number, disks in groups.items()]
 
     def store_of(self, disk: Disk) -> Datastore:
@@ -100,19 +108,46 @@ def _bring_image(site: Site, disk: Disk, host_id: int) -> None:
     context, image, driver = site.context, disk.image, site.store_of(disk)
     if image is None or driver.capabilities.shared:
         return
-    read = context.services.store.read()
-    copies = [row.host_id for row in read.select(ImageCopyRow, '"image_id"=? ORDER BY "host_id"', (image.image_id,))]
+    copies = _copies(context, disk)
     if host_id in copies:
         return
     with context.hold(f"image:{image.image_id}:{host_id}"):
-        target = context.handle(host_id)
+        target = source = context.handle(host_id)
         if not driver.has_image(target, image):
             source = _reachable_copy(context, copies, disk)
             context.log(f"copying image {disk.image_name} from {source.name} to {target.name}")
-            driver.copy_image(
-                source, target, image, job=f"image-{image.image_id}-{host_id}", progress=context.report, cancel=context.cancel
-            )
+        driver.copy_image(source, target, image, job=_copy_job(disk, host_id), progress=context.report, cancel=context.cancel)
         context.services.store.write(lambda tx: add_copy(tx, image.image_id, host_id))
+
+
+def _copy_job(disk: Disk, host_id: int) -> str:
+    """The copy's name on the host: whichever job wants the image there finds the one copy that is under way."""
+    return f"image-{disk.image_id}-{host_id}"
+
+
+def drop_images(site: Site, host_id: int) -> None:
+    """Undo of bring_images: an image that did not come whole to the host is not left there half, or unknown to us."""
+    context = site.context
+    for disk in site.machine.disks:
+        image, driver = disk.image, site.datastores.get(disk.datastore_id)
+        if image is None or driver is None or driver.capabilities.shared or disk.kind == "persistent":
+            continue
+        with context.hold(f"image:{image.image_id}:{host_id}"):
+            if host_id not in _copies(context, disk):
+                driver.abandon(context.handle(host_id), _copy_job(disk, host_id))
+                driver.remove_image(context.handle(host_id), image)
+
+
+def _copies(context: JobContext, disk: Disk) -> list[int]:
+    """The hosts that have the disk's image."""
+    rows = context.services.store.read().select(ImageCopyRow, '"image_id"=? ORDER BY "host_id"', (disk.image_id,))
+    return [row.host_id for row in rows]
+
+
+def end_copies(site: Site, host_id: int) -> None:
+    """End what this job's long commands may still do on the host; before the undo takes away their files."""
+    for driver in site.datastores.values():
+        driver.abandon(site.context.handle(host_id), f"job-{site.context.job.id}")
 
 
 def _reachable_copy(context: JobContext, copies: list[int], disk: Disk):  # type: ignore[no-untyped-def]
@@ -141,6 +176,8 @@ def make_disks(site: Site, host_id: int) -> None:
     """Make the disks on the host; each is there and whole after it."""
     handle = site.context.handle(host_id)
     for disk in site.machine.disks:
+        if disk.empty:
+            continue
         site.store_of(disk).create_disk(
             handle,
             disk.spec(site.vm.id),
@@ -150,11 +187,30 @@ def make_disks(site: Site, host_id: int) -> None:
         )
 
 
-def write_context(site: Site, host_id: int) -> str:
-    """Write the context CD; returns its path, "" for a VM that has no datastore to keep one in."""
+def write_context(site: Site, host_id: int, vm: VmRow | None = None) -> str:
+    """Write the context CD; returns its path, "" for a VM that has no datastore to keep one in. `vm`: the VM as it is to be
+    told of, where that is not as it is.
+    """
     if site.home is None:
         return ""
-    return site.home.write_context(site.context.handle(host_id), site.vm.id, context_iso(site.vm, site.network_rows))
+    return site.home.write_context(site.context.handle(host_id), site.vm.id, context_cd(site, host_id, vm))
+
+
+def context_cd(site: Site, host_id: int, vm: VmRow | None = None) -> bytes:
+    """What is on the VM's context CD, made for that host."""
+    return context_iso(vm or site.vm, site.network_rows, context_files(site.context, site.machine, host_id))
+
+
+def context_path(site: Site, host_id: int) -> str:
+    """Where the context CD is; "" for a VM that has no datastore to keep one in."""
+    return site.home.context_path(site.context.handle(host_id), site.vm.id) if site.home else ""
+
+
+def medium(site: Site, disk: Disk, host_id: int) -> str:
+    """The file of a disk on the host; "" for an empty CD drive."""
+    if disk.empty:
+        return ""
+    return site.store_of(disk).disk_path(site.context.handle(host_id), disk.spec(site.vm.id))
 
 
 def remove_disks(site: Site, host_id: int, *, keep_persistent: bool = True) -> None:
@@ -181,14 +237,30 @@ def plug(site: Site, host_id: int) -> None:
 
 def unplug(site: Site, host_id: int) -> None:
     """Taps and filters are gone; bridges of ours that nobody uses on the host too."""
-    handle = site.context.handle(host_id)
     for nic in site.machine.nics:
-        network = site.networks[nic.network_id]
-        site.context.services.pool.network(network.driver).unplugged(handle, nic_spec(site.vm.id, nic, network))
+        _unplug(site, nic, host_id)
     for network in site.networks.values():
-        with site.context.hold(f"network:{network.network_id}:{host_id}"):
-            if not _others_use(site, network.network_id, host_id):
-                site.context.services.pool.network(network.driver).release(handle, network)
+        _release(site, network.network_id, host_id)
+
+
+def unplug_card(site: Site, nic: Nic, host_id: int) -> None:
+    """The same for one card of a VM that keeps others."""
+    _unplug(site, nic, host_id)
+    if sum(other.network_id == nic.network_id for other in site.machine.nics) == 1:
+        _release(site, nic.network_id, host_id)
+
+
+def _unplug(site: Site, nic: Nic, host_id: int) -> None:
+    network = site.networks[nic.network_id]
+    handle = site.context.handle(host_id)
+    site.context.services.pool.network(network.driver).unplugged(handle, nic_spec(site.vm.id, nic, network))
+
+
+def _release(site: Site, network_id: int, host_id: int) -> None:
+    network = site.networks[network_id]
+    with site.context.hold(f"network:{network_id}:{host_id}"):
+        if not _others_use(site, network_id, host_id):
+            site.context.services.pool.network(network.driver).release(site.context.handle(host_id), network)
 
 
 def _others_use(site: Site, network_id: int, host_id: int) -> bool:
@@ -200,16 +272,28 @@ def _others_use(site: Site, network_id: int, host_id: int) -> bool:
     return bool(rows[0][0])
 
 
+def domain_spec(site: Site, host_id: int, context_path: str, vm: VmRow | None = None) -> DomainSpec:
+    """The VM's domain as the host is told of it; `vm` as in write_context."""
+    row = site.context.host_row(host_id)
+    paths = {disk.disk_id: medium(site, disk, host_id) for disk in site.machine.disks}
+    cluster = site.context.services.store.read().get(ClusterRow, row.cluster_id)
+    return design(
+        vm or site.vm, virt=row.virt, baseline=cluster.baseline, paths=paths, context_path=context_path, networks=site.networks,
+        held=held_on(site, host_id),
+    )  # fmt: skip
+
+
 def start_domain(site: Site, host_id: int, context_path: str) -> None:
     """Define and start the domain on the host."""
-    row = site.context.host_row(host_id)
-    handle = site.context.handle(host_id)
-    paths = {disk.disk_id: site.store_of(disk).disk_path(handle, disk.spec(site.vm.id)) for disk in site.machine.disks}
-    cluster = site.context.services.store.read().get(ClusterRow, row.cluster_id)
-    spec = design(
-        site.vm, virt=row.virt, baseline=cluster.baseline, paths=paths, context_path=context_path, networks=site.networks
-    )
-    site.context.hypervisor(host_id).start(spec)
+    site.context.hypervisor(host_id).start(domain_spec(site, host_id, context_path))
+
+
+def held_on(site: Site, host_id: int) -> Held | None:
+    """What the VM has of the host for itself."""
+    if not asks(site.machine.template):
+        return None
+    row = site.context.services.store.read().first(ReservationRow, '"vm_id"=? AND "host_id"=?', (site.vm.id, host_id))
+    return typed.convert(row.body, Held) if row is not None else None
 
 
 def remove_domain(context: JobContext, host_id: int, uuid: str) -> None:
@@ -232,7 +316,7 @@ def runs_elsewhere(context: JobContext, vm: VmRow, host_id: int, *, everywhere: 
         if host.id not in must and not (everywhere and host.state in {HostState.MONITORED, HostState.DISABLED}):
             continue
         try:
-            reality = context.services.pool.hypervisor(host).lookup(vm.uuid)
+            reality = context.hypervisor(host.id).lookup(vm.uuid)
         except NebulaError as error:
             if host.id in must:
                 raise
@@ -277,10 +361,23 @@ def forget_machine(tx: Transaction, vm: VmRow) -> None:
             'UPDATE "network" SET "used_leases"="used_leases"-1, "generation"="generation"+1 WHERE "id"=?', (nic.network_id,)
         )
     tx.execute('DELETE FROM "lease" WHERE "vm_id"=?', (vm.id,))
+    if asks(machine.template):
+        tx.execute('DELETE FROM "reservation" WHERE "vm_id"=?', (vm.id,))
+    if machine.template.get("VMGROUP"):
+        tx.execute('DELETE FROM "vmgroup_member" WHERE "vm_id"=?', (vm.id,))
     for disk in machine.disks:
         if disk.image_id > 0:
             release_image(tx, disk.image_id)
+    forget_schedules(tx, vm.id)
     end_stay(tx, vm)
+
+
+def use_image(tx: Transaction, image: ImageRow) -> None:
+    """One VM more uses the image."""
+    fresh = tx.get(ImageRow, image.id)
+    used = ImageState.USED_PERS if fresh.persistent else ImageState.USED
+    state = fresh.state if fresh.state == ImageState.LOCKED else int(used)
+    tx.swap(fresh, running_vms=fresh.running_vms + 1, state=state)
 
 
 def release_image(tx: Transaction, image_id: int) -> None:

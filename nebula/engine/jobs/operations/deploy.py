@@ -28,13 +28,19 @@ def _images(context: JobContext) -> None:
     common.bring_images(common.site(context), context.job.args["host"])
 
 
+def _drop_images(context: JobContext) -> None:
+    common.drop_images(common.site(context), context.job.args["host"])
+
+
 def _disks(context: JobContext) -> None:
     site = common.site(context)
     common.make_disks(site, context.job.args["host"])
 
 
 def _remove_disks(context: JobContext) -> None:
-    common.remove_disks(common.site(context), context.job.args["host"])
+    site, host = common.site(context), context.job.args["host"]
+    common.end_copies(site, host)
+    common.remove_disks(site, host)
 
 
 def _networks(context: JobContext) -> None:
@@ -58,17 +64,24 @@ def _plug(context: JobContext) -> None:
     common.plug(common.site(context), context.job.args["host"])
 
 
+ASK = Step("ask hosts", _ask_hosts, None, "prolog")
+BRING_IMAGES = Step("bring images", _images, _drop_images, "prolog")
+PREPARE_NETWORKS = Step("prepare networks", _networks, _release_networks, "prolog")
+START = Step("start domain", _boot, _unboot, "boot")
+PLUG = Step("plug cards", _plug, None, "boot")
+
+
 class Deploy:
     """Images, disks, networks, boot, filters."""
 
     kind = "vm.deploy"
-    steps = (
-        Step("ask hosts", _ask_hosts, None, "prolog"),
-        Step("bring images", _images, None, "prolog"),
+    steps: tuple[Step, ...] = (
+        ASK,
+        BRING_IMAGES,
         Step("make disks", _disks, _remove_disks, "prolog"),
-        Step("prepare networks", _networks, _release_networks, "prolog"),
-        Step("start domain", _boot, _unboot, "boot"),
-        Step("plug cards", _plug, None, "boot"),
+        PREPARE_NETWORKS,
+        START,
+        PLUG,
     )
 
     def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from nebula.drivers.base import Datastore, HostHandle
+from nebula.engine.context import MAX_ISO
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations.common import SHARED_COPY, add_copy
 from nebula.engine.lifecycle.moves import move
@@ -18,6 +19,7 @@ from nebula.engine.machines.disks import image_spec
 from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.store.rows import DatastoreRow, ImageCopyRow, ImageRow, VmRow
 from nebula.errors import NotFoundError
+from nebula.model.storage import ImageSpec
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from nebula.engine.store.transaction import Transaction
 
 
-def _parts(context: JobContext) -> tuple[ImageRow, Datastore, HostHandle]:
+def parts(context: JobContext) -> tuple[ImageRow, Datastore, HostHandle]:
+    """The job's image, its datastore, and the host on which its file is made."""
     read = context.services.store.read()
     image = read.get(ImageRow, context.job.target_id)
     driver = context.services.pool.datastore(read.get(DatastoreRow, image.datastore_id))
@@ -44,13 +47,15 @@ def _fetch(context: JobContext) -> None:
     args = context.job.args
     if not (args.get("path") or args.get("url")):
         return
-    from nebula.images.fetch import fetch
+    from nebula.images.fetch import LIMIT, fetch
 
     fetched = fetch(
         args.get("path") or args["url"],
         _staging(context),
         checksum=args.get("checksum", ""),
         checksum_url=args.get("checksum_url", ""),
+        limit=MAX_ISO if _is_file(context) else LIMIT,
+        packed=_is_file(context),
         progress=context.report,
         cancel=context.cancel,
     )
@@ -63,10 +68,16 @@ def _unfetch(context: JobContext) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def _is_file(context: JobContext) -> bool:
+    """Whether it is a file for context CDs, which stays as it comes."""
+    return context.services.store.read().get(ImageRow, context.job.target_id).type == "context"
+
+
 def _bring(context: JobContext) -> None:
-    image, driver, host = _parts(context)
+    image, driver, host = parts(context)
     spec = image_spec(image)
-    if driver.has_image(host, spec) and context.facts.get("probed"):
+    if context.facts.get("probed") and driver.has_image(host, _whole(context, spec)):
+        driver.abandon(host, context.work_name)
         return
     if not (context.job.args.get("path") or context.job.args.get("url")):
         driver.create_empty(host, spec)
@@ -74,20 +85,26 @@ def _bring(context: JobContext) -> None:
         return
     staged = driver.staging_path(host, spec)
     host.transport.upload(Path(context.facts["fetched"]), staged, progress=context.report, cancel=context.cancel, root=True)
-    probe = driver.probe(host, staged, str(context.job.args.get("format", "")))
-    context.save(size=probe.virtual_size, format=probe.format, probed=True)
-    whole = msgspec.structs.replace(spec, size=probe.virtual_size, format=probe.format)
-    driver.take_in(host, whole, staged, job=context.work_name, progress=context.report, cancel=context.cancel)
+    if image.type == "context":  # nobody ever takes it for a disk: what is in it is the guest's own affair
+        context.save(size=Path(context.facts["fetched"]).stat().st_size, format="raw", probed=True)
+    else:
+        probe = driver.probe(host, staged, str(context.job.args.get("format", "")))
+        context.save(size=probe.virtual_size, format=probe.format, probed=True)
+    driver.take_in(host, _whole(context, spec), staged, job=context.work_name, progress=context.report, cancel=context.cancel)
 
 
 def _unbring(context: JobContext) -> None:
-    image, driver, host = _parts(context)
+    image, driver, host = parts(context)
     spec = image_spec(image)
-    whole = msgspec.structs.replace(spec, format=context.facts.get("format", spec.format))
-    driver.remove_image(host, whole)
-    host.transport.run(
-        ["rm", "-f", "--", driver.staging_path(host, spec), driver.staging_path(host, spec) + ".part"], root=True
-    )
+    driver.abandon(host, context.work_name)
+    for known in {spec, _whole(context, spec)}:
+        driver.remove_image(host, known)
+
+
+def _whole(context: JobContext, spec: ImageSpec) -> ImageSpec:
+    """The image as it was found to be, once it was looked at."""
+    facts = context.facts
+    return msgspec.structs.replace(spec, size=facts.get("size", spec.size), format=facts.get("format", spec.format))
 
 
 def _tidy(context: JobContext) -> None:
@@ -110,21 +127,31 @@ class Create:
         datastore = transaction.get(DatastoreRow, image.datastore_id)
         shared = services.pool.datastore(datastore).capabilities.shared
         add_copy(transaction, image.id, SHARED_COPY if shared else job.args["host"])
-        used = ImageState.USED_PERS if image.persistent else ImageState.USED
-        state = used if image.running_vms else ImageState.READY
-        transaction.swap(image, state=int(state), size=job.facts["size"], format=job.facts["format"], error="")
-        transaction.event("image.state", "image", image.id, actor=job.actor, name=image.name, after=state.name)
-        wake_waiting(transaction, image, good=True)
+        mark_ready(transaction, image, job, size=job.facts["size"], format=job.facts["format"])
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """ERROR."""
-        image = transaction.first(ImageRow, '"id"=?', (job.target_id,))
-        if image is None:
-            return
-        text = f"{message}: {job.error.get('cause', '')}".rstrip(": ")
-        transaction.swap(image, state=int(ImageState.ERROR), error=text[:1000])
-        transaction.event("image.state", "image", image.id, actor=job.actor, name=image.name, after="ERROR", error=text[:500])
-        wake_waiting(transaction, image, good=False)
+        mark_failed(transaction, job, message)
+
+
+def mark_ready(tx: Transaction, image: ImageRow, job: JobRow, **facts: Any) -> None:
+    """READY, or in use by the VMs that waited for it and go on now."""
+    used = ImageState.USED_PERS if image.persistent else ImageState.USED
+    state = used if image.running_vms else ImageState.READY
+    tx.swap(image, state=int(state), error="", **facts)
+    tx.event("image.state", "image", image.id, actor=job.actor, name=image.name, after=state.name)
+    wake_waiting(tx, image, good=True)
+
+
+def mark_failed(tx: Transaction, job: JobRow, message: str, image_id: int = 0) -> None:
+    """ERROR, with the reason; so are VMs that waited for it. `image_id` 0: the image that the job is about."""
+    image = tx.first(ImageRow, '"id"=?', (image_id or job.target_id,))
+    if image is None:
+        return
+    text = f"{message}: {job.error.get('cause', '')}".rstrip(": ")
+    tx.swap(image, state=int(ImageState.ERROR), error=text[:1000])
+    tx.event("image.state", "image", image.id, actor=job.actor, name=image.name, after="ERROR", error=text[:500])
+    wake_waiting(tx, image, good=False)
 
 
 def wake_waiting(tx: Transaction, image: ImageRow, *, good: bool) -> None:

@@ -33,7 +33,7 @@ def _copy(context: JobContext) -> None:
     common.bring_images(site, target.host_id)
     for driver, disks in site.by_datastore():
         driver.move_vm(
-            source, target, disks, job=context.work_name, progress=context.report, cancel=context.cancel
+            source, target, site.vm.id, disks, job=context.work_name, progress=context.report, cancel=context.cancel
         )  # fmt: skip
     common.prepare_networks(site, target.host_id)
 
@@ -42,9 +42,11 @@ def _uncopy(context: JobContext) -> None:
     site = common.site(context)
     target = context.handle(context.job.args["host"])
     common.unplug(site, target.host_id)
+    common.end_copies(site, target.host_id)
     for driver, disks in site.by_datastore():
         if not driver.capabilities.shared:
             driver.remove_vm(target, site.vm.id, disks, keep_persistent=False)
+    common.drop_images(site, target.host_id)
 
 
 def _boot(context: JobContext) -> None:

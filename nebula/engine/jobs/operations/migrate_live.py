@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 from nebula.drivers.base import MigrationRequest
 from nebula.engine.jobs.base import Lock, Onward, Step
 from nebula.engine.jobs.operations import common
-from nebula.engine.machines.domain import context_iso
+from nebula.engine.machines.held import Held, host_nodes, pins
+from nebula.engine.machines.migration import manner, travel
 from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
 from nebula.errors import ConflictError
 from nebula.model.domain import DomainReality, DomainState
 
 if TYPE_CHECKING:
+    from nebula.drivers.base import Datastore
     from nebula.engine.jobs.context import JobContext
     from nebula.engine.services import Services
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
     from nebula.engine.store.transaction import Transaction
+    from nebula.model.storage import DiskSpec
 
 _ALIVE = {DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTDOWN}
 
@@ -72,22 +75,35 @@ def _prepare(context: JobContext) -> None:
     site = common.site(context)
     common.bring_images(site, target)
     handle = context.handle(target)
-    iso = context_iso(site.vm, site.network_rows)
+    iso = common.context_cd(site, target)
     for driver, disks in site.by_datastore():
         if not driver.capabilities.shared:
+            _copy_layers(context, driver, disks)
             driver.prepare_incoming(handle, disks, iso if driver is site.home else None)
     common.prepare_networks(site, target)
+
+
+def _copy_layers(context: JobContext, driver: Datastore, disks: list[DiskSpec]) -> None:
+    """The snapshots of disks that are copied: a migration copies no more than what the guest sees now."""
+    if any(disk.frozen for disk in disks):
+        source, target = (context.handle(number) for number in _ends(context))
+        driver.copy_layers(
+            source, target, disks, job=context.work_name, progress=context.report, cancel=context.cancel
+        )  # fmt: skip
 
 
 def _unprepare(context: JobContext) -> None:
     _abort(context)
     _, target = _ends(context)
     site = common.site(context)
+    if any(disk.snapshots for disk in site.machine.disks):
+        common.end_copies(site, target)
     common.unplug(site, target)
     handle = context.handle(target)
     for driver, disks in site.by_datastore():
         if not driver.capabilities.shared:
             driver.remove_vm(handle, site.vm.id, disks, keep_persistent=False)
+    common.drop_images(site, target)
 
 
 def _migrate(context: JobContext) -> None:
@@ -97,27 +113,28 @@ def _migrate(context: JobContext) -> None:
     site = common.site(context)
     handle = context.handle(target)
     copied = [disk for disk in site.machine.disks if not site.store_of(disk).capabilities.shared and disk.kind != "cdrom"]
-    paths = [(disk.target, site.store_of(disk).disk_path(handle, disk.spec(site.vm.id))) for disk in site.machine.disks]
-    cluster = context.services.store.read().get(ClusterRow, context.host_row(target).cluster_id)
+    present = [disk for disk in site.machine.disks if not disk.empty]
+    paths = [(disk.target, common.medium(site, disk, target)) for disk in present]
+    way = travel(context.services.store.read().get(ClusterRow, context.host_row(target).cluster_id))
+    held = common.held_on(site, target) or Held()
+    converge, compressed = manner(site.machine.template)
     context.hypervisor(source).migrate(
         MigrationRequest(
             uuid=site.vm.uuid,
             target=handle,
             copy_targets=tuple(disk.target for disk in copied),
-            shared_unsafe=len(copied) < len(site.machine.disks),
-            tunnel=cluster.body.get("migration_tunnel", "ssh"),
-            bandwidth_mib=int(cluster.body.get("migration_bandwidth", 0)),
+            shared_unsafe=len(copied) < len(present) or site.machine.adopted is not None,
+            tunnel=way.tunnel,
+            bandwidth_mib=way.bandwidth_mib,
             disk_paths=tuple(paths),
+            converge=converge,
+            compressed=compressed,
+            pins=pins(held),
+            host_nodes=host_nodes(held),
         ),
         progress=context.report,
         cancel=context.cancel,
     )
-    if not arrived(context):
-        raise ConflictError(
-            f"the migration of VM {site.vm.name} ended, but the guest does not run on {handle.name}",
-            cause="libvirt called it done",
-            hint=f"nebula vm show {site.vm.id} --refresh",
-        )
 
 
 def _abort(context: JobContext) -> None:
@@ -182,7 +199,7 @@ def moved(tx: Transaction, job: JobRow, action: str) -> None:
     """The VM's row says the target from now on; persistent images have their copy there."""
     vm = tx.get(VmRow, job.target_id)
     host = tx.get(HostRow, job.args["host"])
-    tx.swap(vm, host_id=host.id, cluster_id=host.cluster_id)
+    tx.swap(vm, host_id=host.id, cluster_id=host.cluster_id, resched=0)
     common.begin_stay(tx, vm, host, action, job.actor, str(job.args.get("reason", "")))
     common.move_persistent(tx, vm, job.args["from"], host.id)
     if job.facts.get("left"):

@@ -23,7 +23,7 @@ def _release(context: JobContext) -> None:
     driver = context.services.pool.network(network.driver)
     for host in read.select(HostRow, '"state" IN (2,4) ORDER BY "id"'):
         try:
-            driver.release(context.services.pool.handle(host), network)
+            driver.release(context.handle(host.id), network)
         except UnreachableError as error:
             context.log(f"host {host.name} does not answer, its bridge goes with its next restart: {error}", "warning")
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import common
 from nebula.engine.jobs.operations.power import shut_down
+from nebula.engine.lifecycle.states import HostState
 from nebula.engine.machines.machine import body_of, machine_of
+from nebula.engine.machines.snapshots import forgotten
 from nebula.engine.store.rows import HostRow, VmRow
 
 if TYPE_CHECKING:
@@ -19,11 +21,17 @@ if TYPE_CHECKING:
 
 
 def _hosts(context: JobContext) -> list[int]:
-    """Where something of the VM may be: its host, and the target of a migration that failed."""
+    """Where something of the VM may be: its host, the one that keeps its disks (any one for those on shared storage), and
+    the target of a migration that failed.
+    """
     vm = context.vm()
-    found = [vm.host_id, *machine_of(vm).left_on]
-    known = {row.id for row in context.services.store.read().select(HostRow)}
-    return [host_id for host_id in dict.fromkeys(found) if host_id in known]
+    rows = context.services.store.read().select(HostRow, '1=1 ORDER BY "id"')
+    found = [vm.host_id, vm.kept_on, *machine_of(vm).left_on]
+    here = [host_id for host_id in dict.fromkeys(found) if host_id in {row.id for row in rows}]
+    if vm.kept_on != 0:
+        return here
+    fit = [row.id for row in rows if row.cluster_id == vm.cluster_id and row.state == HostState.MONITORED]
+    return here or fit[:1]
 
 
 def _shutdown(context: JobContext) -> None:
@@ -46,6 +54,9 @@ def _unplug(context: JobContext) -> None:
 
 def _remove_disks(context: JobContext) -> None:
     site = common.site(context)
+    adopted = site.machine.adopted
+    if adopted is not None and context.job.args.get("delete_disks"):
+        context.hypervisor(site.vm.host_id).delete_files(adopted.own_files())
     for host_id in _hosts(context):
         common.remove_disks(site, host_id)
 
@@ -77,10 +88,13 @@ class Remove:
             common.end_stay(transaction, vm)
             machine = machine_of(vm)
             machine.failures, machine.waiting, machine.not_before, machine.left_on = 0, None, 0.0, []
-            transaction.swap(vm, host_id=-1, body=body_of(machine), cpu_used=-1, memory_used=-1)
+            machine.memory, machine.snapshots, machine.snapshots_made = False, [], 0
+            for disk in machine.disks:
+                forgotten(disk)
+            transaction.swap(vm, host_id=-1, kept_on=-1, body=body_of(machine), cpu_used=-1, memory_used=-1)
             return
         common.forget_machine(transaction, vm)
-        transaction.swap(vm, host_id=-1, cpu_used=-1, memory_used=-1)
+        transaction.swap(vm, host_id=-1, kept_on=-1, cpu_used=-1, memory_used=-1)
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """What is left stays booked, so that it can be tried again."""

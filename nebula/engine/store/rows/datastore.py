@@ -10,7 +10,7 @@ from nebula.engine.store.rows.base import Body, Versioned
 
 
 class DatastoreRow(Versioned, kw_only=True):
-    """`type`: image (images and the disks made of them), system (disks only) or file (kernels, context files).
+    """`type`: image (images and the disks made of them), system (disks only), file (kernels, context files) or backup.
     `cluster_id` -1: all clusters. Space in MiB, -1: not known.
     """
 

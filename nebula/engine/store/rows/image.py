@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import msgspec
 
-from nebula.engine.store.rows.base import Body, Row, Versioned
+from nebula.engine.store.rows.base import Body, Row
+from nebula.engine.store.rows.owned import Owned
 
 
-class ImageRow(Versioned, kw_only=True):
+class ImageRow(Owned, kw_only=True):
     """`size` is the virtual size in bytes; `running_vms` counts the VMs that use it."""
 
     _table: ClassVar[str] = "image"
@@ -25,7 +26,6 @@ class ImageRow(Versioned, kw_only=True):
     state: int = 0
     persistent: int = 0
     running_vms: int = 0
-    owner: str = ""
     created: float = 0.0
     error: str = ""
     body: Body = msgspec.field(default_factory=dict)

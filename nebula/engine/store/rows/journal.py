@@ -37,7 +37,7 @@ class RequestRow(Row, kw_only=True):
     """A change that was answered, by the client's key: asked again, the same answer comes and nothing is done twice."""
 
     _table: ClassVar[str] = "request"
-    _indexes: ClassVar[tuple[tuple[tuple[str, ...], bool], ...]] = ((("name",), True), (("at",), False))
+    _indexes: ClassVar[tuple[tuple[tuple[str, ...], bool], ...]] = ((("name",), True),)
 
     name: str
     at: float

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import msgspec
 
-from nebula.engine.store.rows.base import Body, Row, Versioned
+from nebula.engine.store.rows.base import Body, Row
+from nebula.engine.store.rows.owned import COMMON, Owned
 
 
-class NetworkRow(Versioned, kw_only=True):
+class NetworkRow(Owned, kw_only=True):
     """`cluster_id` -1: all clusters. `body`: settings (gateway, dns, mtu, nat, physical_device …), attributes."""
 
     _table: ClassVar[str] = "network"
@@ -24,7 +25,7 @@ class NetworkRow(Versioned, kw_only=True):
     parent_id: int = -1
     """The network that a reservation was taken from."""
     used_leases: int = 0
-    owner: str = ""
+    mode: int = COMMON
     body: Body = msgspec.field(default_factory=dict)
 
 

@@ -6,17 +6,22 @@ from typing import ClassVar
 
 import msgspec
 
-from nebula.engine.store.rows.base import Body, Row, Versioned
+from nebula.engine.store.rows.base import Body, Row
+from nebula.engine.store.rows.owned import Owned
 
 
-class VmRow(Versioned, kw_only=True):
-    """CPU in hundredths of a core, memory in MiB, disk in bytes promised. `host_id` -1: on none."""
+class VmRow(Owned, kw_only=True):
+    """CPU in hundredths of a core, memory in MiB, disk in bytes promised. `host_id` -1: on none.
+
+    What is promised on a host is summed from the index alone, without a look at the rows.
+    """
 
     _table: ClassVar[str] = "vm"
     _indexes: ClassVar[tuple[tuple[tuple[str, ...], bool], ...]] = (
         (("state", "lcm_state"), False),
-        (("host_id",), False),
+        (("host_id", "state", "cpu", "memory"), False),
         (("target_host",), False),
+        (("resched",), False),
         (("name",), False),
         (("uuid",), True),
     )
@@ -24,12 +29,17 @@ class VmRow(Versioned, kw_only=True):
 
     name: str
     uuid: str
-    owner: str
     state: int
     lcm_state: int = 0
     host_id: int = -1
     target_host: int = -1
     """The host that a migration under way leads to: its capacity is taken there too."""
+    kept_on: int = -1
+    """The host that has the disks of a VM which was stopped or undeployed; 0: storage that all hosts share; -1: its disks
+    are where it is, or not made.
+    """
+    resched: int = 0
+    """1: the scheduler is to move it to another host."""
     cluster_id: int = -1
     datastore_id: int = -1
     cpu: int = 100
@@ -42,6 +52,8 @@ class VmRow(Versioned, kw_only=True):
     """When the present state began."""
     job_id: int = 0
     """The job under way, 0: none."""
+    template_id: int = -1
+    """The template that it was made of; it may be gone by now."""
     ips: str = ""
     cpu_used: int = -1
     memory_used: int = -1

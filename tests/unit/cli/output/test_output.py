@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebula.cli.output.formats import Field, Table, grid
+from nebula.cli.output.formats import Field, Table, grid, render
 from nebula.cli.output.grid import Grid
 from nebula.cli.output.text import printable, shorten, width
 from nebula.cli.output.tree import tree
@@ -80,7 +85,9 @@ def test_values(show: str, value: object, people: str, program: object) -> None:
 def test_a_tree_is_aligned_and_leaves_empty_values_out() -> None:
     body = {
         "name": "web", "host": None, "labels": [], "addresses": ["10.0.0.1", "10.0.0.2"], "autostart": True,
-        "disks": [{"disk_id": 0, "size": 5}], "reserved": {"cpu": ""}, "template": {"CONTEXT": {"A": "1\n2"}},
+        "disks": [{"disk_id": 0, "size": 5 << 20}],
+        "memory_mib": 512, "cpu_mib": {"total": 2048, "name": "x"}, "reserved": {"cpu": ""},
+        "template": {"CONTEXT": {"A": "1\n2"}},
     }  # fmt: skip
     assert list(tree(body)) == [
         "name       web",
@@ -88,9 +95,38 @@ def test_a_tree_is_aligned_and_leaves_empty_values_out() -> None:
         "autostart  yes",
         "disks:",
         "  - disk_id  0",
-        "    size     5",
+        "    size     5.0M",
+        "memory     512.0M",
+        "cpu:",
+        "  total  2.0G",
+        "  name   x",
         "template:",
         "  CONTEXT:",
         "    A  1",
         "       2",
     ]
+
+
+OUTSIDE = st.text(max_size=30) | st.sampled_from(
+    ["=1+1", "@x", "a\x9b2Jb", "a\u202eb", "a\x1b]0;x\x07", "\U000e0001", '"', "a,b", "-2"]
+)
+
+
+@given(st.lists(st.tuples(OUTSIDE, OUTSIDE), min_size=1, max_size=4))
+def test_words_from_outside_obey_no_terminal_in_any_format(rows: list[tuple[str, str]]) -> None:
+    table = Table([Field("name", "NAME"), Field("reason", "REASON")], rows)
+    texts = {name: "\n".join(render(table, name, NOW)) for name in ("table", "json", "jsonl", "yaml", "csv", "name")}
+    for name, text in texts.items():
+        assert all(line.isprintable() for line in text.split("\n")), (name, text)
+    wanted = [{"name": name, "reason": reason} for name, reason in rows]
+    assert json.loads(texts["json"]) == wanted
+    assert [json.loads(line) for line in texts["jsonl"].split("\n")] == wanted
+    assert yaml.safe_load(texts["yaml"]) == wanted
+    read = list(csv.reader(io.StringIO(texts["csv"])))
+    assert read[0] == ["name", "reason"]
+    assert len(read) == len(rows) + 1
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in read for cell in row)
+
+
+def test_what_a_backup_takes_and_when_it_was_looked_at_are_shown_as_people_read_them() -> None:
+    assert list(tree({"stored": 3 << 20, "verified": 0.0})) == ["stored    3.0M", "verified  -"]

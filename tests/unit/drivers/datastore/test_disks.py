@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nebula.drivers.datastore.layout import checked_path
+from nebula.drivers.datastore.making import Recipe
 from nebula.drivers.datastore.shared import SharedDatastore
+from nebula.drivers.longrun import Sighting
 from nebula.errors import CapacityError, NotFoundError, UsageError
 from nebula.model.storage import DiskSpec
+from nebula.transport.base import Completed
+from nebula.transport.local import LocalTransport
 from tests.contract.datastore import MIB, SIZE, DatastoreLab, clone_of, create, os_image, take_in, volatile
 
 
@@ -45,6 +51,27 @@ def test_a_clone_shows_its_images_content_in_every_combination(
     assert told["virtual-size"] == (size or SIZE)
     assert told.get("backing-filename-format") == (image_format if disk_format == "qcow2" else None)
     content(path, disk_format)
+
+
+class Counting(LocalTransport):
+    """A host that counts the commands that it is given."""
+
+    count = 0
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        self.count += 1
+        return super().run(argv, **more)
+
+
+def test_an_overlay_and_a_context_cost_a_round_trip_each(lab: DatastoreLab) -> None:
+    disk, transport = clone_of(take_in(lab, os_image())), Counting()
+    host = msgspec.structs.replace(lab.source, transport=transport)
+    lab.datastore.create_disk(host, disk, job="2-disks", progress=None, cancel=None)
+    assert transport.count == 1
+    path = Path(lab.datastore.write_context(host, 99, b"a CD"))
+    assert transport.count == 2
+    assert path.read_bytes() == b"a CD"
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o711)
 
 
 def test_an_overlay_names_its_image_relatively(lab: DatastoreLab) -> None:
@@ -125,6 +152,11 @@ def test_the_check_finds_a_closed_directory_and_a_missing_share(shared_lab: Data
 def test_the_check_says_that_a_host_cannot_fetch(ssh_lab: DatastoreLab) -> None:
     Path(ssh_lab.source.root, "ssh", "id_ed25519").unlink()
     assert "datastore.peers" in [finding.check for finding in ssh_lab.datastore.check(ssh_lab.source)]
+
+
+def test_a_copys_holes_are_behind_it_like_its_bytes() -> None:
+    seen = Sighting(written=5, size=9, stdout=b" 7  70%")
+    assert [Recipe(body).done(seen) for body in ("copy", "convert", "pull")] == [9, 5, 7]
 
 
 def test_progress_ends_at_the_whole(lab: DatastoreLab) -> None:

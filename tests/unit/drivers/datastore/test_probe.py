@@ -97,6 +97,15 @@ def test_other_formats_are_refused_with_the_command_that_converts_them(host: Hos
     assert f"qemu-img convert -f {format_} -O qcow2" in caught.value.hint
 
 
+def test_an_encrypted_volume_is_taken_only_if_it_is_called_raw(host: HostHandle, place: Path) -> None:
+    path = place / "volume"
+    path.write_bytes(b"LUKS\xba\xbe\0\x02" + bytes(MIB))
+    with pytest.raises(ImageError, match="encrypted") as caught:
+        probe_image(host, str(path), "")
+    assert "--format raw" in caught.value.hint
+    assert probe_image(host, str(path), "raw").format == "raw"
+
+
 def test_compressed_files_are_refused(host: HostHandle, place: Path) -> None:
     (place / "image").write_bytes(b"\xfd7zXZ\0" + bytes(1000))
     with pytest.raises(ImageError, match="compressed"):

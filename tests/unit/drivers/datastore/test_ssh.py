@@ -21,9 +21,10 @@ import pytest
 from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.making import shown_bytes
-from nebula.errors import CommandError, ConflictError, InterruptedByUser, UsageError
+from nebula.errors import CommandError, ConflictError, InterruptedByUser, UnreachableError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
 from tests.contract.datastore import ISO, MIB, SIZE, DatastoreLab, clone_of, create, os_image, take_in, volatile
+from tests.unit.drivers.datastore.conftest import free_port
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def copy(lab: DatastoreLab, image: ImageSpec, **more: object) -> None:
 
 def move(lab: DatastoreLab, disks: list[DiskSpec], **more: object) -> None:
     values = {"job": "4-move", "progress": None, "cancel": None} | more
-    lab.datastore.move_vm(lab.source, lab.target, disks, **values)  # type: ignore[arg-type]
+    lab.datastore.move_vm(lab.source, lab.target, 7, disks, **values)  # type: ignore[arg-type]
 
 
 def write_raw(lab: DatastoreLab, image: ImageSpec, data: int, *, seed: bytes | None = None) -> Path:
@@ -134,13 +135,17 @@ def wait_for_size(path: Path, size: int) -> None:
     raise AssertionError(f"{path} did not grow")
 
 
+LONG = 600 * MIB
+"""Bytes of a copy that is not over at the second look at it, however quick the machine is."""
+
+
 def set_token(token: CancelToken, reason: str, *_: int) -> None:
     token.set(reason)
 
 
 def test_a_cancelled_copy_leaves_nothing_and_one_whose_engine_stops_goes_on(lab: DatastoreLab) -> None:
-    image = os_image(format="raw", size=200 * MIB)
-    write_raw(lab, image, 200 * MIB)
+    image = os_image(format="raw", size=LONG)
+    write_raw(lab, image, LONG)
     for reason in ("cancelled by alice", ENGINE_STOPPING):
         token = CancelToken()
         with pytest.raises(InterruptedByUser):
@@ -148,6 +153,39 @@ def test_a_cancelled_copy_leaves_nothing_and_one_whose_engine_stops_goes_on(lab:
         assert (leftovers(lab) == []) == (reason != ENGINE_STOPPING)
     copy(lab, image)
     assert lab.datastore.has_image(lab.target, image)
+
+
+def test_a_copy_that_ended_while_no_engine_was_there_is_forgotten_by_the_next(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=LONG)
+    write_raw(lab, image, LONG)
+    token = CancelToken()
+    with pytest.raises(InterruptedByUser):
+        copy(lab, image, cancel=token, progress=partial(set_token, token, ENGINE_STOPPING))
+    wait_for_size(Path(lab.datastore.image_path(lab.target, image)), MIB)
+    copy(lab, image)
+    assert leftovers(lab) == []
+
+
+def test_an_abandoned_copy_is_ended_and_its_half_removed(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=LONG)
+    write_raw(lab, image, LONG)
+    token = CancelToken()
+    with pytest.raises(InterruptedByUser):
+        copy(lab, image, cancel=token, progress=partial(set_token, token, ENGINE_STOPPING))
+    for _ in range(2):
+        lab.datastore.abandon(lab.target, "3-copy")
+        lab.datastore.remove_image(lab.target, image)
+    assert leftovers(lab) == []
+    assert not lab.datastore.has_image(lab.target, image)
+
+
+def test_an_image_is_removed_with_what_was_uploaded_of_it(lab: DatastoreLab) -> None:
+    image = os_image()
+    staged = lab.datastore.staging_path(lab.source, image)
+    for name in (staged, f"{staged}.part", f"{staged}.part.source"):
+        Path(name).touch()
+    lab.datastore.remove_image(lab.source, image)
+    assert list(Path(staged).parent.iterdir()) == []
 
 
 def test_a_part_is_continued(lab: DatastoreLab) -> None:
@@ -161,6 +199,26 @@ def test_a_part_is_continued(lab: DatastoreLab) -> None:
         copy(lab, image)
         assert sent_from() < 24 * MIB
     assert subprocess.run(["cmp", source, target], check=False).returncode == 0
+
+
+def test_a_copy_that_loses_its_source_waits_for_it_and_goes_on(lab: DatastoreLab) -> None:
+    image = os_image(format="raw", size=200 * MIB)
+    source = write_raw(lab, image, 200 * MIB)
+    target = Path(lab.datastore.image_path(lab.target, image))
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(copy, lab, image)
+        wait_for_size(target.with_name(f"{target.name}.part"), 50 * MIB)
+        subprocess.run(["pkill", "-KILL", "-f", f"rsync --server --sender .*{source}"], check=True)
+        with pytest.raises(UnreachableError, match="lost the host from which it copies"):
+            copying.result(60)
+    closed = msgspec.structs.replace(lab.source, port=free_port())
+    with pytest.raises(UnreachableError, match="Connection refused"):
+        lab.datastore.copy_image(closed, lab.target, image, job="3-copy", progress=None, cancel=None)
+    with counted_bytes(lab.source.port) as sent_from:
+        copy(lab, image)
+        assert sent_from() < 170 * MIB
+    assert subprocess.run(["cmp", source, target], check=False).returncode == 0
+    assert leftovers(lab) == []
 
 
 def test_a_stale_disk_at_the_target_is_refreshed(lab: DatastoreLab) -> None:

@@ -21,9 +21,6 @@ from tests.unit.drivers.hypervisor.migrating import handle
 
 __all__ = ["guest_image"]
 
-FORWARDING = 'restrict,port-forwarding,permitopen="127.0.0.1:*"'
-"""What a peer's key must be allowed for copying disks over ssh."""
-
 
 @dataclass(frozen=True)
 class LibvirtHosts:
@@ -72,7 +69,7 @@ def _introduce(lab: LabHandle, source: HostHandle, target: HostHandle) -> None:
     key = peers.ensure_peer_key(source.transport, source.root)
     peers.write_known_hosts(source.transport, source.root, {target.address: str(lab.host(target.name)["host_key"])})
     accepted = Path(lab.root / "hosts" / target.name / "root/.ssh/authorized_keys")
-    accepted.write_text(f'{accepted.read_text()}{FORWARDING},from="{source.address}" {key}\n')
+    accepted.write_text(f"{accepted.read_text()}{peers.peer_limits([source.address])} {key}\n")
 
 
 def heartbeat(driver: LibvirtHypervisor, uuid: str, *, after: int = 0) -> int:

@@ -17,7 +17,7 @@ import pytest
 
 from nebula.drivers.base import HostHandle
 from nebula.drivers.hypervisor.libvirt import connection
-from nebula.drivers.hypervisor.libvirt.connection import Link, Session, load_library, refuse_event_loops
+from nebula.drivers.hypervisor.libvirt.connection import Lanes, Link, Session, load_library, refuse_event_loops
 from nebula.drivers.hypervisor.libvirt.eventloop import LOOP
 from nebula.drivers.hypervisor.libvirt.failures import translate
 from nebula.drivers.hypervisor.libvirt.preflight import Preflight
@@ -116,15 +116,15 @@ def test_the_event_loop_comes_and_goes_with_its_holders() -> None:
 class Said(Exception):
     """As libvirt's errors are asked."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, words: str = "its own words") -> None:
         super().__init__(code)
-        self.code = code
+        self.code, self.words = code, words
 
     def get_error_code(self) -> int:
         return self.code
 
     def get_error_message(self) -> str:
-        return "its own words"
+        return self.words
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,14 @@ def test_libvirts_errors_become_ours(code: int, cls: type[NebulaError]) -> None:
     assert type(error) is cls
     assert str(error) == "starting domain one-1 failed on host h1: its own words"
     assert type(translate(libvirt, Said(code), "x", "h1", alive=False)) is UnreachableError
+
+
+@pytest.mark.parametrize("program", ["tc", "/usr/sbin/tc"])
+def test_a_kernel_that_limits_no_bandwidth_is_told_how_it_would(program: str) -> None:
+    words = f"internal error: Child process ({program} filter add dev one-1-0 parent ffff: police rate 5kbps) unexpected exit"
+    error = translate(libvirt, Said(libvirt.VIR_ERR_INTERNAL_ERROR, words), "changing a card", "h1", alive=True)
+    assert "the kernel of h1" in error.hint
+    assert "act_police" in error.hint
 
 
 def daemon_pid(hosts: LibvirtHosts) -> int:
@@ -185,6 +193,53 @@ def test_a_daemon_that_was_restarted_is_found_again_with_its_guests(hosts: Libvi
     assert found is not None
     assert found.state == "running"
     subscription.close()
+
+
+@pytest.mark.lab
+def test_threads_that_share_a_connection_survive_its_end(hosts: LibvirtHosts) -> None:
+    """The library would die of several calls on one connection that breaks, and of one that is freed under a call."""
+    link, ended = Link(hosts.handles[0], "test"), list[str]()
+    transport, pid = hosts.handles[0].transport, str(daemon_pid(hosts))
+    link.call("asking", lambda session: session.conn.getHostname())
+
+    def ask() -> None:
+        try:
+            ended.append(link.call("asking", lambda session: session.conn.getHostname(), timeout=1))
+        except NebulaError as error:
+            ended.append(error.code)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    transport.run(["kill", "-STOP", pid])
+    try:
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: bool(ended), "the first deadline")
+    finally:
+        transport.run(["kill", "-CONT", pid])
+    for thread in threads:
+        thread.join()
+    assert (ended[0], len(ended)) == (TimedOutError.code, 6)
+    assert link.call("asking", lambda session: session.conn.getHostname()) == "h1"
+    link.close()
+
+
+@pytest.mark.lab
+def test_long_calls_go_side_by_side_each_on_a_connection_of_its_own(hosts: LibvirtHosts) -> None:
+    lanes, together = Lanes(hosts.handles[0], "test", 2), threading.Barrier(2, timeout=30)
+    connections: list[object] = []
+
+    def work(session: Session) -> None:
+        connections.append(session.conn)
+        together.wait()
+
+    threads = [threading.Thread(target=lanes.call, args=("asking", work)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(connections) == 2
+    assert connections[0] is not connections[1]
+    lanes.close()
 
 
 @pytest.mark.lab

@@ -15,7 +15,7 @@ from nebula.drivers.hypervisor.libvirt.design import FIXED_PORTS, SPARE_PORTS, c
 from nebula.drivers.hypervisor.libvirt.xml.metadata import NAMESPACE, mark, vm_id_of
 from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.errors import UsageError
-from nebula.model.domain import DomainDisk, DomainGraphics, DomainInterface, DomainSpec
+from nebula.model.domain import DomainDisk, DomainFirmware, DomainGraphics, DomainInterface, DomainSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 DISK = DomainDisk(disk_id=0, path="/var/lib/nebula/datastores/1/7/disk.0.qcow2", target="vda", serial="one-7-0", boot_order=1)
@@ -54,7 +54,7 @@ SPECS = {
     "blind-kernel": changed(
         virt="qemu", graphics=None, kernel="/boot/k", initrd="/boot/i", kernel_cmd='a="b" <c>', disks=(), title=""
     ),
-    "uefi-baseline": changed(firmware="uefi", cpu_xml=CLUSTER_CPU),
+    "uefi-baseline": changed(uefi=DomainFirmware(), cpu_xml=CLUSTER_CPU),
     "block-scsi": changed(
         cpu_mode="EPYC",
         cpu_share=0,

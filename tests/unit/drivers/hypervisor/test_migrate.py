@@ -17,6 +17,7 @@ from nebula.drivers.base import ConsoleStream, MigrationRequest
 from nebula.errors import ConflictError, InterruptedByUser, NebulaError
 from nebula.model.domain import DomainDisk, DomainSpec, DomainState
 from tests.contract.hypervisor import wait_for
+from tests.lab.handle import eventually
 from tests.unit.drivers.hypervisor.conftest import LibvirtHosts, bare_spec, heartbeat
 
 pytestmark = pytest.mark.lab
@@ -73,6 +74,30 @@ def test_a_disk_goes_along_and_the_guest_counts_on(hosts: LibvirtHosts, guest: D
     check = ["qemu-io", "-U", "-r", "-f", "qcow2", "-c", f"read -P 7 128M {BALLAST}M", THERE]
     assert "failed" not in hosts.handles[1].transport.run(check).text
     assert all(0 <= done <= total for done, total in seen)
+    assert "libvirtd" not in hosts.lab.exec("h1", "ss", "-Htnp"), "a connection of libvirt's own is left"
+
+
+def test_there_and_back_leaves_no_connection(hosts: LibvirtHosts) -> None:
+    spec = msgspec.structs.replace(bare_spec(8, memory_mib=64), disks=())
+    hosts.drivers[0].start(spec)
+    for number in (0, 1, 0):
+        _go(hosts, number)
+    eventually(lambda: not any(_connections(hosts, name) for name in ("h1", "h2")), "the end of all connections")
+    hosts.lab.exec("h2", "sh", "-c", "touch -d '5 minutes ago' /var/lib/nebula/ssh/to-*")
+    _go(hosts, 1)
+    left = hosts.lab.exec("h2", "find", "/var/lib/nebula/ssh", "-name", "to-*").split()
+    assert len(left) == 1, "the names of former ones go with the next"
+
+
+def _connections(hosts: LibvirtHosts, name: str) -> str:
+    """Of a host to its peers' ssh."""
+    return hosts.lab.exec(name, "ss", "-Htn", "state", "established", "dport", "=", ":22")
+
+
+def _go(hosts: LibvirtHosts, number: int) -> None:
+    arriving = MigrationRequest(uuid=UUID, target=hosts.handles[1 - number])
+    hosts.drivers[number].migrate(arriving, progress=None, cancel=None)
+    only_at(hosts, 1 - number)
 
 
 def test_cancelled_halfway_it_stays(hosts: LibvirtHosts, guest: DomainSpec) -> None:

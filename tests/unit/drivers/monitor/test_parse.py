@@ -110,7 +110,7 @@ words = st.one_of(
 @given(st.lists(st.one_of(st.sampled_from(LINES), st.lists(words, max_size=20).map(" ".join)), max_size=40))
 def test_rubbish_never_raises_and_never_counts_below_nothing(lines: list[str]) -> None:
     sample = parse_sample("\n".join(lines), 1.0)
-    assert all(getattr(sample, field) >= 0 for field in sample.__struct_fields__)
+    assert all(getattr(sample, field) >= 0 for field in sample.__struct_fields__ if field != "hardware")
 
 
 def test_which_disks_count() -> None:

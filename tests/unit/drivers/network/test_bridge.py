@@ -12,7 +12,7 @@ import pytest
 
 from nebula.errors import ConflictError, UsageError
 from nebula.model.network import NetworkSpec
-from tests.contract.network import EXISTING, OWNED, NetworkSubject, card
+from tests.contract.network import EXISTING, OWNED, TAPS, NetworkSubject, card
 from tests.unit.drivers.network.namespaces import Namespace
 
 HOLD = """
@@ -45,7 +45,7 @@ def test_the_bridges_mac_does_not_follow_its_cards(host: Namespace, network_subj
     network_subject.driver.prepare(network_subject.host, OWNED)
     before = _link(host, "onebr7")["address"]
     network_subject.add_tap(card(OWNED))
-    host.sh("ip link set one-1-0 address 00:00:00:00:00:01")
+    host.sh(f"ip link set {TAPS[0]} address 00:00:00:00:00:01")
     network_subject.driver.prepare(network_subject.host, OWNED)
     assert _link(host, "onebr7")["address"] == before
 
@@ -128,13 +128,13 @@ def test_an_existing_bridge_that_is_down_or_none_is_refused(host: Namespace, net
 def test_a_tap_that_a_process_holds_is_left_alone(host: Namespace, network_subject: NetworkSubject) -> None:
     driver, handle = network_subject.driver, network_subject.host
     driver.prepare(handle, OWNED)
-    host.sh("ip tuntap add dev one-1-0 mode tap vnet_hdr")
-    argv = ["ip", "netns", "exec", host.name, sys.executable, "-c", HOLD, "one-1-0"]
+    host.sh(f"ip tuntap add dev {TAPS[0]} mode tap vnet_hdr")
+    argv = ["ip", "netns", "exec", host.name, sys.executable, "-c", HOLD, TAPS[0]]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         driver.unplugged(handle, card(OWNED))
-        assert driver.taps(handle) == ["one-1-0"]
+        assert driver.taps(handle) == [TAPS[0]]
         holder.communicate(b"")
     driver.unplugged(handle, card(OWNED))
     assert driver.taps(handle) == []
@@ -142,9 +142,9 @@ def test_a_tap_that_a_process_holds_is_left_alone(host: Namespace, network_subje
 
 def test_a_card_on_the_wrong_bridge_is_put_right(host: Namespace, network_subject: NetworkSubject) -> None:
     network_subject.driver.prepare(network_subject.host, OWNED)
-    host.sh("ip tuntap add dev one-1-0 mode tap")
+    host.sh(f"ip tuntap add dev {TAPS[0]} mode tap")
     network_subject.driver.plugged(network_subject.host, card(OWNED))
-    assert _link(host, "one-1-0")["master"] == "onebr7"
+    assert _link(host, TAPS[0])["master"] == "onebr7"
 
 
 def test_others_devices_are_no_taps_of_ours(host: Namespace, network_subject: NetworkSubject) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from nebula.drivers.network import forwarding
 from nebula.errors import ConflictError, UsageError
-from tests.contract.network import NAT, NetworkSubject
+from tests.contract.network import NAT, TAPS, NetworkSubject
 from tests.unit.drivers.network.namespaces import Namespace, cable, make
 
 
@@ -36,8 +36,8 @@ def guest(host: Namespace, outside: Namespace, network_subject: NetworkSubject) 
 
 
 def _plug(host: Namespace, guest: Namespace, number: int) -> None:
-    cable(host, f"one-{number}-0", guest, "eth0")
-    host.sh(f"ip link set one-{number}-0 master {NAT.bridge}")
+    cable(host, TAPS[number - 1], guest, "eth0")
+    host.sh(f"ip link set {TAPS[number - 1]} master {NAT.bridge}")
     guest.sh(f"ip address add 10.77.5.{number * 10}/24 dev eth0")
     guest.sh("ip route add default via 10.77.5.1")
 
@@ -86,7 +86,7 @@ def test_it_works_beside_a_closed_forward_chain(
         network_subject.driver.prepare(network_subject.host, NAT)
         assert host.sh("iptables -S").count("-A FORWARD") == 3
     assert _talk(guest, outside, "192.0.2.1") == "192.0.2.2"
-    host.sh("ip link delete one-1-0")
+    host.sh(f"ip link delete {TAPS[0]}")
     network_subject.driver.release(network_subject.host, NAT)
     assert host.sh("iptables -S") == before
 

@@ -45,6 +45,18 @@ def test_times_after_and_subject(world: SimWorld) -> None:
     driver.pause(ONE)
 
 
+def test_only_an_error_strikes_halfway(world: SimWorld) -> None:
+    """An order for any operation is not used up where it cannot be carried out."""
+    for host in ("one", "two"):
+        world.faults.hang(host, "*", seconds=60.0)
+    assert world.faults.strike("one", "hypervisor.migrate.halfway", ONE) is None
+    assert world.faults.pending() == 2
+    world.faults.error("one", "hypervisor.*", "command")
+    struck = world.faults.strike("one", "hypervisor.migrate.halfway", ONE)
+    assert struck is not None
+    assert struck.code == "command"
+
+
 def test_a_fault_for_ever_ends_when_released(world: SimWorld) -> None:
     driver = hypervisor(world, "one")
     order = world.order_fault("one", "*", "unreachable", -1)

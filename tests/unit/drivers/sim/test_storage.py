@@ -135,7 +135,7 @@ def test_a_stale_disk_is_recorded(world: SimWorld) -> None:
     driver.start(spec(1, disks=[path]))
     driver.destroy(uuid_of(1))
     with_image(world, "two")
-    STORE.move_vm(handle(world, "one"), handle(world, "two"), [DISK], job="4", progress=None, cancel=None)
+    STORE.move_vm(handle(world, "one"), handle(world, "two"), 1, [DISK], job="4", progress=None, cancel=None)
     driver.undefine(uuid_of(1))
     hypervisor(world, "two").start(spec(1, disks=[path]))
     assert world.audit.violations() == []
@@ -178,7 +178,7 @@ def test_taking_files_from_under_a_guest_is_recorded(world: SimWorld) -> None:
     host = handle(world, "one")
     hypervisor(world, "one").start(spec(1, disks=[path]))
     with_image(world, "two")
-    STORE.move_vm(host, handle(world, "two"), [DISK], job="4", progress=None, cancel=None)
+    STORE.move_vm(host, handle(world, "two"), 1, [DISK], job="4", progress=None, cancel=None)
     STORE.remove_image(host, IMAGE)
     STORE.remove_vm(host, 1, [DISK])
     kinds = [violation.split(":")[0] for violation in world.audit.violations()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 from random import Random
@@ -84,6 +85,25 @@ def test_too_much_is_refused() -> None:
         build_iso({"a": bytes(MAX_ISO), "b": b"1"})
     with pytest.raises(UsageError, match="files"):
         build_iso({f"f{number}": b"" for number in range(1001)})
+
+
+def test_files_of_the_same_lengths_differ_in_nothing_but_their_bytes_and_date(tmp_path: Path) -> None:
+    first, second = (
+        build_iso({"context.sh": b"A='1'\n", "b": b"one"}),
+        build_iso({"context.sh": b"B='2'\n", "b": b"two"}, made=1e9),
+    )
+    path = tmp_path / "second.iso"
+    path.write_bytes(second)
+    assert _isoinfo(path, "-R", "-x", "/context.sh") == b"B='2'\n"
+    assert _isoinfo(path, "-R", "-x", "/b") == b"two"
+    assert build_iso({"context.sh": b"A='1'\n", "b": b"one"}) == first, "filling one in leaves no trace in the next"
+
+
+def test_what_looks_like_a_date_in_a_file_is_left_alone(tmp_path: Path) -> None:
+    content = struct.pack("7B", 199, 11, 29, 23, 58, 57, 0) + b"2099112923585700\0"
+    path = tmp_path / "dates.iso"
+    path.write_bytes(build_iso({"context.sh": content}, made=1e9))
+    assert _isoinfo(path, "-R", "-x", "/context.sh") == content
 
 
 def test_a_hundred_files_fit() -> None:

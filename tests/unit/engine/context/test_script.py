@@ -80,3 +80,18 @@ def test_names_that_would_do_more_than_name_are_refused(name: str) -> None:
 def test_values_that_cannot_be_carried_are_refused(value: str) -> None:
     with pytest.raises(UsageError):
         render({"A": value})
+
+
+def test_scripts_of_one_context_have_the_values_in_their_environment(tmp_path: Path) -> None:
+    """It sources the file in bash and exports every name that begins a line, also one within a value."""
+    told = {f"MY_{number}": text for number, text in enumerate([*NASTY, "first\nPATH=evil\n1X=y\nMY_0=other\nend"])}
+    (tmp_path / "context.sh").write_bytes(render(told))
+    script = """names=$(grep -E '^[a-zA-Z0-9_-]*=' context.sh | sed 's/=.*$//'); . ./context.sh
+for name in $names; do export "$name" 2>/dev/null; done; env -0"""
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, check=True, timeout=20, env={"PATH": "/usr/bin:/bin"}
+    )
+    environment = dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if "=" in line)
+    assert {name: environment.get(name) for name in told} == told
+    assert environment["PATH"] == "/usr/bin:/bin"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["context.sh"]

@@ -10,7 +10,7 @@ import pytest
 
 from nebula.drivers.sim.faults import FOREVER
 from nebula.engine.api.values import Call
-from nebula.engine.store.rows import JobRow, VmRow
+from nebula.engine.store.rows import HostRow, ImageCopyRow, JobRow, VmRow
 from nebula.errors import ConflictError
 from tests.support.sim import CALL, SETTINGS, Sim, sim_engine, template, until
 
@@ -54,6 +54,26 @@ def test_a_job_that_waits_for_its_host_is_cancelled(sim: Sim) -> None:
     assert sim.state("one") == "RUNNING"
 
 
+def test_a_cancelled_copy_of_an_image_leaves_no_file_that_nobody_knows(sim: Sim) -> None:
+    base = sim.image("base")
+    [copy] = sim.rows(ImageCopyRow, '"image_id"=?', (base.id,))
+    host = next(row.name for row in sim.rows(HostRow) if row.id != copy.host_id)
+    sim.world.faults.lost_answer(host, "datastore.copy_image")
+    order = sim.world.faults.error(host, "datastore.has_image", "unreachable", FOREVER, after=1)
+    sim.engine.vms.create(template("one", HOST=host), CALL)
+    until(lambda: sim.vm("one").job_id and sim.job(sim.vm("one").job_id).attempt > 1, "a job that tries again")
+    job = sim.vm("one").job_id
+    sim.engine.jobs.cancel(job, CALL)
+    until(lambda: sim.job(job).state == "cancelled", "the end of the job")
+    sim.world.faults.release(order)
+    assert [row.host_id for row in sim.rows(ImageCopyRow, '"image_id"=?', (base.id,))] == [copy.host_id]
+    assert len(sim.world.db.all("SELECT scope FROM files WHERE content=?", f"image:{base.uuid}")) == 1
+    sim.engine.vms.recover("one", "retry", CALL)
+    sim.settle()
+    assert sim.state("one") == "RUNNING"
+    sim.assert_sound()
+
+
 def test_a_job_that_waits_for_a_lock_is_cancelled(home: Path) -> None:
     settings = msgspec.structs.replace(SETTINGS, starts_per_host=1)
     with sim_engine(home, furnished=False, settings=settings) as sim:
@@ -64,9 +84,10 @@ def test_a_job_that_waits_for_a_lock_is_cancelled(home: Path) -> None:
         sim.engine.vms.create(template("second"), CALL, hold=True)
         second = sim.engine.vms.deploy("second", "h1", CALL).job_id
         sim.engine.jobs.cancel(second, CALL)
+        until(lambda: sim.job(second).state == "cancelled", "the end of the second job, while the first holds the lock")
+        assert len(sim.world.faults.hanging()) == 1
         sim.world.faults.release(order)
         sim.settle()
-        assert sim.job(second).state == "cancelled"
         assert (sim.state("first"), sim.state("second")) == ("RUNNING", "PROLOG_FAILURE")
         assert sim.world.audit.operations("hypervisor.start") == 1
         sim.assert_sound()
@@ -154,10 +175,55 @@ def test_a_job_waits_for_its_host_and_goes_on_when_it_is_back(sim: Sim) -> None:
     job = sim.engine.vms.poweroff("one", CALL, hard=True).job_id
     until(lambda: sim.job(job).state == "waiting" and sim.job(job).attempt > 2, "a job that tries again")
     assert sim.job(job).error["code"] == "unreachable"
+    told = [line.text for line in sim.engine.jobs.log(job) if " waits: " in line.text]
+    assert len(told) == 1, "a host may be silent for months: a line a silence, not one an attempt"
     assert sim.state("one") == "SHUTDOWN_POWEROFF"
     sim.world.hosts.set_reachable(host, True)
     until(lambda: sim.job(job).state == "done", "the end of the job")
     assert (sim.state("one"), sim.runs("one")) == ("POWEROFF", [])
+
+
+def await_waiting(sim: Sim, job: int) -> None:
+    until(lambda: sim.job(job).state == "waiting", "a job that waits")
+
+
+def test_a_host_that_is_back_wakes_the_jobs_that_wait_for_it_and_no_other(home: Path) -> None:
+    patient = msgspec.structs.replace(SETTINGS, retry_first=3600.0, retry_most=3600.0)
+    with sim_engine(home, furnished=False, settings=patient) as sim:
+        jobs = {}
+        for host in ("h1", "h2", "h3"):
+            sim.add_vm(f"on-{host}", HOST=host)
+        for host in ("h1", "h2"):
+            sim.world.hosts.set_reachable(host, False)
+            sim.await_host(host, 3)
+            sim.await_state(f"on-{host}", "UNKNOWN")
+            jobs[host] = sim.engine.vms.poweroff(f"on-{host}", CALL, hard=True).job_id
+            await_waiting(sim, jobs[host])
+        sim.restart()
+        sim.await_host("h3", 2)
+        assert [sim.job(number).attempt for number in jobs.values()] == [1, 1], "the host that answers is none of theirs"
+        sim.world.hosts.set_reachable("h1", True)
+        until(lambda: sim.job(jobs["h1"]).state == "done", "the end of the job on h1")
+        assert (sim.job(jobs["h2"]).state, sim.job(jobs["h2"]).attempt) == ("waiting", 1)
+        sim.world.hosts.set_reachable("h2", True)
+        until(lambda: sim.job(jobs["h2"]).state == "done", "the end of the job on h2")
+
+
+def test_a_job_that_waits_for_nobody_knows_what_is_tried_by_any_host(home: Path) -> None:
+    patient = msgspec.structs.replace(SETTINGS, retry_first=3600.0, retry_most=3600.0)
+    with sim_engine(home, furnished=False, settings=patient) as sim:
+        sim.add_vm("one", HOST="h1")
+        order = sim.world.faults.error("h1", "hypervisor.destroy", "unreachable", FOREVER)
+        number = sim.engine.vms.poweroff("one", CALL, hard=True).job_id
+        await_waiting(sim, number)
+        row = sim.job(number)
+        row.facts = {key: value for key, value in row.facts.items() if key != "awaited"}  # as an older program left it
+        sim.engine.services.store.write(lambda tx: tx.swap(row, facts=row.facts))
+        sim.world.faults.release(order)
+        sim.world.hosts.set_reachable("h2", False)
+        sim.restart()
+        until(lambda: sim.job(number).state == "done", "the end of the job")
+        assert sim.state("one") == "POWEROFF"
 
 
 def test_a_job_gives_up_and_goes_back(home: Path) -> None:
@@ -272,6 +338,25 @@ def test_an_evacuation_ends_with_a_single_worker(home: Path) -> None:
         sim.engine.hosts.evacuate("h1", CALL)
         sim.settle()
         assert sim.where("one") != "h1"
+
+
+def test_a_job_whose_time_has_come_is_never_overlooked(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between being due and being known it is at hand: who asks in that moment whether all is done must not be told so."""
+    runner, seen = sim.engine.runner, []
+    submit = runner.submit
+
+    def look_first(job: JobRow) -> None:
+        if job.state == "waiting":
+            seen.append(runner.busy())
+        submit(job)
+
+    monkeypatch.setattr(runner, "submit", look_first)
+    sim.add_vm("one", HOST="h1")
+    sim.engine.hosts.evacuate("h1", CALL)
+    sim.settle()
+    assert sim.where("one") != "h1"
+    assert seen
+    assert all(seen)
 
 
 # --- asked for twice

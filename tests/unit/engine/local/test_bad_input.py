@@ -253,4 +253,5 @@ def test_bad_values(shop: Sim, verb: Callable[[Sim], object], error: type[Nebula
     with pytest.raises(error) as failure:
         verb(shop)
     assert "Traceback" not in str(failure.value)
+    assert failure.value.hint, "it says what to type next"
     assert len(shop.rows(VmRow)) == before

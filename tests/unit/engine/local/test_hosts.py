@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from nebula.drivers.sim.faults import FOREVER
 from nebula.engine.api.values import Query
-from nebula.errors import ConflictError, NotFoundError
+from nebula.engine.drs.plans import propose
+from nebula.engine.drs.policy import DrsPolicy
+from nebula.engine.drs.values import DrsPlan
+from nebula.engine.lifecycle.states import HostState
+from nebula.engine.store.rows import PlanRow
+from nebula.errors import ConflictError, NotFoundError, UsageError
+from nebula.model.host import Finding
 from tests.support.sim import CALL, HOSTS, Sim
 
 
@@ -28,6 +36,46 @@ def test_a_host_comes_and_goes(bare: Sim) -> None:
     bare.engine.hosts.remove("one", CALL)
     bare.settle()
     assert bare.engine.hosts.list(Query()).rows == []
+
+
+def test_more_than_all_of_a_host_cannot_be_reserved(bare: Sim) -> None:
+    bare.add_hosts("h1")
+    before = bare.host("h1")
+    for changes in ({"reserved_memory": "120%"}, {"reserved_cpu": "1000"}, {"reserved_cpu": "-9999%"}):
+        with pytest.raises(UsageError, match="host h1 cannot"):
+            bare.engine.hosts.update("h1", changes, CALL)
+    assert (bare.host("h1").memory_max, bare.host("h1").cpu_max) == (before.memory_max, before.cpu_max)
+    with pytest.raises(UsageError, match="host h2 cannot keep 101% of memory"):
+        bare.engine.hosts.add({"name": "h2", "driver": "sim", "reserved_memory": "101%"}, CALL)
+    job = bare.engine.hosts.add({"name": "h2", "driver": "sim", "reserved_memory": "900G"}, CALL).job_id
+    bare.settle()
+    assert bare.job(job).error["code"] == "usage"
+    assert "host h2 cannot keep 900G of memory from VMs" in bare.host("h2").error
+    bare.engine.hosts.update("h2", {"reserved_memory": "1G"}, CALL)
+    bare.engine.hosts.enable("h2", CALL)
+    bare.settle()
+    assert (bare.host("h2").state, bare.host("h2").error) == (HostState.MONITORED, "")
+
+
+def test_what_was_found_on_a_host_goes_by_its_new_name(bare: Sim) -> None:
+    bare.add_hosts("no")
+    text, fix = "qemu: host no cannot do more: there is no KVM", "if you know better: nebula host update no --virt kvm"
+    found = [
+        Finding(check="virtualisation", level="warning", text=text, fix=fix),
+        Finding(check="network", level="warning", text="host no-2 and host no.2 have no bridge", fix="ssh no"),
+    ]
+    bare.world.hosts.set_findings("no", found)
+    bare.engine.hosts.update("no", {"virt": "kvm"}, CALL)
+    bare.settle()
+    bare.world.faults.error("no", "hypervisor.facts", "denied", words="no way")
+    bare.engine.hosts.update("no", {"virt": "auto"}, CALL)
+    bare.settle()
+    bare.engine.hosts.rename("no", "yes", CALL)
+    first, second = bare.engine.hosts.describe("yes").body["findings"]
+    assert first["text"] == "qemu: host yes cannot do more: there is no KVM"
+    assert first["fix"] == "if you know better: nebula host update yes --virt kvm"
+    assert second == msgspec.to_builtins(found[1])
+    assert bare.host("yes").error == "hypervisor.facts failed on host yes: no way"
 
 
 def test_a_host_that_cannot_be_used_is_in_error_and_comes_back(bare: Sim) -> None:
@@ -77,6 +125,81 @@ def test_an_evacuation_says_what_stays(sim: Sim) -> None:
     assert sim.where("free") != "h1"
 
 
+def test_a_host_that_shares_no_cpu_with_its_cluster_is_refused_there(bare: Sim) -> None:
+    bare.add_hosts("h1")
+    bare.engine.clusters.create("amd", CALL)
+    bare.world.faults.error("h2", "hypervisor.baseline", "failed", words="CPU vendors do not match")
+    job = bare.engine.hosts.add({"name": "h2", "driver": "sim"}, CALL).job_id
+    bare.settle()
+    error = bare.job(job).error
+    assert (error["code"], error["cause"]) == ("conflict", "CPU vendors do not match")
+    assert error["hint"].endswith("nebula host update h2 --cluster NAME")
+    assert (bare.host("h1").state, bare.host("h2").state) == (HostState.MONITORED, HostState.ERROR)
+    bare.engine.hosts.update("h2", {"cluster": "amd"}, CALL)
+    bare.settle()
+    assert bare.host("h2").state == HostState.MONITORED
+
+
+def mixed(bare: Sim) -> str:
+    """Two new hosts and an old one in a cluster; the common CPU of the new ones."""
+    bare.add_hosts("h1", "h2")
+    alone = cpu(bare, "default")
+    bare.world.hosts.add("old", cpu_model="Nehalem")
+    bare.add_hosts("old")
+    assert "Nehalem" in cpu(bare, "default")
+    assert "Nehalem" not in alone
+    return alone
+
+
+def cpu(sim: Sim, cluster: str) -> str:
+    return str(sim.engine.clusters.show(cluster).body["cpu_baseline"])
+
+
+def test_a_cluster_can_do_more_when_its_oldest_host_moves_to_another(bare: Sim) -> None:
+    alone = mixed(bare)
+    bare.engine.clusters.create("museum", CALL)
+    bare.engine.hosts.update("old", {"cluster": "museum"}, CALL)
+    bare.settle()
+    assert cpu(bare, "default") == alone
+    assert "Nehalem" in cpu(bare, "museum")
+    bare.engine.hosts.update("old", {"cluster": "default"}, CALL)
+    bare.settle()
+    assert "Nehalem" in cpu(bare, "default")
+    assert cpu(bare, "museum") == "None", "no host, no common CPU"
+
+
+def test_a_cluster_can_do_more_when_its_oldest_host_is_removed(bare: Sim) -> None:
+    alone = mixed(bare)
+    bare.world.faults.error("h1", "hypervisor.baseline", "unreachable")
+    bare.engine.hosts.remove("old", CALL)
+    bare.settle()
+    assert cpu(bare, "default") == alone, "the second host says it when the first does not answer"
+
+
+def test_a_cluster_keeps_its_common_cpu_where_nobody_can_say_what_it_has(bare: Sim) -> None:
+    mixed(bare)
+    order = bare.world.faults.error("*", "hypervisor.baseline", "unreachable", FOREVER)
+    job = bare.engine.hosts.remove("old", CALL).job_id
+    bare.settle()
+    bare.world.faults.release(order)
+    assert bare.job(job).state == "done"
+    assert "Nehalem" in cpu(bare, "default")
+    assert len([line for line in bare.engine.jobs.log(job) if "cannot say" in line.text]) == 2
+
+
+def test_a_host_that_is_unfit_is_no_better_because_it_answers(bare: Sim) -> None:
+    bare.add_hosts("h1", "h2")
+    bare.world.faults.error("h2", "hypervisor.baseline", "failed", words="CPU vendors do not match")
+    bare.engine.hosts.update("h2", {"virt": "kvm"}, CALL)
+    bare.settle()
+    bare.engine.hosts.show("h2", refresh=True)
+    assert bare.host("h2").state == HostState.ERROR
+    assert "no CPU in common" in bare.host("h2").error
+    bare.engine.hosts.enable("h2", CALL)
+    bare.settle()
+    assert (bare.host("h2").state, bare.host("h2").error) == (HostState.MONITORED, "")
+
+
 def test_check_and_doctor(sim: Sim) -> None:
     assert sim.engine.hosts.check("h1")
     found = sim.engine.system.doctor()
@@ -108,6 +231,19 @@ def test_clusters(sim: Sim) -> None:
     sim.settle()
     sim.engine.clusters.remove("west", CALL)
     assert sim.engine.clusters.list(Query(columns=("name", "hosts"))).rows == [["default", 3]]
+
+
+def test_plans_go_with_their_cluster_which_stays_while_one_is_carried_out(sim: Sim) -> None:
+    made = sim.engine.clusters.create("east", CALL)
+    store = sim.engine.services.store
+    plan = DrsPlan(cluster_id=made.id, cluster="east", at=0.0, moves=(), hosts=(), before=0.0, after=0.0)
+    row = store.write(lambda tx: propose(tx, plan, DrsPolicy(), "tester"))
+    store.write(lambda tx: tx.swap(tx.get(PlanRow, row.id), state="applying", job_id=7))
+    with pytest.raises(ConflictError, match=f"plan {row.id} of cluster east is under way"):
+        sim.engine.clusters.remove("east", CALL)
+    store.write(lambda tx: tx.swap(tx.get(PlanRow, row.id), state="done"))
+    sim.engine.clusters.remove("east", CALL)
+    assert sim.rows(PlanRow) == []
 
 
 def test_datastores(sim: Sim) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from nebula.engine.api.values import Query
@@ -80,8 +81,6 @@ def test_migrate_while_off(sim: Sim) -> None:
 
 
 def test_a_guest_that_ignores_the_button(sim: Sim) -> None:
-    import msgspec
-
     sim.world.guests.order("one", ignores_shutdown=True)
     sim.restart(msgspec.structs.replace(sim.settings, guest_shutdown=0.1))
     sim.add_vm("one")
@@ -90,6 +89,15 @@ def test_a_guest_that_ignores_the_button(sim: Sim) -> None:
     assert sim.job(job).error["code"] == "timed_out"
     assert "--hard" in sim.job(job).error["hint"]
     assert (sim.state("one"), len(sim.runs("one"))) == ("RUNNING", 1)
+
+
+def test_a_guest_that_misses_the_button_is_asked_again(sim: Sim) -> None:
+    sim.restart(msgspec.structs.replace(sim.settings, guest_asked_again=0.0))
+    sim.add_vm("one")
+    sim.world.faults.error("*", "hypervisor.shutdown", "conflict", times=2)
+    job = sim.engine.vms.poweroff("one", CALL).job_id
+    sim.settle()
+    assert (sim.job(job).state, sim.state("one"), sim.world.faults.pending()) == ("done", "POWEROFF", 0)
 
 
 @pytest.mark.parametrize("operation", ["delete", "recreate", "delete-db"])
@@ -149,6 +157,26 @@ def test_the_log_tells_the_story(sim: Sim) -> None:
     text = "\n".join(line.text for line in sim.engine.vms.log("one"))
     for words in ("PENDING → PROLOG", "BOOT → RUNNING", "SHUTDOWN_POWEROFF → POWEROFF", "by tester", "deploy on h"):
         assert words in text
+
+
+def test_a_vm_whose_host_was_removed_says_so_and_can_go_elsewhere(sim: Sim) -> None:
+    sim.engine.hosts.disable("h3", CALL)
+    vm = sim.add_vm("one", HOST="h3")
+    sim.engine.hosts.remove("h3", CALL)
+    sim.settle()
+    waiting = sim.engine.vms.describe("one").body["waiting"]
+    assert waiting["summary"] == "the host that was asked for is gone"
+    assert waiting["hint"] == f"nebula vm deploy {vm.id} --host HOST"
+    sim.engine.vms.deploy("one", "h1", CALL)
+    sim.settle()
+    assert sim.state("one") == "RUNNING"
+
+
+def test_why_a_vm_waits_can_be_sent(sim: Sim) -> None:
+    sim.add_vm("large", MEMORY="1T")
+    detail = sim.engine.vms.describe("large")
+    assert set(detail.body["waiting"]["hosts"]) == {"h1", "h2", "h3"}
+    assert msgspec.json.decode(msgspec.json.encode(detail))["body"]["waiting"] == detail.body["waiting"]
 
 
 def test_describe_names_the_verbs_that_work(sim: Sim) -> None:

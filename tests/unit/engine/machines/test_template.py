@@ -17,6 +17,7 @@ from nebula.engine.machines.machine import Machine, body_of
 from nebula.engine.machines.template import attribute_name, hundredths, mebibytes, regular, whole, yes
 from nebula.engine.store.rows import ImageRow, VmRow
 from nebula.errors import NebulaError, NotFoundError, UsageError
+from nebula.model.domain import DomainFirmware
 
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
@@ -51,7 +52,10 @@ def named(ref: str) -> ImageRow:
 def test_any_template_is_made_regular_or_refused(value: Any) -> None:
     for whole_thing in (value, {"X": value}, {"DISK": value}, {"CONTEXT": value}):
         if isinstance(whole_thing, dict):
-            _refused_or(lambda given=whole_thing: regular(given))
+            before = repr(whole_thing)
+            made = _refused_or(lambda given=whole_thing: regular(given))
+            assert made is None or all(isinstance(key, str) and key == key.upper() for key in made)
+            assert repr(whole_thing) == before, "what was given is not touched"
 
 
 @given(templates)
@@ -102,12 +106,19 @@ def test_numbers_are_numbers_in_range_or_refused(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["YES", "yes", "true", True, "1", " Yes "])
 def test_yes(value: Any) -> None:
-    assert yes(value)
+    assert yes({"X": value}, "X")
 
 
-@pytest.mark.parametrize("value", ["NO", "", "0", False, None, 0, "maybe"])
+@pytest.mark.parametrize("value", ["NO", "", "0", False, None, 0])
 def test_no(value: Any) -> None:
-    assert not yes(value)
+    assert not yes({"X": value}, "X")
+    assert not yes({}, "X")
+
+
+@pytest.mark.parametrize("value", ["maybe", "y", 2, "soon"])
+def test_neither_yes_nor_no(value: Any) -> None:
+    with pytest.raises(UsageError, match="X must be YES or NO"):
+        yes({"X": value}, "X")
 
 
 @given(st.text(string.printable, max_size=140))
@@ -139,12 +150,15 @@ def test_the_design_of_a_domain() -> None:
         template=regular({"OS": {"FIRMWARE": "UEFI"}, "GRAPHICS": {"TYPE": "spice", "PORT": "5901"}}), disks=[disk]
     )
     vm = VmRow(id=7, name="web", uuid="u", owner="", state=3, memory=512, vcpus=2, cpu=150, body=body_of(machine))
-    spec = design(vm, virt="kvm", baseline="<cpu/>", paths={0: "/disk"}, context_path="/iso", networks={})
+    spec = design(vm, virt="kvm", baseline="<cpu/>", paths={0: "/disk"}, context_path="/vm/context.iso", networks={})
     assert (spec.name, spec.title, spec.memory_mib, spec.vcpus, spec.cpu_share) == ("one-7", "web", 512, 2, 150)
-    assert (spec.firmware, spec.cpu_xml) == ("uefi", "<cpu/>")
+    assert (spec.uefi, spec.cpu_xml) == (DomainFirmware(nvram="/vm/nvram.fd"), "<cpu/>")
     assert spec.graphics is not None
     assert (spec.graphics.type, spec.graphics.port) == ("spice", 5901)
-    assert [(item.path, item.device, item.boot_order) for item in spec.disks] == [("/disk", "disk", 1), ("/iso", "cdrom", 0)]
+    assert [(item.path, item.device, item.boot_order) for item in spec.disks] == [
+        ("/disk", "disk", 1),
+        ("/vm/context.iso", "cdrom", 0),
+    ]
     assert design(vm, virt="qemu", baseline="<cpu/>", paths={0: "/disk"}, context_path="", networks={}).cpu_xml == ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nebula.engine.store.rows import VmRow
-from tests.support.sim import CALL, Sim, template
+from tests.support.sim import CALL, Sim, template, until
 
 
 def test_a_vm_that_waits_is_placed_when_a_host_comes(bare: Sim) -> None:
@@ -64,3 +64,20 @@ def test_networks_and_datastores_limit_the_hosts(sim: Sim) -> None:
     sim.engine.vms.create(template("two", NIC=[{"NETWORK": "there"}], DISK=[{"IMAGE": "near"}]), CALL)
     sim.settle()
     assert "share no cluster" in sim.engine.vms.describe("two").body["waiting"]["hosts"]["h1"]
+
+
+def test_a_reason_of_which_figures_changed_is_not_written_again_for_all_that_wait(sim: Sim) -> None:
+    for name in ("h1", "h2"):
+        sim.engine.hosts.disable(name, CALL)
+    for number in range(5):
+        sim.engine.vms.create(template(f"large-{number}", MEMORY=60_000_000), CALL)
+    sim.settle()
+    told = sim.engine.events.last()
+    for number in range(3):
+        sim.add_vm(f"small-{number}")
+    again = [event for event in sim.engine.events.list(told, 10_000) if event.kind == "vm.waits"]
+    assert again == [], "three VMs were placed, and each made five reasons out of date by some MiB"
+    free = sim.host("h3").memory_max - 3 * 128
+    assert f"{free} MiB free" in sim.engine.vms.describe("large-0").body["waiting"]["hosts"]["h3"]
+    sim.engine.hosts.disable("h3", CALL)
+    until(lambda: sim.vm("large-4").reason == "3 hosts: 3 disabled", "another reason")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebula.engine.scheduler.place import place
 from nebula.engine.scheduler.values import ClusterSnapshot, HostView, Plan, VmView
 
+UNTIMED = settings(deadline=None)
+"""A busy machine is no fault of a plan."""
 hosts = st.lists(
     st.builds(
         HostView,
@@ -53,6 +55,7 @@ def plan_of(snapshot: ClusterSnapshot) -> Plan:
     return place(snapshot, snapshot.pending)
 
 
+@UNTIMED
 @given(snapshots)
 def test_every_vm_is_placed_once_or_explained(snapshot: ClusterSnapshot) -> None:
     plan = plan_of(snapshot)
@@ -61,6 +64,7 @@ def test_every_vm_is_placed_once_or_explained(snapshot: ClusterSnapshot) -> None
     assert all(action.reason for action in plan.actions)
 
 
+@UNTIMED
 @given(snapshots)
 def test_no_host_is_promised_more_than_it_has(snapshot: ClusterSnapshot) -> None:
     plan, pending = plan_of(snapshot), {vm.id: vm for vm in snapshot.pending}
@@ -77,6 +81,7 @@ def test_no_host_is_promised_more_than_it_has(snapshot: ClusterSnapshot) -> None
             assert not vm.clusters or host.cluster_id in vm.clusters
 
 
+@UNTIMED
 @given(snapshots, st.randoms(use_true_random=False))
 def test_the_order_of_hosts_does_not_matter(snapshot: ClusterSnapshot, chance: random.Random) -> None:
     shuffled = list(snapshot.hosts)
@@ -84,11 +89,13 @@ def test_the_order_of_hosts_does_not_matter(snapshot: ClusterSnapshot, chance: r
     assert plan_of(ClusterSnapshot(hosts=tuple(shuffled), pending=snapshot.pending)) == plan_of(snapshot)
 
 
+@UNTIMED
 @given(snapshots)
 def test_the_same_snapshot_gives_the_same_plan(snapshot: ClusterSnapshot) -> None:
     assert plan_of(snapshot) == plan_of(snapshot)
 
 
+@UNTIMED
 @given(snapshots)
 def test_who_is_left_has_a_reason_for_every_host(snapshot: ClusterSnapshot) -> None:
     for item in plan_of(snapshot).unplaced:
@@ -114,3 +121,22 @@ def test_the_summary_counts_and_says_by_how_much() -> None:
     found = place(ClusterSnapshot(hosts=(host(1, 1024), host(2, 3072), host(3, 8192, cpu=50)), pending=()), [vm(1, 4096)])
     assert found.unplaced[0].summary == "3 hosts: 1 short of CPU by 0.5 cores, 2 short of memory by 1024 to 3072 MiB"
     assert found.unplaced[0].hosts["h2"] == "short of memory by 1024 MiB (3072 MiB free)"
+
+
+def _host(number: int, free: int) -> HostView:
+    return HostView(
+        id=number, name=f"h{number}", cluster_id=1, state="MONITORED", cpu_free=free, memory_free=4096, vms=0, cpu_max=1600,
+        memory_max=4096,
+    )  # fmt: skip
+
+
+def test_a_vm_goes_where_its_disks_are_if_that_host_can_take_it() -> None:
+    stopped = VmView(id=1, name="stopped", cpu=100, memory=512, near=1)
+    new = [VmView(id=number, name="new", cpu=100, memory=512) for number in range(2, 7)]
+    hosts = (_host(1, 400), _host(2, 1600), _host(3, 1600))
+    plan = place(ClusterSnapshot(hosts=hosts, pending=(stopped, *new)), (stopped, *new))
+    chosen = {action.vm_id: action for action in plan.actions}
+    assert (chosen[1].host_id, chosen[1].reason.partition(",")[0]) == (1, "its disks are there")
+    assert len(chosen) == 6
+    full = ClusterSnapshot(hosts=(_host(1, 50), *hosts[1:]), pending=(stopped,))
+    assert plan_of(full).actions[0].host_id == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from nebula.engine.store.backup import backup, problems, restore
 from nebula.engine.store.database import Location, parse_url
 from nebula.engine.store.rows import ClusterRow, JobRow, VmRow
 from nebula.engine.store.store import Store
+from nebula.engine.store.writer import _LOGGED
 from nebula.errors import CapacityError, ConflictError, NebulaError, OwnerError, UsageError, VersionError
 from tests.support.sim import CALL, Sim, sim_engine, template, until
 
@@ -84,6 +86,28 @@ def test_a_cache_that_spills_onto_a_full_disk_is_a_capacity_error_too(store: Sto
     assert names(location.path) == ["before", "after"]
 
 
+# --- the log
+
+
+def test_the_log_goes_into_the_file_after_many_writes(store: Store, location: Location, tmp_path: Path) -> None:
+    for number in range(_LOGGED - 1):
+        add(store, f"n{number}")
+    assert len(_without_log(location, tmp_path)) == 0, "no answer waited for it"
+    add(store, "last")
+    until(lambda: len(_without_log(location, tmp_path)) == _LOGGED, "the log in the file")
+    size = Path(location.path + "-wal").stat().st_size
+    for number in range(3 * _LOGGED):
+        add(store, f"more{number}")
+    assert Path(location.path + "-wal").stat().st_size < 2 * size, "the log begins anew"
+
+
+def _without_log(location: Location, tmp_path: Path) -> list[str]:
+    """What is in the file itself; by another process, which disturbs no lock of ours."""
+    copy = tmp_path / "copy.db"
+    subprocess.run(["cp", location.path, copy], check=True)
+    return names(str(copy))
+
+
 # --- copies
 
 
@@ -104,6 +128,8 @@ def test_restore_puts_a_copy_in_place_and_the_present_one_aside(location: Locati
     copy = backup(location, tmp_path / "copy.db")
     add(store, "new")
     store.close()
+    assert restore(location, copy, dry_run=True) is None
+    assert names(location.path) == ["old", "new"], "a dry run only looks"
     aside = restore(location, copy)
     assert names(location.path) == ["old"]
     assert aside is not None
@@ -194,7 +220,7 @@ def test_an_older_file_is_put_aside_and_its_jobs_go_on(home: Path, monkeypatch: 
         until(lambda: [row for row in sim.rows(JobRow) if row.state == "waiting"], "a waiting job")
         sim.world.faults.release(order)
         change = lambda queries: queries.execute('ALTER TABLE "job" ADD COLUMN "made_up" INTEGER')  # noqa: E731
-        monkeypatch.setattr(schema, "SCHEMA", (("widen", change),))
+        monkeypatch.setattr(schema, "SCHEMA", (*schema.SCHEMA, ("widen", change)))
         sim.restart()
         sim.await_state(job.name, "RUNNING")
         sim.settle()
@@ -247,7 +273,7 @@ def _quiet(sim: Sim) -> None:
 
 
 def _looks(sim: Sim) -> list[int]:
-    return [len(sim.engine.monitor.recent.samples(host.id)) for host in (sim.host(name) for name in ("h1", "h2", "h3"))]
+    return [sim.engine.monitor.recent.looks(host.id) for host in (sim.host(name) for name in ("h1", "h2", "h3"))]
 
 
 def _marks(home: Path) -> list[tuple[str, int, int]]:

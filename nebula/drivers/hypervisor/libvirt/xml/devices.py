@@ -15,10 +15,22 @@ class ControllerElement(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     model: str = ""
     index: int | None = None
+    queues: int = 0
+    iothread: int = 0
+    pci_hole_kib: int = 0
 
     def element(self) -> ET.Element:
         """The element."""
-        return node("controller", type_=self.type, index=self.index, model=self.model or None)
+        return node(
+            "controller",
+            node("driver", queues=self.queues or None, iothread=self.iothread or None)
+            if self.queues or self.iothread
+            else None,
+            node("pcihole64", text=self.pci_hole_kib, unit="KiB") if self.pci_hole_kib else None,
+            type_=self.type,
+            index=self.index,
+            model=self.model or None,
+        )
 
 
 class GraphicsElement(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,19 +81,79 @@ def balloon(period: int) -> ET.Element:
     return node("memballoon", node("stats", period=period), model="virtio")
 
 
-def random_source() -> ET.Element:
-    """Randomness from the host."""
-    return node("rng", node("backend", text="/dev/urandom", model="random"), model="virtio")
+class RandomElement(msgspec.Struct, frozen=True, kw_only=True):
+    """Randomness from a device of the host; `bytes` a `period` (milliseconds), 0: as much as is asked for."""
+
+    source: str
+    bytes: int = 0
+    period: int = 0
+
+    def element(self) -> ET.Element:
+        """The element."""
+        rate = node("rate", bytes=self.bytes, period=self.period or None) if self.bytes else None
+        return node("rng", rate, node("backend", text=self.source, model="random"), model="virtio")
 
 
-def video(model: str) -> ET.Element:
-    """A graphics card; `none` for none."""
-    return node("video", node("model", type_=model))
+class VideoElement(msgspec.Struct, frozen=True, kw_only=True):
+    """A graphics card; `none` for none. Zeros and None are left out."""
+
+    model: str
+    vram_kib: int = 0
+    resolution: tuple[int, int] | None = None
+    iommu: bool | None = None
+    ats: bool | None = None
+
+    def element(self) -> ET.Element:
+        """The element."""
+        driver = {name: _switch(value) for name, value in (("iommu", self.iommu), ("ats", self.ats)) if value is not None}
+        size = node("resolution", x=self.resolution[0], y=self.resolution[1]) if self.resolution else None
+        model = node("model", size, type_=self.model, vram=self.vram_kib or None)
+        return node("video", node("driver", **driver) if driver else None, model)
 
 
-def tablet() -> ET.Element:
-    """A pointer with absolute positions."""
-    return node("input", type_="tablet", bus="usb")
+class WatchdogElement(msgspec.Struct, frozen=True, kw_only=True):
+    """A watchdog, and what happens to a guest that does not feed it."""
+
+    model: str
+    action: str
+
+    def element(self) -> ET.Element:
+        """The element."""
+        return node("watchdog", model=self.model, action=self.action)
+
+
+class HostDeviceElement(msgspec.Struct, frozen=True, kw_only=True):
+    """A PCI device of the host, by the four parts of its address; libvirt takes it from the host's driver and gives it back."""
+
+    domain: str
+    bus: str
+    slot: str
+    function: str
+
+    def element(self) -> ET.Element:
+        """The element."""
+        parts = {"domain": self.domain, "bus": self.bus, "slot": self.slot, "function": self.function}
+        address = node("address", **{name: f"0x{value}" for name, value in parts.items()})
+        return node("hostdev", node("source", address), mode="subsystem", type_="pci", managed=True)
+
+
+def _switch(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def tpm(model: str) -> ET.Element:
+    """A trusted platform module, version 2.0, emulated."""
+    return node("tpm", node("backend", type_="emulator", version="2.0"), model=model)
+
+
+def sound(model: str) -> ET.Element:
+    """A sound card."""
+    return node("sound", model=model)
+
+
+def input_device(kind: str, bus: str) -> ET.Element:
+    """A pointer or a keyboard."""
+    return node("input", type_=kind, bus=bus)
 
 
 def panic() -> ET.Element:

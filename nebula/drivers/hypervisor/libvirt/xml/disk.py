@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 from xml.etree import ElementTree as ET
 
 import msgspec
 
 from nebula.drivers.hypervisor.libvirt.xml.tree import node
+
+_WAYS = tuple(f"{way}_{what}_sec" for what in ("bytes", "iops") for way in ("total", "read", "write"))
+LIMITS = (*_WAYS, *(f"{way}_max" for way in _WAYS), "size_iops_sec", *(f"{way}_max_length" for way in _WAYS))
+"""In the order of libvirt's schema, which validators mind."""
 
 
 class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +31,10 @@ class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
     readonly: bool = False
     shareable: bool = False
     serial: str = ""
+    iothread: int = 0
+    queues: int = 0
+    limits: tuple[tuple[str, int], ...] = ()
+    """Throttles, in libvirt's words."""
     boot_order: int = 0
 
     def element(self) -> ET.Element:
@@ -33,8 +42,9 @@ class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
         return node(
             "disk",
             self._driver(),
-            node("source", dev=self.source) if self.block else node("source", file=self.source),
+            self._source(),
             node("target", dev=self.target, bus=self.bus),
+            node("iotune", *self._limits()) if self.limits else None,
             node("readonly") if self.readonly else None,
             node("shareable") if self.shareable else None,
             node("serial", text=self.serial) if self.serial else None,
@@ -42,6 +52,12 @@ class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
             type_="block" if self.block else "file",
             device=self.device,
         )
+
+    def _source(self) -> ET.Element | None:
+        """An empty CD drive has none."""
+        if not self.source:
+            return None
+        return node("source", dev=self.source) if self.block else node("source", file=self.source)
 
     def _driver(self) -> ET.Element:
         return node(
@@ -53,4 +69,10 @@ class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
             discard=self.discard or None,
             error_policy=self.error_policy or None,
             rerror_policy=self.error_policy or None,
+            iothread=self.iothread or None,
+            queues=self.queues or None,
         )
+
+    def _limits(self) -> Iterator[ET.Element]:
+        ordered = sorted(self.limits, key=lambda limit: LIMITS.index(limit[0]))
+        return (node(name, text=value) for name, value in ordered)

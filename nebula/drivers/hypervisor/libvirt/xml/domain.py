@@ -6,50 +6,33 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from nebula.drivers.hypervisor.libvirt.xml.boot import BootElement, ClockElement, FeaturesElement
+from nebula.drivers.hypervisor.libvirt.xml.memory import MemoryElements, TuneElements, VcpuElement
 from nebula.drivers.hypervisor.libvirt.xml.metadata import mark
+from nebula.drivers.hypervisor.libvirt.xml.raw import join
 from nebula.drivers.hypervisor.libvirt.xml.tree import node, write
 
 
-class BootElement(msgspec.Struct, frozen=True, kw_only=True):
-    """`<os>`: machine, firmware, what is booted; empty is left out."""
-
-    arch: str
-    machine: str
-    uefi: bool = False
-    devices: tuple[str, ...] = ()
-    kernel: str = ""
-    initrd: str = ""
-    command_line: str = ""
-
-    def element(self) -> ET.Element:
-        """The element."""
-        return node(
-            "os",
-            node("type", text="hvm", arch=self.arch, machine=self.machine),
-            node("firmware", node("feature", enabled=False, name="secure-boot")) if self.uefi else None,
-            *(node("boot", dev=device) for device in self.devices),
-            node("kernel", text=self.kernel) if self.kernel else None,
-            node("initrd", text=self.initrd) if self.initrd else None,
-            node("cmdline", text=self.command_line) if self.command_line else None,
-            firmware="efi" if self.uefi else None,
-        )
-
-
 class DomainElement(msgspec.Struct, frozen=True, kw_only=True):
-    """`<domain>`; memory in MiB. `devices` are written in the order given."""
+    """`<domain>`. `devices` are written in the order given; `raw` comes from people and joins the rest."""
 
     virt: str
     vm_id: int
     uuid: str
     name: str
     title: str
-    memory_mib: int
-    vcpus: int
-    shares: int
+    memory: MemoryElements
+    vcpu: VcpuElement
+    tune: TuneElements
     boot: BootElement
+    features: FeaturesElement
     cpu: ET.Element
+    clock: ClockElement
+    io_threads: int = 0
+    launch_security: ET.Element | None = None
     devices: tuple[ET.Element, ...] = ()
     emulator: str = ""
+    raw: tuple[ET.Element, ...] = ()
 
     def xml(self) -> str:
         """The whole definition as text."""
@@ -57,25 +40,29 @@ class DomainElement(msgspec.Struct, frozen=True, kw_only=True):
 
     def element(self) -> ET.Element:
         """The element."""
+        return join(self._own(), self.raw)
+
+    def _own(self) -> ET.Element:
         return node(
             "domain",
             node("name", text=self.name),
             node("uuid", text=self.uuid),
             node("title", text=self.title) if self.title else None,
             node("metadata", mark(self.vm_id)),
-            node("memory", text=self.memory_mib, unit="MiB"),
-            node("currentMemory", text=self.memory_mib, unit="MiB"),
-            node("vcpu", text=self.vcpus, placement="static"),
-            node("cputune", node("shares", text=self.shares)) if self.shares else None,
+            *self.memory.elements(),
+            self.vcpu.element(),
+            node("iothreads", text=self.io_threads) if self.io_threads else None,
+            *self.tune.elements(),
             self.boot.element(),
-            node("features", node("acpi"), node("apic")),
+            self.features.element(),
             self.cpu,
-            _clock(self.virt),
+            self.clock.element(),
             node("on_poweroff", text="destroy"),
             node("on_reboot", text="restart"),
             node("on_crash", text="destroy"),
             node("pm", node("suspend-to-mem", enabled=False), node("suspend-to-disk", enabled=False)),
             self._devices(),
+            self.launch_security,
             type_=self.virt,
         )
 
@@ -83,12 +70,6 @@ class DomainElement(msgspec.Struct, frozen=True, kw_only=True):
         return node("devices", node("emulator", text=self.emulator) if self.emulator else None, *self.devices)
 
 
-def _clock(virt: str) -> ET.Element:
-    return node(
-        "clock",
-        node("timer", name="rtc", tickpolicy="catchup"),
-        node("timer", name="pit", tickpolicy="delay"),
-        node("timer", name="hpet", present=False),
-        node("timer", name="kvmclock", present=True) if virt == "kvm" else None,
-        offset="utc",
-    )
+def encrypted_memory(policy: int) -> ET.Element:
+    """`<launchSecurity>` of AMD's SEV; the host's own figures complete it."""
+    return node("launchSecurity", node("policy", text=f"0x{policy:04x}"), type_="sev")

@@ -9,6 +9,18 @@ import msgspec
 from nebula.drivers.hypervisor.libvirt.xml.tree import node
 
 
+class BandwidthElement(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit in one direction: KiB/s, `burst` in KiB; 0 is left out."""
+
+    average: int
+    peak: int = 0
+    burst: int = 0
+
+    def element(self, tag: str) -> ET.Element:
+        """The element, called `inbound` or `outbound`."""
+        return node(tag, average=self.average, peak=self.peak or None, burst=self.burst or None)
+
+
 class InterfaceElement(msgspec.Struct, frozen=True, kw_only=True):
     """A card on a bridge; 0 and empty are left out."""
 
@@ -17,6 +29,10 @@ class InterfaceElement(msgspec.Struct, frozen=True, kw_only=True):
     tap: str
     model: str
     mtu: int = 0
+    queues: int = 0
+    filter: str = ""
+    inbound: BandwidthElement | None = None
+    outbound: BandwidthElement | None = None
     boot_order: int = 0
 
     def element(self) -> ET.Element:
@@ -27,7 +43,15 @@ class InterfaceElement(msgspec.Struct, frozen=True, kw_only=True):
             node("source", bridge=self.bridge),
             node("target", dev=self.tap) if self.tap else None,
             node("model", type_=self.model),
+            node("driver", queues=self.queues) if self.queues else None,
+            node("filterref", filter=self.filter) if self.filter else None,
+            self._bandwidth(),
             node("mtu", size=self.mtu) if self.mtu else None,
             node("boot", order=self.boot_order) if self.boot_order else None,
             type_="bridge",
         )
+
+    def _bandwidth(self) -> ET.Element | None:
+        inbound = self.inbound.element("inbound") if self.inbound else None
+        outbound = self.outbound.element("outbound") if self.outbound else None
+        return None if inbound is None and outbound is None else node("bandwidth", inbound, outbound)

@@ -1,0 +1,48 @@
+"""OpenNebula's contextualization: the CD, what the core tells of cards, and what guests do with it.
+
+The variables that a template may set are among its attributes.
+"""
+
+from __future__ import annotations
+
+from nebula.cli.opennebula.rows import Row, done, none, refused
+
+_GATE = "there is no OneGate yet that would answer"
+_ROUTERS = "virtual routers are still to come"
+
+CD: tuple[Row, ...] = (
+    *done("", "label CONTEXT", note="ISO 9660 with Joliet and Rock Ridge"),
+    *done("", "context.sh", note="NAME='value' lines; user data and scripts as base64"),
+    *refused(_GATE, "token.txt"),
+    *refused("it names files of the engine's machine: FILES_DS", "FILES"),
+    *done("image create --type context", "FILES_DS", note="an image of type context lies on the CD under its name"),
+    *done("image create --type context", "init.sh", note="an image of that name, in FILES_DS"),
+    *none("it is the CD-ROM behind the VM's disks, where the machine has room", "TARGET and DEV_PREFIX"),
+    *done("", "rebuilt at each start", note="and for migrations, and where its memory is restored"),
+    *done("", "rebuilt at nic-attach and nic-detach", note="a guest that looks again learns its addresses"),
+    *done("vm update --context", "rebuilt at updateconf", note="a running guest sees that the medium was changed"),
+)
+CORE: tuple[Row, ...] = (
+    *none("the guest finds the CD by its label", "DISK_ID", "TARGET"),
+    *none(f"needed with a token alone: {_GATE}", "VMID", "ONEGATE_ENDPOINT"),
+)
+CARDS: tuple[Row, ...] = (
+    *done(
+        "",
+        *("IP", "MAC", "MASK", "NETWORK", "GATEWAY", "DNS", "SEARCH_DOMAIN", "MTU", "METRIC", "METHOD", "VLAN_ID"),
+        *("EXTERNAL", "ROUTES", "IP6", "IP6_ULA", "IP6_GATEWAY", "IP6_METRIC", "IP6_METHOD", "IP6_PREFIX_LENGTH"),
+        note="ETHn_NAME: the card's own attribute, or its network's",
+    ),
+    *refused(_ROUTERS, "VROUTER_IP", "VROUTER_MANAGEMENT", "VROUTER_IP6"),
+    *refused("aliases are still to come", "ALIAS"),
+    *refused("cards that are given whole are still to come", "PCI", "PCI ADDRESS"),
+    *refused("shared folders are still to come", "DISK MOUNT_TAG", "DISK MOUNT_POINT"),
+)
+"""What each card's `ETHn_` has behind it; and other prefixes."""
+GUESTS: tuple[Row, ...] = (
+    *done("", "cloud-init's datasource", note="Debian's package, unmodified, boots with it in the tests"),
+    *done("", "one-context's services", note="they find the CD by its label and read context.sh"),
+    *done("", "re-run on a CD change", note="one-context does what is new; cloud-init looks again at the next boot"),
+    *refused(_GATE, "READY gate", "TOKEN", "REPORT_READY"),
+    *none("no local path is taken: FILES is refused", "CONTEXT_RESTRICTED_DIRS", "CONTEXT_SAFE_DIRS"),
+)

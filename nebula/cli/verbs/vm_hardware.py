@@ -1,0 +1,77 @@
+"""nebula vm VERB for the size, disks and cards of VMs that exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nebula.cli import template
+from nebula.cli.changes import each
+from nebula.cli.verbs.common import assignments
+from nebula.errors import UsageError
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
+
+
+def resize(context: Context, line: Invocation) -> int:
+    """Other CPUs or memory."""
+    asked = {"MEMORY": line.text("memory"), "VCPU": line.text("cpus"), "CPU": line.text("cpu")}
+    changes = {name: value for name, value in asked.items() if value}
+    if not changes:
+        raise UsageError("vm resize changes nothing", hint="add --memory SIZE, --cpus N or --cpu CORES")
+    enforce = not line.flag("no_enforce")
+    return each(
+        context, line, lambda engine, ref, call: engine.vms.resize(ref, changes, call, enforce=enforce), done="resized"
+    )  # fmt: skip
+
+
+def disk_attach(context: Context, line: Invocation) -> int:
+    """A further disk."""
+    disk = template.disk(line.text("what"))
+    return each(context, line, lambda engine, ref, call: engine.vms.disk_attach(ref, disk, call), done="disk attached")
+
+
+def disk_detach(context: Context, line: Invocation) -> int:
+    """A disk fewer."""
+    disk = line.text("disk")
+    return each(context, line, lambda engine, ref, call: engine.vms.disk_detach(ref, disk, call), done="disk detached")
+
+
+def disk_resize(context: Context, line: Invocation) -> int:
+    """A larger disk."""
+    disk, size = line.text("disk"), template.mib(line.text("size"))
+    return each(context, line, lambda engine, ref, call: engine.vms.disk_resize(ref, disk, size, call), done="disk resized")
+
+
+def cd_insert(context: Context, line: Invocation) -> int:
+    """A CD into the drive."""
+    image, disk = line.text("image"), line.text("disk")
+    return each(context, line, lambda engine, ref, call: engine.vms.cd_change(ref, image, call, disk=disk), done="CD inserted")
+
+
+def cd_eject(context: Context, line: Invocation) -> int:
+    """Nothing in the drive."""
+    disk = line.text("disk")
+    return each(context, line, lambda engine, ref, call: engine.vms.cd_change(ref, "", call, disk=disk), done="CD ejected")
+
+
+def nic_attach(context: Context, line: Invocation) -> int:
+    """A further card."""
+    nic = template.card(line.text("network"))
+    return each(context, line, lambda engine, ref, call: engine.vms.nic_attach(ref, nic, call), done="card attached")
+
+
+def nic_detach(context: Context, line: Invocation) -> int:
+    """A card fewer."""
+    nic = line.text("nic")
+    return each(context, line, lambda engine, ref, call: engine.vms.nic_detach(ref, nic, call), done="card detached")
+
+
+def nic_update(context: Context, line: Invocation) -> int:
+    """Another bandwidth."""
+    nic = line.text("nic")
+    changes: dict[str, Any] = dict(assignments(line.texts("set")))
+    if not changes:
+        raise UsageError("vm nic-update changes nothing", hint="add --set INBOUND_AVG_BW=1000")
+    return each(context, line, lambda engine, ref, call: engine.vms.nic_update(ref, nic, changes, call), done="card changed")

@@ -1,0 +1,43 @@
+"""The contracts of the drivers: one Protocol and one Capabilities struct a kind.
+
+All methods are synchronous, are called from worker threads, may be called again after a crash from their start
+(idempotent: they look before they act), and raise only errors of the one tree. `progress(done, total)` counts bytes.
+"""
+
+from __future__ import annotations
+
+from nebula.drivers.base.datastore import Datastore, DatastoreCapabilities
+from nebula.drivers.base.host import HostHandle, Progress
+from nebula.drivers.base.hypervisor import (
+    TUNNELS,
+    ConsoleStream,
+    Hypervisor,
+    HypervisorCapabilities,
+    MigrationProgress,
+    MigrationRequest,
+    Subscription,
+    Tunnel,
+)
+from nebula.drivers.base.monitor import Monitor
+from nebula.drivers.base.network import Network, NetworkCapabilities
+from nebula.drivers.base.repository import Repository, RepositoryCapabilities
+
+__all__ = [
+    "TUNNELS",
+    "ConsoleStream",
+    "Datastore",
+    "DatastoreCapabilities",
+    "HostHandle",
+    "Hypervisor",
+    "HypervisorCapabilities",
+    "MigrationProgress",
+    "MigrationRequest",
+    "Monitor",
+    "Network",
+    "NetworkCapabilities",
+    "Progress",
+    "Repository",
+    "RepositoryCapabilities",
+    "Subscription",
+    "Tunnel",
+]

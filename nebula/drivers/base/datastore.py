@@ -1,0 +1,306 @@
+"""The contract of drivers of datastores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from nebula.cancel import CancelToken
+from nebula.drivers.base.host import HostHandle, Progress
+from nebula.model.host import Finding
+from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
+
+
+class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a datastore driver can do, and how it sees its hosts."""
+
+    shared: bool
+    """All hosts see the same files: a live migration copies no disk."""
+    formats: tuple[str, ...]
+    linked_clones: bool
+    live_copy: bool
+    """Disks can be copied to another host while the VM runs."""
+    snapshots: bool = False
+    """qcow2 disks can have snapshots, each a layer of files."""
+    backups: bool = False
+    """Disks are files that can be copied for a backup, and put in the place of one another."""
+
+
+class Datastore(Protocol):
+    """One datastore. Every method names the host on which it acts."""
+
+    @property
+    def capabilities(self) -> DatastoreCapabilities:
+        """What it can do."""
+        ...
+
+    def check(self, host: HostHandle) -> list[Finding]:
+        """Whether the host can use the datastore: path, rights, tools, space."""
+        ...
+
+    def usage(self, host: HostHandle) -> DatastoreUsage:
+        """Space as this host sees it."""
+        ...
+
+    def staging_path(self, host: HostHandle, image: ImageSpec) -> str:
+        """Where an upload of this image is put before it is probed."""
+        ...
+
+    def probe(self, host: HostHandle, path: str, claimed: str = "") -> ImageProbe:
+        """Look at an untrusted file: size and format, under limits of time and memory; ImageError if it lies about its
+        format, refers to other files (backing, data file), is encrypted, or is not an image.
+        """
+        ...
+
+    def take_in(
+        self,
+        host: HostHandle,
+        image: ImageSpec,
+        staged: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Make the staged, probed file the image's file; the staged file is gone after it."""
+        ...
+
+    def create_empty(self, host: HostHandle, image: ImageSpec) -> None:
+        """An empty image of the given size (datablock)."""
+        ...
+
+    def has_image(self, host: HostHandle, image: ImageSpec) -> bool:
+        """Whether the image's file is whole and reachable from this host."""
+        ...
+
+    def copy_image(
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        image: ImageSpec,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Bring the image to `target`, host to host, holes kept. There already: nothing. `job` names the work
+        (job id and step) for the host-side lock of the long command.
+        """
+        ...
+
+    def clone_image(
+        self,
+        host: HostHandle,
+        source: ImageSpec,
+        image: ImageSpec,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Make another image of the same content and format on this host, holes kept. There already: nothing. NotFoundError
+        where the source is not. `job`: see `copy_image`.
+        """
+        ...
+
+    def abandon(self, host: HostHandle, job: str) -> None:
+        """End what a dead engine's long command may still do on this host, and forget it. `job`: the name that was given
+        with the work, or what it begins with up to a `-`. Nothing under way: nothing. Half made files stay.
+        """
+        ...
+
+    def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
+        """Delete the image's file on this host, with all that is half made of it. Not there: nothing."""
+        ...
+
+    def read_image(self, host: HostHandle, image: ImageSpec, limit: int) -> bytes:
+        """A small image's file as it is; CommandError if it is larger than `limit` bytes, NotFoundError if not there."""
+        ...
+
+    def image_path(self, host: HostHandle, image: ImageSpec) -> str:
+        """The image's file as the host sees it."""
+        ...
+
+    def disk_path(self, host: HostHandle, disk: DiskSpec) -> str:
+        """The disk's file as the host sees it."""
+        ...
+
+    def create_disk(
+        self, host: HostHandle, disk: DiskSpec, *, job: str, progress: Progress | None, cancel: CancelToken | None
+    ) -> None:
+        """Make the disk (for persistent and cdrom: see that the image is there). There and whole already: nothing."""
+        ...
+
+    def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
+        """Delete a disk of the VM's own; images stay. Not there: nothing."""
+        ...
+
+    def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
+        """Let the disk, which nobody uses now, grow to `size` bytes. As large already: nothing."""
+        ...
+
+    def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
+        """Put the VM's context CD beside its disks; returns its path. Mode 0600 (0640 where QEMU needs its group)."""
+        ...
+
+    def context_path(self, host: HostHandle, vm_id: int) -> str:
+        """Where the VM's context CD is."""
+        ...
+
+    def memory_path(self, host: HostHandle, vm_id: int) -> str:
+        """Where the memory of a stopped VM is kept beside its disks; its directory is there when this returns."""
+        ...
+
+    def remove_memory(self, host: HostHandle, vm_id: int) -> None:
+        """Delete the memory of a VM that was stopped once. Not there: nothing."""
+        ...
+
+    def prepare_incoming(self, target: HostHandle, disks: Sequence[DiskSpec], context: bytes | None) -> None:
+        """Before a live migration with block copy: empty disks of the same size and backing file at the target."""
+        ...
+
+    def move_vm(
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        vm_id: int,
+        disks: Sequence[DiskSpec],
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Bring a VM that is off to `target`, host to host: disks, context, memory; the source keeps its files. Images must
+        have been brought before. Shared storage: nothing.
+        """
+        ...
+
+    def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
+        """Delete the VM's directory on this host; a persistent disk's image stays unless `keep_persistent` is False
+        (the VM moved to another host and this host's copy is the stale one). Not there: nothing.
+        """
+        ...
+
+    def save_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        layer: int,
+        image: ImageSpec,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Make an image of what is seen through a layer to which nobody writes now, alone and in the image's format. There
+        already: nothing.
+        """
+        ...
+
+    def layer_path(self, host: HostHandle, disk: DiskSpec, layer: int) -> str:
+        """A layer's file as the host sees it."""
+        ...
+
+    def add_layer(self, host: HostHandle, disk: DiskSpec, layer: int, below: int) -> None:
+        """A further, empty layer of the disk on the layer `below`, which may be in use. There already: nothing."""
+        ...
+
+    def rebase_layer(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        layer: int,
+        below: int,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Let a layer that nobody uses lie on a lower one (-1: on what the disk is made of), with all that it had of those
+        between: what is seen through it stays the same, whenever this ends. So already: nothing.
+        """
+        ...
+
+    def remove_layers(self, host: HostHandle, disk: DiskSpec, layers: Sequence[int]) -> None:
+        """Delete layers on which nothing lies any more. Not there: nothing."""
+        ...
+
+    def copy_layers(
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        disks: Sequence[DiskSpec],
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Before a live migration with block copy: the disks' snapshots are at the target. Shared storage: nothing."""
+        ...
+
+    def scratch_path(self, host: HostHandle, name: str) -> str:
+        """A directory for files that are needed for a while, in which QEMU may open them. It need not be there."""
+        ...
+
+    def make_scratch(self, host: HostHandle, name: str) -> None:
+        """That directory is there, with nothing in it."""
+        ...
+
+    def remove_scratch(self, host: HostHandle, name: str) -> None:
+        """Delete it with all that is in it. Not there: nothing."""
+        ...
+
+    def copy_out(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Make a qcow2 file, on nothing, of a disk that nobody uses now. There already: nothing."""
+        ...
+
+    def fill_image(
+        self,
+        host: HostHandle,
+        image: ImageSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Make an image, in its format, of what is seen through a qcow2 file of ours. There already: nothing."""
+        ...
+
+    def restore_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Make, beside a disk without snapshots, the file that `replace_disk` puts in its place, of what is seen through a
+        qcow2 file of ours; it lies on what the disk lies on. There already: nothing.
+        """
+        ...
+
+    def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:
+        """Put the file that `restore_disk` made in the place of a disk that nobody uses now, at once. Done already: nothing."""
+        ...
+
+    def discard_restored(self, host: HostHandle, disk: DiskSpec) -> None:
+        """Delete the file that `restore_disk` made, or half made. Not there: nothing."""
+        ...
+
+    def vm_ids(self, host: HostHandle) -> list[int]:
+        """VMs that have a directory here, for the search for leaks."""
+        ...

@@ -1,0 +1,27 @@
+"""The names of what can be scheduled, as OpenNebula calls it."""
+
+SCHEDULABLE = (
+    "terminate",
+    "terminate-hard",
+    "undeploy",
+    "undeploy-hard",
+    "hold",
+    "release",
+    "stop",
+    "suspend",
+    "resume",
+    "reboot",
+    "reboot-hard",
+    "poweroff",
+    "poweroff-hard",
+    "resched",
+    "migrate",
+    "migrate-live",
+    "snapshot-create",
+    "snapshot-revert",
+    "snapshot-delete",
+    "backup",
+    "disk-snapshot-create",
+    "disk-snapshot-revert",
+    "disk-snapshot-delete",
+)

@@ -1,0 +1,30 @@
+"""The verbs of datastores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from nebula.engine.api.values import Accepted, Call, Detail, Listing, Query
+from nebula.engine.api.verbs.answers import Findings
+
+
+class Datastores(Protocol):
+    """Datastores."""
+
+    def list(self, query: Query) -> Listing: ...
+    def show(self, ref: str) -> Detail: ...
+    def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
+        """`spec`: name, type (image|system|file|backup), driver (shared|ssh; of backups restic), path, cluster, settings (of
+        the driver). Of backups: host (the one that has the path; none: each sees it there), password, keep_last,
+        keep_daily, keep_weekly, keep_monthly.
+        """
+        ...
+
+    def check(self, ref: str) -> Findings: ...
+    def rename(self, ref: str, name: str, call: Call) -> Accepted: ...
+    def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
+        """`changes`: attributes (a mapping), for expressions to name; an empty value takes one away."""
+        ...
+
+    def remove(self, ref: str, call: Call) -> Accepted: ...

@@ -1,0 +1,1 @@
+"""What is done inside a running guest, through its own agent, and what it shows."""

@@ -1,0 +1,149 @@
+"""vm.nic-attach, vm.nic-detach, vm.nic-update: cards of a running VM.
+
+A card and its lease are the VM's from the transaction that asks for it; they leave it when the card is out of the guest, or
+when its attaching was undone. The context CD is written anew, so that the guest learns its addresses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nebula import typed
+from nebula.engine.jobs.base import Step
+from nebula.engine.jobs.operations import common
+from nebula.engine.jobs.operations.disks import pull
+from nebula.engine.jobs.operations.plugging import PlugJob
+from nebula.engine.machines.machine import Machine, Nic, addresses_of, body_of, machine_of
+from nebula.engine.machines.networks import nic_spec
+from nebula.engine.store.rows import LeaseRow, NetworkRow, VmRow
+
+if TYPE_CHECKING:
+    from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
+    from nebula.engine.store.rows import JobRow
+    from nebula.engine.store.transaction import Transaction
+
+
+def _nic(context: JobContext) -> Nic:
+    wanted = context.job.args["nic"]
+    return next(nic for nic in common.site(context).machine.nics if nic.nic_id == wanted)
+
+
+def _prepare(context: JobContext) -> None:
+    common.prepare_networks(common.site(context), context.job.args["host"])
+
+
+def _unplugged(context: JobContext) -> None:
+    """The card's tap and filters are gone, and its bridge if it was ours and nobody else is on it."""
+    site, nic, host = common.site(context), _nic(context), context.job.args["host"]
+    common.unplug_card(site, nic, host)
+
+
+def _plug(context: JobContext) -> None:
+    site, nic, host = common.site(context), _nic(context), context.job.args["host"]
+    context.hypervisor(host).attach_card(common.domain_spec(site, host, common.context_path(site, host)), nic.nic_id)
+    network = site.networks[nic.network_id]
+    context.services.pool.network(network.driver).plugged(context.handle(host), nic_spec(site.vm.id, nic, network))
+
+
+def _unplug(context: JobContext) -> None:
+    uuid, nic = context.vm().uuid, _nic(context)
+    hypervisor = context.hypervisor(context.job.args["host"])
+    pull(context, f"card {nic.nic_id} ({nic.mac})", lambda: hypervisor.detach_card(uuid, nic.mac))
+
+
+def _tell(context: JobContext) -> None:
+    _write(context, common.site(context).machine)
+
+
+def _untell(context: JobContext) -> None:
+    """The context CD without the card."""
+    _write(context, _without(context))
+
+
+def _write(context: JobContext, machine: Machine) -> None:
+    site, host = common.site(context), context.job.args["host"]
+    if site.home is not None:
+        path = common.write_context(site, host, msgspec.structs.replace(site.vm, body=body_of(machine)))
+        context.hypervisor(host).renew_medium(site.vm.uuid, path)
+
+
+def _without(context: JobContext) -> Machine:
+    machine, gone = common.site(context).machine, _nic(context)
+    return msgspec.structs.replace(machine, nics=[nic for nic in machine.nics if nic.nic_id != gone.nic_id])
+
+
+def _update(context: JobContext) -> None:
+    _set(context, common.site(context).machine)
+
+
+def _update_back(context: JobContext) -> None:
+    nics = typed.convert(context.job.args["before"], list[Nic])
+    _set(context, msgspec.structs.replace(common.site(context).machine, nics=nics))
+
+
+def _set(context: JobContext, machine: Machine) -> None:
+    site, host = common.site(context), context.job.args["host"]
+    vm = msgspec.structs.replace(site.vm, body=body_of(machine))
+    spec = common.domain_spec(site, host, common.context_path(site, host), vm)
+    context.hypervisor(host).update_card(spec, context.job.args["nic"])
+
+
+class Attach(PlugJob):
+    """A card that could not be attached is dropped; one that could not be taken back stays the VM's."""
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """See the class."""
+        super().failed(transaction, job, services, message, clean=clean)
+        if clean:
+            drop(transaction, transaction.get(VmRow, job.target_id), int(job.args["nic"]))
+
+
+class Detach(PlugJob):
+    """The card is no more the VM's."""
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """See the class."""
+        drop(transaction, transaction.get(VmRow, job.target_id), int(job.args["nic"]))
+
+
+class Update(PlugJob):
+    """If it could not be done, the row says what was."""
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """See the class."""
+        super().failed(transaction, job, services, message, clean=clean)
+        vm = transaction.get(VmRow, job.target_id)
+        transaction.swap(vm, body={**vm.body, "nics": job.args["before"]})
+
+
+def drop(tx: Transaction, vm: VmRow, nic_id: int) -> list[tuple[int, int]]:
+    """The card leaves the VM's row and gives its lease back; returns the (range, position) that came free."""
+    machine = machine_of(vm)
+    gone = next(nic for nic in machine.nics if nic.nic_id == nic_id)
+    machine.nics.remove(gone)
+    machine.boots_without(f"nic{gone.nic_id}")
+    leases = tx.select(LeaseRow, '"vm_id"=? AND "nic_id"=?', (vm.id, nic_id))
+    for lease in leases:
+        network = tx.get(NetworkRow, lease.network_id)
+        tx.delete(lease)
+        tx.swap(network, used_leases=network.used_leases - 1)
+    tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
+    return [(lease.range_id, lease.position) for lease in leases]
+
+
+ATTACH = Attach(
+    "vm.nic-attach",
+    Step("prepare network", _prepare, _unplugged, "card"),
+    Step("write context", _tell, _untell, "card"),
+    Step("plug card", _plug, _unplug, "card"),
+)
+DETACH = Detach(
+    "vm.nic-detach",
+    Step("unplug card", _unplug, _plug, "card"),
+    Step("clear away", _unplugged, None, "card", final=True),
+    Step("write context", _untell, None, "card", final=True),
+)
+UPDATE = Update("vm.nic-update", Step("update card", _update, _update_back, "card"))

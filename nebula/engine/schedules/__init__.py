@@ -1,0 +1,1 @@
+"""Scheduled actions: verbs that VMs get at a moment, once or repeatedly."""

@@ -1,0 +1,71 @@
+"""A stored value as text of a column, and which columns get how much room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nebula.cli.colour import state_colour
+from nebula.cli.output.text import shorten, width
+from nebula.cli.output.values import RIGHT, human
+from nebula.engine.api.columns import Column
+
+LEAST, MOST = 8, 40
+"""Columns of the screen that a text gets at least when there is little room, and at most."""
+MOVING = frozenset({"age"})
+"""What changes with the clock alone."""
+_JOB_COLOURS = {"done": "green", "failed": "red", "cancelled": "dim", "running": "cyan", "waiting": "yellow", "ready": "yellow"}
+
+
+def state_style(state: str) -> str:
+    """Rich's style for a state's name, of whatever kind of object."""
+    return state_colour(state) or _JOB_COLOURS.get(state, "")
+
+
+def cell(column: Column, value: object, now: float) -> str:
+    """The value for people; a bar for how far something is."""
+    if column.show == "percent" and isinstance(value, int | float) and value >= 0:
+        full = round(min(float(value), 100.0) / 10)
+        return f"{'█' * full}{'░' * (10 - full)} {value:3.0f}%"
+    text = human(column.show, value, now)
+    if column.show == "age" and "m" in text and text.endswith("s"):
+        return text[: text.index("m") + 1]  # whose seconds would be drawn anew every second
+    return text
+
+
+def colour(column: Column, text: str) -> str:
+    """The colour that says how good it is: green, yellow, red, dim or none."""
+    if column.show.endswith("state"):
+        return state_colour(text)
+    if column.name == "state":
+        return _JOB_COLOURS.get(text, "")
+    return "red" if column.name in {"error", "alarm"} and text != "-" else ""
+
+
+def fit(text: str, columns: int, *, right: bool = False) -> str:
+    """The text in exactly so many columns."""
+    if not text.isascii():
+        text = shorten(text, columns)
+        missing = columns - width(text)
+        return " " * missing + text if right else text + " " * missing
+    if len(text) > columns:
+        text = f"{text[: columns - 1]}…" if columns > 1 else text[:columns]
+    return text.rjust(columns) if right else text.ljust(columns)
+
+
+def is_right(column: Column) -> bool:
+    """Whether it stands at the right edge."""
+    return column.show in RIGHT
+
+
+def room(columns: Sequence[Column], natural: Sequence[int], available: int) -> list[int]:
+    """Widths within the room there is: texts give way, the widest first, down to a few letters each."""
+    found = [min(wanted, MOST) for wanted in natural]
+    flexible = [index for index, column in enumerate(columns) if not is_right(column) and not column.show.endswith("state")]
+    spare = available - sum(found) - 2 * len(found)
+    while spare < 0 and flexible:
+        widest = max(flexible, key=lambda index: found[index])
+        if found[widest] <= LEAST:
+            break
+        found[widest] -= 1
+        spare += 1
+    return found

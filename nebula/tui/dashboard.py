@@ -1,0 +1,327 @@
+"""The dashboard's one screen: pages, the lines around them, news, and which key does what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from nebula.cli.output.text import plural
+from nebula.errors import NebulaError
+from nebula.tui import keys, views
+from nebula.tui.acting import Acting
+from nebula.tui.choosing import Choosing
+from nebula.tui.drawer import Drawer
+from nebula.tui.frame import Bar, Footer, Header, Situation
+from nebula.tui.listpage import ListPage
+from nebula.tui.offers import Offer, keys_of, verbs
+from nebula.tui.page import Page
+from nebula.tui.prompt import Prompt
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Connect
+    from nebula.cli.options import GlobalOptions
+    from nebula.tui.link import Feed, Link
+    from nebula.tui.memory import Memory
+
+_HINTS_OF_VERBS = 7
+"""Verbs in the footer."""
+_THEMES = ("textual-dark", "textual-light", "ansi-dark", "ansi-light")
+_OPEN = frozenset({"ready", "running", "waiting"})
+"""States of jobs that are under way."""
+
+
+class Dashboard(Screen[None]):
+    """Holds the pages, of which one is seen."""
+
+    DEFAULT_CSS = "Dashboard #pages { height: 1fr; }"
+
+    def __init__(
+        self, link: Link, memory: Memory, connect: Connect, options: GlobalOptions, *, name: str, colour: str = "",
+        readonly: bool = False, start: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._link, self._memory, self._connect, self._options = link, memory, connect, options
+        self._situation = Situation(name, colour, readonly, away="connecting …")
+        self._start, self._past = start or "overview", list[str]()
+        self._seen = ""
+        self.drawer = Drawer(id="drawer")
+        self._keys = keys.effective(memory.choices.keys)
+        self.acting = Acting(self, link, connect, options)
+        self._choosing = Choosing(self, memory)
+
+    # --- pages
+
+    def compose(self) -> ComposeResult:
+        """See Screen."""
+        yield Header(markup=False)
+        yield Bar(markup=False)
+        yield Container(id="pages")
+        yield Prompt()
+        yield self.drawer
+        yield Footer(markup=False)
+
+    async def on_mount(self) -> None:
+        """Go to the first page; news come when the engine is there."""
+        self.query_one(Header).say(self._situation)
+        self.set_interval(1.0, self._tick)
+        await self.go(self._start)
+        unknown = self._memory.choices.keys.keys() - {item.id for item in keys.KEYS} - verbs()
+        if unknown:
+            self.notify(f"keys.json: nothing is called {', '.join(sorted(unknown))}", severity="warning", markup=False)
+
+    @property
+    def page(self) -> Widget | None:
+        """The page that is seen; None before there is one."""
+        return next(iter(self.query(f"#page-{self._seen or 'none'}")), None)
+
+    @property
+    def list_page(self) -> ListPage | None:
+        """It, if it lists something."""
+        page = self.page
+        return page if isinstance(page, ListPage) else None
+
+    async def go(self, where: str, *, remember: bool = True) -> None:
+        """To a screen, with a filter behind its name, if any."""
+        word, _, rest = where.strip().partition(" ")
+        view = views.named(word)
+        if view is None:
+            self.notify(f"there is no screen {word!r}", severity="warning")
+            return
+        if remember and self._seen:
+            self._past.append(self.place())
+        for page in self.query("#pages > *"):
+            page.display = page.id == f"page-{view.name}"
+        if not self.query(f"#page-{view.name}"):
+            await self.query_one("#pages").mount(self._make(view))
+        self._seen = view.name
+        self.query_one(Bar).say(view.name, self.size.width)
+        self._show(rest.strip())
+
+    def _show(self, filtered: str) -> None:
+        seen = self.page
+        if isinstance(seen, ListPage):
+            seen.filter(filtered)
+            self.set_focus(seen.grid)
+        elif seen is not None:
+            seen.focus()
+        if isinstance(seen, Page):
+            seen.paused = self._situation.paused
+            seen.stale()
+            seen.refresh_rows()
+        self._hints()
+
+    def _make(self, view: views.View) -> Widget:
+        if view.name == "overview":
+            from nebula.tui.overview import Overview
+
+            return Overview(self._link)
+        if view.name == "log":
+            from nebula.tui.logpage import LogPage
+
+            return LogPage(self._link)
+        return ListPage(view, self._link, self._memory, self._connect, self._options)
+
+    def place(self) -> str:
+        """What leads back here behind a `:`."""
+        page = self.list_page
+        return f"{self._seen} {page.typed}".strip() if page is not None else self._seen
+
+    def _pages(self) -> list[Page]:
+        return [page for page in self.query("#pages > *") if isinstance(page, Page)]
+
+    # --- news
+
+    def hear(self, feed: Feed) -> None:
+        """Events, or the engine is there or away."""
+        if feed.state == "there":
+            self._set(away="")
+        elif feed.state == "away":
+            self._set(away=f"the engine is away: {feed.problem}")
+        for page in self._pages():
+            if feed.state == "there":
+                page.stale()
+            page.heard(feed.events)
+        seen = self.page
+        if isinstance(seen, Page):
+            seen.refresh_rows()
+        self.acting.follow(event.object_id for event in feed.events if event.object_kind == "job")
+
+    def _tick(self) -> None:
+        seen = self.page
+        if isinstance(seen, Page):
+            seen.tick()
+        self.acting.follow(self.acting.open_jobs())
+        self._count()
+
+    @work(group="counts", exclusive=True)
+    async def _count(self) -> None:
+        try:
+            status = await self._link.ask(lambda engine: engine.system.status())
+        except NebulaError:
+            return
+        under_way = sum(count for state, count in status.jobs.items() if state in _OPEN)
+        counts = ", ".join(plural(status.counts[kind], kind) for kind in ("vm", "host") if status.counts.get(kind))
+        self._set(jobs=under_way, counts=counts)
+
+    def _set(self, **what: object) -> None:
+        fresh = self._situation._replace(**what)  # type: ignore[arg-type]
+        if fresh != self._situation:
+            self._situation = fresh
+            for header in self.query(Header):  # none while the screen closes
+                header.say(fresh)
+
+    # --- keys
+
+    async def on_key(self, event: events.Key) -> None:
+        """What no widget took: the dashboard's own keys, then screens', then verbs'."""
+        if self._typed_ahead(event):
+            event.stop()
+            return
+        if isinstance(self.focused, Input) and event.key != "escape":
+            return
+        own = dict(self.own_keys()).get(event.key)
+        view = next((view for view in views.VIEWS if view.key in {event.key, event.character} and view.key), None)
+        known = self.by_key()
+        offer = known.get(event.key) or known.get(event.character or "")
+        if own is None and view is None and offer is None:
+            return
+        event.stop()
+        if own is not None:
+            await self.do(own.id)
+        elif view is not None:
+            await self.go(view.name)
+        elif offer is not None:
+            self.acting.begin(offer)
+
+    def _typed_ahead(self, event: events.Key) -> bool:
+        """What was typed before a dialog or a line had the keyboard goes there."""
+        if self.app.screen is not self:
+            self.app.screen._forward_event(event)
+            return True
+        if isinstance(self.focused, Input) and event.is_printable and event.character:
+            self.focused.insert_text_at_cursor(event.character)
+            return True
+        return False
+
+    def own_keys(self) -> list[tuple[str, keys.Key]]:
+        """The dashboard's own keys that do something on this screen."""
+        page = self.page
+        return [(key, item) for key, item in self._keys.items()
+                if item.where == "anywhere" or hasattr(page, f"do_{item.id}")
+                or (item.where == "list" and isinstance(page, ListPage))]  # fmt: skip
+
+    async def do(self, name: str) -> None:
+        """One of keys.KEYS, by its id."""
+        for place in (self.page, self, self._choosing):
+            act: Callable[[], object] | None = getattr(place, f"do_{name}", None)
+            if act is not None:
+                found = act()
+                if hasattr(found, "__await__"):
+                    await found
+                return
+
+    def offers(self) -> list[Offer]:
+        """What may be done now; nothing that changes anything where one may only look."""
+        page = self.list_page
+        return [offer for offer in page.offered() if self.may(offer)] if page is not None else []
+
+    def may(self, offer: Offer) -> bool:
+        """Whether it may be done in this run of the dashboard."""
+        return not (self._situation.readonly and (offer.command.changes or offer.command.risk))
+
+    def by_key(self) -> dict[str, Offer]:
+        """Verbs that are allowed now, by their keys."""
+        found = keys_of(self.offers(), self._memory.choices.keys)
+        taken = {key for key, _ in self.own_keys()}
+        return {key: offer for key, offer in found.items() if keys.typed(key) not in taken}
+
+    @on(ListPage.Changed)
+    def _changed(self) -> None:
+        self._hints()
+
+    def _hints(self) -> None:
+        offered = [(key, offer.command.name) for key, offer in self.by_key().items()][:_HINTS_OF_VERBS]
+        own = [(key, item.hint) for key, item in self.own_keys() if item.hint]
+        for footer in self.query(Footer):
+            footer.say([*own[:2], *offered, *own[2:]], self.size.width - 2)
+
+    def on_resize(self) -> None:
+        """More or less room for words."""
+        if self._seen:
+            self.query_one(Bar).say(self._seen, self.size.width)
+            self._hints()
+
+    # --- what the dashboard's own keys do
+
+    def do_jump(self) -> None:
+        """See keys.KEYS."""
+        self.query_one(Prompt).ask([view.name for view in views.VIEWS])
+
+    @on(Prompt.Given)
+    async def _jumped(self, event: Prompt.Given) -> None:
+        if event.text:
+            await self.go(event.text)
+        elif self.list_page is not None:
+            self.set_focus(self.list_page.grid)
+        elif self.page is not None:
+            self.page.focus()
+
+    async def do_back(self) -> None:
+        """See keys.KEYS."""
+        page = self.page
+        narrowed = isinstance(page, Page) and page.go_back()
+        if not narrowed and self._past:
+            await self.go(self._past.pop(), remember=False)
+        self._hints()
+
+    def do_pause(self) -> None:
+        """See keys.KEYS."""
+        paused = not self._situation.paused
+        self._set(paused=paused)
+        for page in self._pages():
+            page.paused = paused
+        if isinstance(self.page, Page):
+            self.page.refresh_rows()
+
+    def do_drawer(self) -> None:
+        """See keys.KEYS."""
+        self.drawer.toggle()
+
+    def do_copy_line(self) -> None:
+        """See keys.KEYS."""
+        if self.drawer.last is not None:
+            self.copy(self.drawer.last.line)
+
+    def copy(self, text: str) -> None:
+        """To the clipboard, by the terminal (OSC 52)."""
+        self.app.copy_to_clipboard(text)
+        self.notify(f"copied: {text.splitlines()[0] if text else ''}", markup=False)
+
+    def do_search(self) -> None:
+        """See keys.KEYS."""
+        page = self.list_page
+        if page is not None:
+            self.query_one(Prompt).ask([], sign="search", then=lambda text: self.notify(f"{page.detail.search(text)} found"))
+
+    def do_theme(self) -> None:
+        """See keys.KEYS."""
+        known = [name for name in _THEMES if name in self.app.available_themes]
+        now = known.index(self.app.theme) if self.app.theme in known else -1
+        self.app.theme = self._memory.known.theme = known[(now + 1) % len(known)]
+        for page in self.query(ListPage):
+            page.grid.restyle()
+
+    def do_mouse(self) -> None:
+        """See keys.KEYS."""
+        self.app.action_toggle_mouse()  # type: ignore[attr-defined]
+
+    def do_quit(self) -> None:
+        """See keys.KEYS."""
+        self.app.exit()

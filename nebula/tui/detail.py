@@ -1,0 +1,152 @@
+"""What is known of the row under the cursor, tab by tab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import Static, Tab, Tabs
+
+from nebula.errors import NebulaError
+from nebula.tui.charts import Charts
+
+if TYPE_CHECKING:
+    from nebula.tui.link import Link
+    from nebula.tui.tabs import Tab as Known
+
+_DEBOUNCE = 0.12
+"""Seconds that the cursor must rest before an engine is asked."""
+_SENTENCES = frozenset({"summary", "explain"})
+_MOST = 3000
+"""Lines that are kept of a long text: the last."""
+
+
+class Detail(Vertical):
+    """Tabs, and the text of the one that is open."""
+
+    DEFAULT_CSS = """
+    Detail { width: 1fr; height: 1fr; border-left: solid $panel-lighten-1; }
+    Detail Tabs { height: 2; }
+    Detail VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    Detail .detail--text { width: auto; min-width: 100%; height: auto; }
+    Detail.-wrap .detail--text { width: 100%; }
+    Detail .detail--body { overflow-x: auto; scrollbar-size-horizontal: 1; }
+    """
+
+    class Opened(Message):
+        """Another tab is open."""
+
+    def __init__(self, link: Link, noun: str, tabs: Sequence[Known], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._link, self._noun, self._tabs = link, noun, tabs
+        self._key: int | None = None
+        self._timer: Timer | None = None
+        self._ansi = self._plain = ""
+        self._search = ""
+
+    def compose(self) -> ComposeResult:
+        """See Widget."""
+        bar = Tabs(*(Tab(tab.name, id=f"tab-{tab.name}") for tab in self._tabs))
+        bar.can_focus = False
+        yield bar
+        with VerticalScroll(classes="detail--body"):
+            yield Static(classes="detail--text", markup=False)
+            yield Charts(self._link, self._noun)
+
+    @property
+    def tab(self) -> Known | None:
+        """The open one; None where there are none."""
+        active = self.query_one(Tabs).active.removeprefix("tab-")
+        return next((tab for tab in self._tabs if tab.name == active), None)
+
+    @property
+    def text(self) -> str:
+        """What it says, without colours."""
+        return self._plain
+
+    def point(self, key: int | None) -> None:
+        """The cursor is on that row now."""
+        if key != self._key:
+            self._key = key
+            self._soon()
+
+    def changed(self, keys: set[int]) -> None:
+        """These rows changed: say what is true now, in the same place."""
+        if self._key in keys:
+            self._soon()
+
+    def again(self) -> None:
+        """Anything may have changed: say what is true now."""
+        self._soon()
+
+    def step(self, by: int) -> None:
+        """To the next tab, or the one before."""
+        names = [tab.name for tab in self._tabs]
+        if self.tab is not None:
+            place = (names.index(self.tab.name) + by) % len(names)
+            self.query_one(Tabs).active = f"tab-{names[place]}"
+
+    def search(self, text: str) -> int:
+        """Mark the text wherever it stands; how often that is. "" ends it."""
+        self._search = text
+        self._draw(self._ansi, keep=True)
+        return self._plain.lower().count(text.lower()) if text else 0
+
+    def toggle_wrap(self) -> bool:
+        """Wrap lines or cut them; whether they are wrapped now."""
+        self.toggle_class("-wrap")
+        return self.has_class("-wrap")
+
+    def on_tabs_tab_activated(self) -> None:
+        """Another tab; sentences wrap, tables do not."""
+        self.set_class(self.tab is not None and self.tab.name in _SENTENCES, "-wrap")
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self._soon()
+        self.post_message(self.Opened())
+
+    def on_resize(self) -> None:
+        """The text is as wide as its place."""
+        self._soon()
+
+    def _soon(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(_DEBOUNCE, self._load)
+
+    @work(exclusive=True)
+    async def _load(self) -> None:
+        key, tab = self._key, self.tab
+        charts, static = self.query_one(Charts), self.query_one(Static)
+        charts.display = tab is not None and tab.chart and key is not None
+        static.display = not charts.display
+        if tab is None or (key is None and not tab.always) or not self.display:
+            self._draw("")
+            return
+        if tab.chart:
+            await charts.show(key or 0)
+            return
+        columns = max(20, self.size.width - 4)
+        try:
+            text = await self._link.ask(lambda engine: tab.write(engine, key or 0, columns))
+        except NebulaError as error:
+            text = str(error)
+        if key == self._key and self.is_attached:
+            self._draw(text)
+
+    def _draw(self, ansi: str, *, keep: bool = False) -> None:
+        body, static = self.query_one(VerticalScroll), self.query_one(Static)
+        at_end = body.max_scroll_y > 0 and body.scroll_offset.y >= body.max_scroll_y
+        lines, self._ansi = ansi.splitlines(), ansi
+        text = Text.from_ansi("\n".join(lines[-_MOST:]))
+        self._plain = text.plain
+        if self._search:
+            text.highlight_words([self._search], "reverse", case_sensitive=False)
+        static.update(text)
+        if at_end and not keep and self.tab is not None and self.tab.name == "log":
+            body.scroll_end(animate=False)

@@ -1,0 +1,84 @@
+"""The lines around every screen: header, screens, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.text import Text
+from textual.widgets import Static
+
+from nebula.tui import keys
+from nebula.tui.views import VIEWS
+
+
+class Situation(NamedTuple):
+    """What the header says. `colour`: the context's, "" for none."""
+
+    name: str
+    colour: str = ""
+    readonly: bool = False
+    paused: bool = False
+    away: str = ""
+    """Why there is no engine; "" while there is one."""
+    jobs: int = 0
+    counts: str = ""
+
+
+class Header(Static):
+    """The context, and what is the matter."""
+
+    DEFAULT_CSS = "Header { height: 1; background: $panel; padding: 0 1; }"
+
+    def say(self, now: Situation) -> None:
+        """Draw it."""
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append("nebula ", "bold")
+        text.append(f" {now.name} ", f"bold reverse {now.colour}".strip())
+        if now.readonly:
+            text.append("  read-only", "bold yellow")
+        if now.paused:
+            text.append("  paused", "bold yellow")
+        if now.away:
+            text.append(f"  {now.away}", "bold red")
+        else:
+            text.append(f"  {now.counts}", "dim")
+            if now.jobs:
+                text.append(f"  {now.jobs} jobs under way", "cyan")
+        self.update(text, layout=False)
+
+
+class Bar(Static):
+    """The screens that have a key of their own."""
+
+    DEFAULT_CSS = "Bar { height: 1; background: $surface; padding: 0; }"
+
+    def say(self, current: str, columns: int) -> None:
+        """Draw it, with short words where there is little room."""
+        shown = [view for view in VIEWS if view.key or view.name == current]
+        wide = sum(len(view.title) + 4 for view in shown) < columns
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for view in shown:
+            here = view.name == current
+            title = view.title if wide or here else view.title[:4]
+            style = "bold reverse" if here else ""
+            text.append(f" {view.key} " if view.key else " ", f"{style} dim".strip() if not here else style)
+            text.append(f"{title} ", style)
+        self.update(text, layout=False)
+
+
+class Footer(Static):
+    """Keys that do something here and now."""
+
+    DEFAULT_CSS = "Footer { height: 1; background: $panel; padding: 0 1; }"
+
+    def say(self, hints: Sequence[tuple[str, str]], columns: int) -> None:
+        """(key, word) each, as many as there is room for."""
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for key, word in hints:
+            sign = keys.shown(key)
+            if len(text) + len(sign) + len(word) + 1 > columns:
+                break
+            text.append(sign, "bold cyan")
+            text.append(f" {word}  ", "default")
+        self.update(text, layout=False)

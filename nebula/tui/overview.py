@@ -1,0 +1,181 @@
+"""The first screen: how everything is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import ItemGrid
+from textual.widgets import Static
+
+from nebula.cli.output.text import printable
+from nebula.cli.output.values import human, local_time
+from nebula.errors import NebulaError
+from nebula.tui.cells import state_style
+from nebula.tui.outlook import Capacity, Outlook, look
+from nebula.tui.page import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nebula.engine.api.values import Event
+    from nebula.tui.link import Link
+
+_AGAIN, _AFTER_NEWS = 10.0, 2.0
+"""Seconds until everything is asked for again: where nothing happened, and where something did."""
+_BAR = 30
+_HIGH, _FULL = 0.8, 0.95
+_PANELS = ("health", "capacity", "hot", "waiting", "events")
+
+
+class Overview(Page, can_focus=True):
+    """Health, capacity, what runs hot, what waits and why, what happened last."""
+
+    DEFAULT_CSS = """
+    Overview { padding: 0 1; overflow-y: auto; scrollbar-size-vertical: 1; }
+    Overview ItemGrid { height: auto; grid-gutter: 0 1; }
+    Overview Static { height: auto; border: round $panel-lighten-1; padding: 0 1; border-title-color: $text-accent; }
+    """
+
+    def __init__(self, link: Link, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(id="page-overview")
+        self._link, self._clock = link, clock
+        self._asked_at, self._news, self._asking = 0.0, True, False
+        self.paused = False
+
+    def compose(self) -> ComposeResult:
+        """See Widget."""
+        with ItemGrid(min_column_width=60):
+            for name in _PANELS:
+                panel = Static("…", id=f"panel-{name}", markup=False)
+                panel.border_title = {"hot": "runs hot", "waiting": "waits", "events": "last events"}.get(name, name)
+                yield panel
+
+    def heard(self, events: Sequence[Event]) -> None:
+        """Something happened."""
+        self._news = self._news or bool(events)
+
+    def stale(self) -> None:
+        """Anything may have changed meanwhile."""
+        self._news, self._asked_at = True, 0.0
+
+    def tick(self) -> None:
+        """Ask again when it is time."""
+        age = self._clock() - self._asked_at
+        if not self.paused and not self._asking and (age > _AGAIN or (self._news and age > _AFTER_NEWS)):
+            self._asking, self._news = True, False
+            self._ask()
+
+    def refresh_rows(self) -> None:
+        """See Page."""
+        self.tick()
+
+    @work
+    async def _ask(self) -> None:
+        try:
+            found = await self._link.ask(lambda engine: look(engine, self._clock()))
+            self._asked_at = self._clock()
+        except NebulaError:
+            return  # the header says that there is no engine
+        finally:
+            self._asking = False
+        for name in _PANELS:
+            for panel in self.query(f"#panel-{name}").results(Static):
+                text = WRITERS[name](found)
+                text.rstrip()
+                panel.update(text)
+
+
+def health(found: Outlook) -> Text:
+    """How many are in which state; what wants somebody."""
+    text = Text()
+    for noun, states in found.states.items():
+        text.append(f"{noun + 's':<8}", "bold")
+        text.append_text(_counts(states))
+        text.append("\n")
+    for trouble in found.troubles[:8]:
+        text.append(f"! {printable(trouble)}\n", "red")
+    if not found.troubles:
+        text.append("nothing wants attention", "green")
+    return text
+
+
+def _counts(states: Mapping[str, int]) -> Text:
+    text = Text()
+    for state, count in states.items():
+        text.append(f" {count} ")
+        text.append(state, state_style(state))
+    return text if states else Text(" none", "dim")
+
+
+def capacity(found: Outlook) -> Text:
+    """A bar each: used, promised, free; then when it will be full."""
+    text = Text()
+    for item in found.capacities:
+        text.append(f"{printable(item.name)}\n", "bold")
+        text.append_text(bar(item))
+        text.append("\n")
+    for line in found.forecasts:
+        text.append(f"{line}\n", "dim")
+    return text
+
+
+def bar(item: Capacity) -> Text:
+    """██████▒▒▒░░░: used, promised beyond that, free; also without colours."""
+    used = max(item.used, 0) / item.total if item.total else 0.0
+    promised = item.promised / item.total if item.total else 0.0
+    full = round(min(used, 1) * _BAR)
+    meant = max(round(min(promised, 1) * _BAR) - full, 0)
+    colour = "red" if used > _FULL else "yellow" if used > _HIGH else "green"
+    text = Text()
+    text.append("█" * full, colour)
+    text.append("▒" * meant, "cyan")
+    text.append("░" * (_BAR - full - meant), "dim")
+    amounts = [f"used {human(item.unit, item.used, 0)}" if item.used >= 0 else "not measured yet"]
+    if item.promised:
+        amounts.append(f"promised {human(item.unit, item.promised, 0)} ({promised:.0%})")
+    text.append(f" {', '.join(amounts)} of {human(item.unit, item.total, 0)}")
+    return text
+
+
+def hot(found: Outlook) -> Text:
+    """The busiest."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for item in found.hot:
+        load = max(item.cpu, item.memory)
+        colour = "red" if load > _FULL else "yellow" if load > _HIGH else ""
+        text.append(f"{item.kind:<5}{printable(item.name):<20.20} ")
+        text.append(f"cpu {item.cpu:>4.0%}  memory {item.memory:>4.0%}\n", colour)
+    return text if found.hot else Text("nothing is measured yet", "dim")
+
+
+def waiting(found: Outlook) -> Text:
+    """What waits for a host, and why."""
+    text = Text()
+    for item in found.waiting:
+        text.append(printable(item.name), "bold")
+        text.append(f"  {printable(item.why)}\n", "yellow")
+        if item.hint:
+            text.append(f"    {printable(item.hint)}\n", "dim")
+    return text if found.waiting else Text("nothing waits", "green")
+
+
+def events(found: Outlook) -> Text:
+    """The latest first."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for event in found.events:
+        name = str(event.body.get("name") or event.object_id)
+        after = f" {event.body['after']}" if "after" in event.body else ""
+        text.append(f"{local_time(event.at)[11:]} ", "dim")
+        text.append(f"{event.kind:<14} {event.object_kind} {printable(name)}{after}")
+        text.append(f"  {event.actor}\n", "dim")
+    return text if found.events else Text("nothing happened yet", "dim")
+
+
+WRITERS: dict[str, Callable[[Outlook], Text]] = {
+    "health": health, "capacity": capacity, "hot": hot, "waiting": waiting, "events": events,
+}  # fmt: skip

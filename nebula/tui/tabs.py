@@ -1,0 +1,110 @@
+"""Tabs beside a list: every command of the table that says something of one object, and what lists cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from nebula.cli.options import GlobalOptions
+from nebula.engine.api.tables import Query
+from nebula.tui import lines, running
+
+if TYPE_CHECKING:
+    from nebula.cli.context import Connect
+    from nebula.engine.api.verbs import Engine
+    from nebula.tui.offers import Offer
+
+    Write = Callable[["Engine", int, int], str]
+    """(engine, the object's id, columns of the screen) -> text, which may have ANSI colours."""
+
+_FIRST = ("describe", "show", "log", "history", "explain")
+_TITLES = {"describe": "summary"}
+_EVENTS = 200
+
+
+class Tab(NamedTuple):
+    """`write` makes its text. `chart`: it is drawn of measurements instead. `always`: it is not about the row."""
+
+    name: str
+    write: Write
+    chart: bool = False
+    always: bool = False
+
+
+def tabs(noun: str, found: Sequence[Offer], connect: Connect, options: GlobalOptions) -> list[Tab]:
+    """The tabs of a noun's objects, the most asked for first."""
+    quiet = options._replace(color="always", quiet=False)
+    reading = sorted((offer for offer in found if offer.reads), key=_place)
+    written = [Tab(_title(offer, reading), _command(offer, {}, connect, quiet)) for offer in reading]
+    show = next((offer for offer in reading if offer.command.name == "show"), None)
+    if show is not None:
+        plain = options._replace(color="never")
+        written.append(Tab("yaml", _command(show, {"format": "yaml"}, connect, plain)))
+    balance = next((offer for offer in found if offer.command.path == "drs status"), None)
+    if noun == "drs" and balance is not None:
+        written.append(Tab("balance", _command(balance, {}, connect, quiet), always=True))
+    if noun in {"vm", "host"}:
+        written.insert(1, Tab("metrics", _nothing, chart=True))
+    if noun == "vm":
+        written[3:3] = [Tab(name, _part(name)) for name in ("disks", "nics")]
+    if noun not in {"drs", "event", "job"}:
+        written.append(Tab("events", _events(noun, connect, quiet)))
+    return written
+
+
+def _place(offer: Offer) -> int:
+    return _FIRST.index(offer.command.name) if offer.command.name in _FIRST else len(_FIRST)
+
+
+def _title(offer: Offer, reading: Sequence[Offer]) -> str:
+    """What the tab is called; the first is the summary, whatever the command."""
+    name = offer.command.name
+    described = any(other.command.name == "describe" for other in reading)
+    if name == "show":
+        return "all" if described else "summary"
+    return _TITLES.get(name, name.replace("-list", "s"))
+
+
+def _command(offer: Offer, more: dict[str, str], connect: Connect, options: GlobalOptions) -> Write:
+    command = offer.command
+    extra: dict[str, str | bool] = dict(more)
+    if any(option.name == "--no-refresh" for option in command.options):
+        extra["no_refresh"] = True
+
+    target = offer.target
+
+    def write(engine: Engine, key: int, columns: int) -> str:
+        about: dict[str, str | list[str]] = {target.name: [str(key)] if target.many else str(key)} if target else {}
+        line = lines.check(command, {**about, **extra}, options)
+        return running.run(running.Captured(running.OnEngine(engine, connect), options, columns=columns), line).text
+
+    return write
+
+
+def _part(name: str) -> Write:
+    """One list of what is known of a VM: its disks, its cards."""
+
+    def write(engine: Engine, key: int, _columns: int) -> str:
+        from nebula.cli.output.tree import tree
+
+        found = engine.vms.show(str(key)).body.get(name) or []
+        return "\n".join(tree({name: found}, coloured=True)) if found else f"no {name}"
+
+    return write
+
+
+def _events(noun: str, connect: Connect, options: GlobalOptions) -> Write:
+    def write(engine: Engine, key: int, columns: int) -> str:
+        from nebula.cli.listing import table_of
+        from nebula.cli.output.formats import render
+
+        filters = (("object_kind", "=", noun), ("object_id", "=", str(key)))
+        listing = engine.events.table(Query(columns=("at", "kind", "actor", "body"), filters=filters, limit=_EVENTS))
+        now = running.Captured(running.OnEngine(engine, connect), options).now()
+        return "\n".join(render(table_of("event", listing), "table", now, terminal=columns, coloured=False)) or "no events"
+
+    return write
+
+
+def _nothing(_engine: Engine, _key: int, _columns: int) -> str:
+    return ""

@@ -1,0 +1,87 @@
+"""A demo home, the dashboard without a terminal, keys, and what is seen then as SVG."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from nebula.cli import connect  # noqa: E402 - the path comes first
+from nebula.cli.context import Connect  # noqa: E402
+from nebula.cli.options import GlobalOptions  # noqa: E402
+from nebula.tui.app import NebulaApp  # noqa: E402
+from nebula.tui.memory import Memory  # noqa: E402
+
+PICTURES = ROOT / "docs" / "pictures"
+SIZE = (140, 36)
+_PATIENCE = 60.0
+
+
+class Picture(NamedTuple):
+    """`keys` are pressed on the screen `start`; `shows` is waited for after each."""
+
+    name: str
+    start: str
+    keys: Sequence[str]
+    shows: Sequence[str]
+
+
+PLAN = (
+    Picture("overview", "overview", (), ("datastore demo-images",)),
+    Picture("vms", "vm", ("down", "space", "space"), ("What may be typed now",)),
+    Picture("dialog", "vm", ("down", "space", "space", "o"), ("RUNNING to POWEROFF",)),
+    Picture("palette", "vm", ("ctrl+p", "s", "n", "a", "p"), ("snapshot-create",)),
+    Picture("form", "vm", ("n", *"shop"), ("--image linux", "create VM shop")),
+)
+
+
+def main() -> int:
+    """Make them all."""
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch) / "home"
+        argv = [sys.executable, "-m", "nebula", "demo", "--home", str(home), "--vms", "18"]
+        subprocess.run(argv, check=True, cwd=ROOT, capture_output=True)
+        options = GlobalOptions(home=str(home), no_wait=True, quiet=True)
+        PICTURES.mkdir(exist_ok=True)
+        for picture in PLAN:
+            asyncio.run(_draw(picture, options, Path(scratch)))
+            print(PICTURES / f"{picture.name}.svg")
+    return 0
+
+
+async def _draw(picture: Picture, options: GlobalOptions, scratch: Path) -> None:
+    app = NebulaApp(
+        lambda: connect.changer(options), Memory(scratch), cast("Connect", connect), options, name="demo", start=picture.start
+    )
+    try:
+        async with app.run_test(size=SIZE) as pilot:
+            await _until(lambda: "18 vms" in _seen(app) and "connecting" not in _seen(app))
+            await pilot.press(*picture.keys)
+            await _until(lambda: all(text in _seen(app) for text in picture.shows))
+            await pilot.pause()
+            drawn = re.sub(r"terminal-\d+", f"terminal-{picture.name}", app.export_screenshot(title="nebula"))
+            (PICTURES / f"{picture.name}.svg").write_text(drawn)
+    finally:
+        app.link.close()
+
+
+def _seen(app: NebulaApp) -> str:
+    strips = app.screen._compositor.render_strips(None)
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the dashboard did not show what was waited for")
+        await asyncio.sleep(0.05)

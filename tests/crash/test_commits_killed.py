@@ -1,0 +1,61 @@
+"""The engine is killed at every commit of every kind of job, and again and again while it recovers."""
+
+from __future__ import annotations
+
+import signal
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from nebula.drivers.sim.world import SimWorld
+from tests.crash.cases import Case, possible_ends
+from tests.crash.conftest import Homes
+from tests.crash.world import StatementKill, When, assert_sound, deed, do_and_die, recover
+
+_MOST = 40
+"""A verb with more commits than that does something again and again."""
+IN_THE_MIDDLE = (4, 3, 2)
+"""The commit after which the first engine dies: the last of these that the job has. Some are short, and commits of several
+writers may be one.
+"""
+LATER = (3, 7, 13)
+"""How many calls to hosts each recovery does before it is killed too."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_every_commit(homes: Homes, tmp_path: Path, case: Case, when: When) -> None:
+    """What was answered is done; what was not is done, or was never begun."""
+    before = assert_sound(homes(case, tmp_path / "before"))
+    for number in count(1):
+        assert number < _MOST
+        home = homes(case, tmp_path / str(number))
+        if do_and_die(home, deed(case.verb, home), StatementKill("COMMIT", number, when)) == 0:
+            break
+        ends = tuple(assert_sound(home).values())
+        unbegun = {tuple(before.values())} if not (home / "answered").exists() else set()
+        assert ends in possible_ends(case) | unbegun, number
+    assert number > 2, "nothing was killed"
+
+
+def test_killed_while_it_recovers(homes: Homes, tmp_path: Path, case: Case) -> None:
+    """The first engine dies in the middle of the job, and so do those that take it up."""
+    home = _killed(homes, tmp_path, case)
+    for calls in LATER:
+        world = SimWorld(home / "sim.db")
+        world.faults.kill("*", "*", "before", after=calls)
+        world.close()
+        do_and_die(home, recover)  # a short job may be done before its turn comes
+    world = SimWorld(home / "sim.db")
+    world.faults.release()
+    world.close()
+    assert tuple(assert_sound(home).values()) in possible_ends(case)
+
+
+def _killed(homes: Homes, tmp_path: Path, case: Case) -> Path:
+    """A home whose engine was killed in the middle of the job."""
+    for number in IN_THE_MIDDLE:
+        home = homes(case, tmp_path / f"home-{number}")
+        if do_and_die(home, deed(case.verb, home), StatementKill("COMMIT", number, "after")) == -signal.SIGKILL:
+            return home
+    raise AssertionError("nothing was killed")

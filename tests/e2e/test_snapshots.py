@@ -1,0 +1,112 @@
+"""Snapshots of a disk of a real guest: made and deleted under it, taken along, and gone back to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.program import Program
+from tests.e2e.soundness import assert_sound
+from tests.e2e.test_main_job import assert_left_nothing, create, other
+from tests.lab.handle import LabHandle, eventually, fetch, guest_facts
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+
+def again(cluster: Program, address: str) -> str:
+    """The guest is started anew; what it says that it kept."""
+    cluster.out("vm", "resume", "web")
+    eventually(lambda: "kept" in guest_facts(address), "the guest after its start")
+    kept = guest_facts(address)["kept"]
+    cluster.out("vm", "poweroff", "web")
+    return kept
+
+
+def keep(address: str, word: str) -> None:
+    """The guest writes the word to its disk, past every cache."""
+    fetch(address, f"/cgi-bin/keep?{word}")
+    eventually(lambda: guest_facts(address).get("kept") == word, "the word on the disk")
+
+
+def names(cluster: Program) -> list[str]:
+    return [row["name"] for row in cluster.json("vm", "disk-snapshot-list", "web", "vda", "-f", "json")]
+
+
+@pytest.mark.parametrize("image", ["own", "common"])
+def test_a_disk_goes_back_to_what_it_held(cluster: Program, lab: LabHandle, image: str) -> None:
+    start = "h1" if image == "common" else "h2"
+    address = create(cluster, "web", image, "--disk", "size=32M,format=qcow2", "--host", start)
+    vm_id, before = int(cluster.vm("web")["id"]), guest_facts(address)
+    keep(address, "before")
+    cluster.out("vm", "disk-snapshot-create", "web", "vda", "clean")
+    keep(address, "after")
+    for name in ("later", "last"):
+        cluster.out("vm", "disk-snapshot-create", "web", "vda", name)
+    cluster.out("vm", "disk-snapshot-create", "web", "vdb", "other")
+    refused = cluster.run("vm", "disk-snapshot-delete", "web", "vda", "later")
+    assert (refused.returncode, "lies on it" in refused.stderr) == (5, True), refused.stderr
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "last")
+    cluster.out("vm", "disk-snapshot-delete", "web", "vdb", "other")
+    if image == "common":  # from a host whose QEMU is root to one whose is not
+        cluster.out("vm", "migrate", "web", "--host", "h2", "--live")
+        refused = cluster.run("vm", "disk-snapshot-delete", "web", "vda", "later")
+        assert (refused.returncode, "a live migration brought it" in refused.stderr) == (5, True), refused.stderr
+    assert names(cluster) == ["clean", "later"], "snapshots are lost"
+    now = guest_facts(address)
+    assert (now["boot-id"], int(now["counter"]) > int(before["counter"])) == (before["boot-id"], True)
+    cluster.out("vm", "poweroff", "web")
+    command = (str(cluster.vm("web")["host"]), "virsh", "domblklist", f"one-{vm_id}")
+    defined = lab.exec(*command)
+    cluster.out("vm", "disk-snapshot-create", "web", "vda", "off")
+    assert lab.exec(*command) != defined, "whoever starts it by hand writes to a snapshot"
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "off")
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "later")
+    assert again(cluster, address) == "after"
+    cluster.out("vm", "disk-snapshot-revert", "web", "vda", "clean")
+    assert again(cluster, address) == "before"
+    cluster.out("vm", "migrate", "web", "--host", other(str(cluster.vm("web")["host"])))
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "clean")
+    assert names(cluster) == []
+    assert again(cluster, address) == "before"
+    assert_sound(cluster, lab)
+    cluster.out("vm", "terminate", "web")
+    assert_left_nothing(lab, vm_id)
+
+
+def test_memory_and_disks_go_back_together(cluster: Program, lab: LabHandle) -> None:
+    address = create(cluster, "web", "own")
+    keep(address, "before")
+    before = guest_facts(address)
+    cluster.out("vm", "snapshot-create", "web", "clean")
+    keep(address, "after")
+    refused = cluster.run("vm", "migrate", "web", "--live")
+    assert (refused.returncode, "it has snapshots" in refused.stderr) == (5, True), refused.stderr
+    cluster.out("vm", "snapshot-revert", "web", "clean")
+    eventually(lambda: guest_facts(address).get("kept") == "before", "the word in the guest's memory")
+    now = guest_facts(address)
+    assert (now["boot-id"], int(now["counter"]) >= int(before["counter"])) == (before["boot-id"], True)
+    cluster.out("vm", "snapshot-delete", "web", "clean")
+    cluster.out("vm", "migrate", "web", "--live")
+    cluster.out("vm", "poweroff", "web")
+    assert again(cluster, address) == "before"
+    assert_sound(cluster, lab)
+
+
+def test_a_vm_like_it_is_made_of_a_vm(cluster: Program, lab: LabHandle) -> None:
+    address = create(cluster, "web", "own")
+    keep(address, "kept-word")
+    cluster.out("vm", "disk-snapshot-create", "web", "vda", "clean")
+    keep(address, "later")
+    cluster.out("vm", "disk-saveas", "web", "vda", "golden", "--snapshot", "clean")
+    assert guest_facts(create(cluster, "other", "golden"))["kept"] == "kept-word"
+    cluster.out("vm", "poweroff", "web")
+    cluster.out("vm", "save", "web", "shop")
+    cluster.out("template", "instantiate", "shop", "--name", "fourth", "--dry-run")
+    cluster.out("vm", "clone", "web", "third")
+    third = str(cluster.vm("third")["addresses"][0])
+    eventually(lambda: guest_facts(third).get("kept") == "later", "the clone's guest")
+    assert_sound(cluster, lab)
+    for name in ("web", "other", "third"):
+        cluster.out("vm", "terminate", name, "--hard")
+    cluster.out("template", "remove", "shop")
+    for name in ("golden", "shop-disk-0", "third-disk-0"):
+        cluster.out("image", "remove", name)

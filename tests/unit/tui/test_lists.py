@@ -1,0 +1,103 @@
+"""A list: live rows, filter, order, marks, details."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.widgets import Tabs
+
+from nebula.tui.detail import Detail
+from nebula.tui.memory import Memory
+from tests.support.sim import CALL, Sim
+from tests.support.tui import Driven, drive
+
+
+def test_rows_follow_events_and_the_cursor_stays_on_its_row(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        page, grid = tui.page, tui.page.grid
+        assert {"web-1", "db-1"} <= set(tui.names())
+        grid.put_cursor(sim.vm("web-3").id)
+        await tui.press("s", "s")
+        assert grid.rows.sort == page.fields.place("name")
+        assert grid.cursor == sim.vm("web-3").id
+        sim.engine.vms.create({"NAME": "aaa", "MEMORY": 128}, CALL, hold=True)
+        await tui.until(lambda: "aaa" in tui.names(), "a new VM")
+        assert tui.names()[0] == "aaa"
+        assert grid.cursor == sim.vm("web-3").id
+        await tui.until(lambda: "VM web-3" in page.detail.text, "its details")
+        await tui.press("p")
+        sim.engine.vms.terminate(str(sim.vm("aaa").id), CALL)
+        await tui.pilot.pause(0.4)
+        assert "aaa" in tui.names(), "paused, and yet it changed"
+        await tui.press("p")
+        await tui.until(lambda: "aaa" not in tui.names(), "the VM to go")
+        assert grid.cursor == sim.vm("web-3").id
+
+    drive(sim, memory, play)
+
+
+def test_a_filter_is_the_command_lines_and_marks_are_kept(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.press("slash")
+        await tui.type("state=RUN")
+        await tui.until(lambda: len(tui.names()) >= 6, "all: a half-typed condition narrows nothing")
+        await tui.type("NING web")
+        await tui.until(lambda: tui.names() == ["web-1", "web-2", "web-3", "web-4"], "four VMs")
+        await tui.press("enter", "asterisk")
+        assert len(tui.page.chosen()) == 4
+        await tui.press("asterisk", "home", "space", "down", "V")
+        assert [target.name for target in tui.page.chosen()] == ["web-1", "web-2", "web-3"]
+        await tui.press("escape")
+        assert len(tui.page.chosen()) == 1
+        await tui.press("escape")
+        await tui.until(lambda: len(tui.names()) >= 6, "all VMs again")
+
+    drive(sim, memory, play)
+
+
+def test_columns_and_order_are_remembered(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        tui.page.choose_columns(["name", "host", "cpu_used"])
+        await tui.press("s", "S")
+        await tui.until(lambda: len(tui.names()) >= 6)
+        assert "CPU USED" in tui.screen()
+
+    drive(sim, memory, play)
+    memory.save()
+
+    async def again(tui: Driven) -> None:
+        assert "CPU USED" in tui.screen()
+        assert tui.page.grid.rows.falling
+
+    drive(sim, Memory(memory._file.parent), again)
+
+
+def _says(detail: Detail, name: str, text: str) -> bool:
+    return detail.tab is not None and detail.tab.name == name and text in detail.text
+
+
+def test_every_tab_says_something(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        detail = tui.page.detail
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        expected = {
+            "summary": "VM web-1", "all": "uuid", "disks": "base", "nics": "no nics", "log": "", "history": "h",
+            "explain": "web-1", "yaml": "kind: vm", "events": "vm.state",
+        }  # fmt: skip
+        for name, text in expected.items():
+            detail.query_one(Tabs).active = f"tab-{name}"
+            await tui.until(partial(_says, detail, name, text), name)
+
+    drive(sim, memory, play)
+
+
+def test_with_little_room_details_take_the_lists_place(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        shown = [tui.page.detail.display]
+        await tui.press("enter")
+        await tui.until(lambda: "What may be typed now" in tui.page.detail.text, "the details")
+        assert [*shown, tui.page.detail.display] == [False, True]
+        await tui.press("escape")
+        assert tui.app.focused is tui.page.grid
+
+    drive(sim, memory, play, size=(80, 24))

@@ -1,0 +1,50 @@
+"""Rows by key and in order."""
+
+from __future__ import annotations
+
+from nebula.engine.api.columns import VMS
+from nebula.tui.cells import cell
+from nebula.tui.rows import Rows, natural
+
+
+def test_numbers_in_names_count() -> None:
+    assert sorted(["web-10", "web-2", "Web-1"], key=natural) == ["Web-1", "web-2", "web-10"]
+
+
+def test_rows_change_in_place_and_go() -> None:
+    rows = Rows()
+    rows.sort = 1
+    assert rows.replace([[1, "b", None], [2, "a", 5], [3, "c", 1]]) == {1, 2, 3}
+    assert list(rows.keys) == [2, 1, 3]
+    assert rows.update([1, 2], [[1, "b", None]]) == {2}
+    assert list(rows.keys) == [1, 3]
+    assert rows.update([3], [[3, "a", 1]]) == {3}
+    assert list(rows.keys) == [3, 1]
+    rows.sort, rows.falling = 2, False
+    rows.arrange()
+    assert list(rows.keys) == [3, 1], "what is not known comes last"
+
+
+def test_marks_go_with_their_rows() -> None:
+    rows = Rows()
+    rows.replace([[key] for key in range(1, 6)])
+    rows.mark_between(3, 1)
+    assert rows.chosen(5) == [2, 3, 4]
+    rows.replace([[2], [5]])
+    assert rows.chosen(5) == [2]
+    rows.marked.clear()
+    assert rows.chosen(5) == [5]
+    assert rows.chosen(9) == []
+
+
+def test_only_the_newest_are_kept() -> None:
+    rows = Rows()
+    rows.falling = True
+    rows.replace([[key] for key in range(1, 6)])
+    rows.keep_newest(2)
+    assert list(rows.keys) == [5, 4]
+
+
+def test_ages_say_seconds_only_while_they_matter() -> None:
+    age = next(column for column in VMS.columns if column.name == "age")
+    assert [cell(age, 1.0, 1.0 + seconds) for seconds in (12, 59, 60, 3372, 3900)] == ["12s", "59s", "1m", "56m", "1h5m"]

@@ -1,0 +1,260 @@
+"""Verbs on their screens: dialogs, safety, bulk, results."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.widgets import Button, Checkbox, Input, Static
+
+from nebula.cli.command import Option
+from nebula.tui.chooser import Chooser
+from nebula.tui.dialog import CommandDialog
+from nebula.tui.lines import Target
+from nebula.tui.memory import Choices, Memory
+from nebula.tui.offers import Offer, anywhere, offers
+from nebula.tui.results import Results
+from nebula.tui.views import VIEWS
+from tests.support.sim import CALL, Sim
+from tests.support.tui import Driven, drive
+
+
+def _dialog(tui: Driven) -> CommandDialog:
+    assert isinstance(tui.app.screen, CommandDialog), tui.screen()
+    return tui.app.screen
+
+
+def test_enter_by_reflex_destroys_nothing_and_the_name_is_wanted(sim: Sim, memory: Memory) -> None:
+    sim.engine.vms.create({"NAME": "doomed", "MEMORY": 128}, CALL, hold=True)
+
+    async def play(tui: Driven) -> None:
+        await tui.until(lambda: "doomed" in tui.names())
+        tui.page.grid.put_cursor(sim.vm("doomed").id)
+        await tui.press("D", "enter")
+        assert not isinstance(tui.app.screen, CommandDialog)
+        assert sim.state("doomed") == "HOLD"
+        await tui.press("D")
+        assert isinstance(tui.app.focused, Button)
+        assert tui.app.focused.id == "cancel"
+        await tui.press("right", "enter")
+        assert sim.state("doomed") == "HOLD", "without its name"
+        await tui.type("doome")
+        await tui.press("enter")
+        assert isinstance(tui.app.screen, CommandDialog)
+        await tui.press("d", "enter")
+        await tui.until(lambda: sim.state("doomed") == "DONE", "its end")
+        await tui.until(
+            lambda: tui.dashboard.drawer.last is not None and tui.dashboard.drawer.last.state == "done", "the result"
+        )
+        assert tui.dashboard.drawer.last is not None
+        assert tui.dashboard.drawer.last.line == "nebula vm terminate doomed"
+
+    drive(sim, memory, play)
+
+
+def test_many_at_once_have_one_dialog_and_a_result_each(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.press("space", "space", "o")
+        dialog = _dialog(tui)
+        await tui.until(lambda: "POWEROFF" in str(dialog.query_one(".verdict", Static).render()), "what it would do")
+        await tui.press("right", "enter")
+        await tui.until(lambda: isinstance(tui.app.screen, Results), "results")
+        await tui.until(lambda: sim.state("web-2") == "POWEROFF", "the second")
+        entry = tui.dashboard.drawer.last
+        assert entry is not None
+        await tui.until(lambda: entry.summary == "2 done", "two results")
+        assert entry.line == "nebula vm poweroff web-1 web-2"
+        await tui.press("escape")
+        assert "poweroff" not in tui.offered(), "they are off"
+        await tui.until(lambda: "resume" in tui.offered())
+        await tui.press("r", "enter")
+        await tui.until(lambda: sim.state("web-1") == sim.state("web-2") == "RUNNING", "both again")
+
+    drive(sim, memory, play)
+
+
+def test_what_is_refused_says_why_and_nothing_happened(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.press("N")
+        dialog = _dialog(tui)
+        await tui.press("enter")
+        assert "name is missing" in str(dialog.query_one(".verdict", Static).render())
+        await tui.type("a b")
+        await tui.until(lambda: "a b" in str(dialog.query_one(".verdict", Static).render()), "a verdict as one types")
+        dialog.query_one(Input).value = "web-one"
+        await tui.until(lambda: "web-one" in str(dialog.query_one(".line", Static).render()))
+        await tui.press("enter")
+        await tui.until(lambda: "web-one" in tui.names(), "the new name")
+        sim.engine.vms.rename("web-one", "web-1", CALL)
+
+    drive(sim, memory, play)
+
+
+def test_what_changes_nothing_dangerous_is_done_at_once(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.go("host")
+        tui.page.grid.put_cursor(sim.host("h3").id)
+        await tui.press("o")
+        await tui.until(lambda: isinstance(tui.app.screen, CommandDialog))
+        await tui.press("right", "enter")
+        await tui.until(lambda: sim.host("h3").state != 2, "disabled")
+        await tui.press("u")
+        await tui.until(lambda: sim.host("h3").state == 2, "enabled without a dialog")
+        assert tui.dashboard.drawer.last is not None
+        assert tui.dashboard.drawer.last.line == "nebula host enable h3"
+
+    drive(sim, memory, play)
+
+
+def test_readonly_offers_nothing_that_changes(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.press("D", "o", "N", "n")
+        assert not isinstance(tui.app.screen, CommandDialog)
+        assert "read-only" in tui.screen()
+        await tui.press("ctrl+p")
+        assert isinstance(tui.app.screen, Chooser)
+        assert not {"vm.terminate", "vm.create", "host.add"} & set(tui.app.screen.shown())
+
+    drive(sim, memory, play, readonly=True)
+
+
+def test_palette_help_and_actions_say_the_same(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.pilot.pause()
+        seen = {}
+        for key in ("ctrl+p", "question_mark", "a"):
+            await tui.press(key)
+            assert isinstance(tui.app.screen, Chooser)
+            seen[key] = {name for name in tui.app.screen.shown() if name.startswith("vm.") and name != "vm.create"}
+            await tui.press("escape")
+        assert {name for name in seen["ctrl+p"] if name in seen["a"]} == seen["a"]
+        assert seen["a"] <= seen["question_mark"] <= seen["ctrl+p"]
+        assert "vm.resume" not in seen["a"]
+        await tui.press("ctrl+p")
+        await tui.type("suspend")
+        assert isinstance(tui.app.screen, Chooser)
+        assert tui.app.screen.shown()[0] == "vm.suspend"
+        await tui.press("enter")
+        assert _dialog(tui)._offer.id == "vm.suspend"
+        await tui.press("escape")
+
+    drive(sim, memory, play)
+
+
+def _line_is(tui: Driven, start: str) -> bool:
+    return any(str(line.render()).startswith(start) for line in tui.app.screen.query(".line").results(Static))
+
+
+def _shape(offer: Offer) -> tuple[object, ...]:
+    """Dialogs of the same shape have the same parts."""
+    options = [field for field in offer.fields if isinstance(field, Option)]
+    parts = any(option.kind == "flag" for option in options), any(option.choices for option in options)
+    return offer.command.risk, bool(offer.target), len(options) < len(offer.fields), *parts
+
+
+def test_a_dialog_of_every_shape_shows_its_line(sim: Sim, memory: Memory) -> None:
+    every = [offer for view in VIEWS if view.noun for offer in offers(view.noun)]
+    shapes = {_shape(offer): offer for offer in [*every, *anywhere()]}
+
+    async def play(tui: Driven) -> None:
+        for offer in shapes.values():
+            targets = [Target(1, "thing")] if offer.target else []
+            await tui.app.push_screen(CommandDialog(offer, targets, tui.dashboard.acting.helper(offer)))
+            await tui.until(partial(_line_is, tui, f"$ nebula {offer.command.path}"), offer.id)
+            line = str(_dialog(tui).query_one(".line", Static).render())
+            assert not targets or "thing" in line
+            _dialog(tui).dismiss(None)
+            await tui.pilot.pause()
+
+    drive(sim, memory, play)
+
+
+def test_every_screen_lists_and_offers(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        for view in [view for view in VIEWS if view.noun]:
+            page = await tui.go(view.name)
+            assert page.view is view
+            known = {offer.id for offer in (*offers(view.noun), *anywhere())}
+            assert {offer.id for offer in tui.dashboard.offers()} <= known
+
+    drive(sim, memory, play)
+
+    drive(sim, memory, play)
+
+
+def test_jump_back_and_bookmarks(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.press("colon")
+        await tui.type("vm web")
+        await tui.press("enter")
+        await tui.until(lambda: len(tui.names()) == 4, "the filter")
+        await tui.press("3")
+        await tui.until(lambda: tui.page.view.name == "host")
+        await tui.press("escape")
+        await tui.until(lambda: tui.page.view.name == "vm" and len(tui.names()) == 4, "where we were")
+        await tui.press("b", "enter")
+        assert memory.known.bookmarks == {"vm web": "vm web"}
+
+    drive(sim, memory, play)
+
+
+def test_a_form_begins_with_what_works_and_says_itself_as_yaml(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.press("n")
+        dialog = _dialog(tui)
+        await tui.until(lambda: dialog.filled().get("image") == "base", "the defaults")
+        assert dialog.filled()["network"] == ["lan"]
+        await tui.type("formed")
+
+        def said(kind: str) -> str:
+            return str(dialog.query_one(kind, Static).render())
+
+        await tui.until(lambda: "create" in said(".verdict") and "formed" in said(".verdict"), "what it would do")
+        await tui.press("f3")
+        await tui.until(lambda: "kind: vm\nname: formed" in said(".line"), "the document")
+        assert "image: base" in said(".line")
+        await tui.press("f3")
+        await tui.until(lambda: said(".line").startswith("$ nebula vm create formed --image base"), "the line")
+        dialog.query_one("#field-option-hold", Checkbox).value = True
+        dialog.query_one("#field-option-memory", Input).value = "128"
+        await tui.press("enter")
+        await tui.until(lambda: "formed" in tui.names(), "the VM")
+        sim.engine.vms.terminate(str(sim.vm("formed").id), CALL)
+
+    drive(sim, memory, play)
+
+
+def test_names_are_chosen_from_a_list(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.press("m")
+        dialog = _dialog(tui)
+        tui.app.screen.set_focus(dialog.query_one("#field-option-host"))
+        await tui.press("f4")
+        await tui.until(lambda: isinstance(tui.app.screen, Chooser) and tui.app.screen.shown(), "names")
+        await tui.type("h2")
+        await tui.press("enter")
+        await tui.until(lambda: dialog.filled().get("host") == "h2", "the host")
+        await tui.press("escape")
+
+    drive(sim, memory, play)
+
+
+def test_a_persons_own_keys_do_it_and_unknown_names_are_said(sim: Sim, memory: Memory) -> None:
+    memory.choices = Choices(keys={"vm.poweroff": "K", "filter": "ctrl-f", "vm.nonsense": "X"})
+
+    async def play(tui: Driven) -> None:
+        assert any("vm.nonsense" in note.message for note in tui.app._notifications)
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.press("o", "slash")
+        assert tui.app.screen is tui.dashboard
+        await tui.press("K")
+        assert _dialog(tui)._offer.id == "vm.poweroff"
+        await tui.press("escape", "ctrl+f")
+        await tui.type("db")
+        await tui.until(lambda: tui.names() == ["db-1"], "the filter")
+
+    drive(sim, memory, play)
