@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from nebula.engine.api.verbs import Engine
     from nebula.tui.link import Link
 
-_HOUR, _DAY, _STEP = 3600.0, 86400.0, 300
+_HOUR = 3600.0
+SPANS: Mapping[int, Sequence[float]] = {6: (-6, -4, -2, 0, 1), 24: (-24, -18, -12, -6, 0), 1: (-1, -0.5, 0, 0.5, 1)}
+"""Hours that charts go back, and what is written below them; the first is what one sees first."""
+_SLOT, _AS_MEASURED = 300, 0
+"""Steps of a series."""
+_CALM_COLOUR, _BAND_COLOUR, _PEAK_COLOUR = "green", "yellow", "red"
 _FIGURES = (
     ("cpu", "cpu"), ("memory", "mib"), ("disk_read", "rate"), ("disk_write", "rate"), ("net_rx", "rate"), ("net_tx", "rate"),
     ("cpu_pressure", "share"), ("io_pressure", "share"),
@@ -40,9 +45,11 @@ class Series(NamedTuple):
     peak: float | None = None
 
 
-def read(engine: Engine, kind: str, key: int, now: float) -> list[Series]:
-    """The last day of one VM or host, and the forecast."""
-    listing = engine.metrics.series(kind, str(key), now - _DAY, _STEP)
+def read(engine: Engine, kind: str, key: int, now: float, hours: int = 24) -> list[Series]:
+    """The last hours of one VM or host, the slot under way as it was measured, and the forecast."""
+    listing = engine.metrics.series(kind, str(key), now - hours * _HOUR, _SLOT)
+    ended = listing.rows[-1][0] + _SLOT if listing.rows else now - hours * _HOUR
+    measured = [*listing.rows, *engine.metrics.series(kind, str(key), ended, _AS_MEASURED).rows]
     hour: Mapping[str, Any] = {}
     with suppress(NebulaError):
         hour = engine.drs.forecast(kind, str(key)).body.get("hour") or {}
@@ -52,7 +59,7 @@ def read(engine: Engine, kind: str, key: int, now: float) -> list[Series]:
         if name not in listing.columns:
             continue
         place = listing.columns.index(name)
-        rows = [(row[0], row[place]) for row in listing.rows if row[place] is not None]
+        rows = [(row[0], row[place]) for row in measured if row[place] is not None]
         expected = hour.get(name, {})
         mean, peak = (expected[word] * scale.get(name, 1) if word in expected else None for word in ("mean", "peak"))
         found.append(Series(name, show, [row[0] for row in rows], [row[1] for row in rows], mean, peak))
@@ -91,14 +98,22 @@ def amounts(show: str) -> AxisFormatter:
 
 
 def hours_from_now() -> AxisFormatter:
-    """-6h, now, +1h."""
+    """-6h, -30m, now, +1h."""
     from textual_plot import NumericAxisFormatter
 
     class Hours(NumericAxisFormatter):
         def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-            return ["now" if not tick else f"{tick:+.0f}h" for tick in ticks]
+            return ["now" if not tick else f"{tick:+.0f}h" if tick == round(tick) else f"{60 * tick:+.0f}m" for tick in ticks]
 
     return Hours()
+
+
+def band(mean: float, peak: float, dots: int) -> tuple[list[float], list[float]]:
+    """The area between both in the coming hour, as one line up and down `dots` times, which is a line a dot or more."""
+    steps = max(1, dots)
+    hours = [step / steps for step in range(steps + 1) for _ in (0, 1)]
+    ends = ((mean, peak), (peak, mean))
+    return hours, [value for step in range(steps + 1) for value in ends[step % 2]]
 
 
 class Charts(Vertical):
@@ -113,18 +128,25 @@ class Charts(Vertical):
     def __init__(self, link: Link, kind: str, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._link, self._kind, self._clock = link, kind, clock
+        self._hours = next(iter(SPANS))
+
+    def next_span(self) -> int:
+        """Go back so far instead; hours."""
+        spans = list(SPANS)
+        self._hours = spans[(spans.index(self._hours) + 1) % len(spans)]
+        return self._hours
 
     async def show(self, key: int) -> None:
         """Draw them."""
-        now = self._clock()
+        now, hours = self._clock(), self._hours
         try:
-            found = await self._link.ask(lambda engine: read(engine, self._kind, key, now))
+            found = await self._link.ask(lambda engine: read(engine, self._kind, key, now, hours))
         except NebulaError as error:
             await self._say(str(error))
             return
         drawn = [series for series in found if series.values and (series.name in {"cpu", "memory"} or any(series.values))]
         if not drawn:
-            await self._say("nothing is measured yet: there is a figure after five minutes")
+            await self._say("nothing is measured yet: it runs not, or no engine has looked twice")
             return
         await self._make([series.name for series in drawn])
         for series in drawn:
@@ -153,16 +175,16 @@ class Charts(Vertical):
         plot, style = self.query_one(f"#plot-{series.name}", PlotWidget), mode(os.environ)
         plot.clear()
         hours = [(at - now) / _HOUR for at in series.at]
-        plot.plot(hours, list(series.values), line_style="green", hires_mode=style)
+        plot.plot(hours, list(series.values), line_style=_CALM_COLOUR, hires_mode=style)
         title = f"{series.name.replace('_', ' ')}: {human(series.show, series.values[-1], now)}"
         if series.mean is not None and series.peak is not None:
-            plot.plot([0, 1], [series.mean, series.mean], line_style="yellow", hires_mode=style)
-            plot.plot([0, 1], [series.peak, series.peak], line_style="red", hires_mode=style)
+            plot.plot(*band(series.mean, series.peak, 2 * plot.size.width), line_style=_BAND_COLOUR, hires_mode=style)
+            plot.plot([0, 1], [series.peak, series.peak], line_style=_PEAK_COLOUR, hires_mode=style)
             title += f"; next hour {human(series.show, series.mean, now)}, up to {human(series.show, series.peak, now)}"
         top = max(*series.values, series.peak or 0.0, 0.0)
-        plot.set_xlimits(min(hours[0], -1.0), 1.0)
+        plot.set_xlimits(-self._hours, 1.0)
         plot.set_ylimits(0, top * 1.1 or 1)
-        plot.set_xticks([tick for tick in (-24, -18, -12, -6, -3, -1, 0, 1) if tick >= min(hours[0], -1.0)])
+        plot.set_xticks(SPANS[self._hours])
         plot.set_x_formatter(hours_from_now())
         plot.set_y_formatter(amounts(series.show))
         self.query_one(f"#title-{series.name}", Static).update(title)

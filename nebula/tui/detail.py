@@ -103,6 +103,11 @@ class Detail(Vertical):
         self.toggle_class("-wrap")
         return self.has_class("-wrap")
 
+    def next_span(self) -> None:
+        """Charts go back further, or less far."""
+        self.query_one(Charts).next_span()
+        self._soon()
+
     def on_tabs_tab_activated(self) -> None:
         """Another tab; sentences wrap, tables do not."""
         self.set_class(self.tab is not None and self.tab.name in _SENTENCES, "-wrap")

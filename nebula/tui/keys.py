@@ -37,6 +37,7 @@ KEYS = (
     Key("next_tab", "right_square_bracket", "The next tab of details.", "list"),
     Key("previous_tab", "left_square_bracket", "The tab before.", "list"),
     Key("search", "F", "Search in the details.", "list"),
+    Key("hours", "H", "Charts of 6, 24 hours or one.", "list"),
     Key("follow", "f", "Follow new lines, or stand still.", "log"),
     Key("wrap", "W", "Wrap long lines of details, or cut them.", "list"),
     Key("drawer", "grave_accent", "The command lines that keys ran, and what came of them; again: less."),

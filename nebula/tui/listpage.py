@@ -390,6 +390,10 @@ class ListPage(Page):
         """See keys.KEYS."""
         self.detail.step(-1)
 
+    def do_hours(self) -> None:
+        """See keys.KEYS."""
+        self.detail.next_span()
+
     def do_wrap(self) -> None:
         """See keys.KEYS."""
         self.detail.toggle_wrap()

@@ -1,11 +1,11 @@
-"""Three days of VMs' roll-ups, made up: what forecasts are made of."""
+"""Three days of VMs' or hosts' roll-ups, made up: what forecasts and charts are made of."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 
-from nebula.engine.metrics.kinds import METRICS, place
+from nebula.engine.metrics.kinds import METRICS, ObjectKind, place
 from nebula.engine.metrics.recent import SLOT, Slot
 from nebula.engine.metrics.rollup import write
 from nebula.engine.store.store import Store
@@ -16,21 +16,21 @@ DAY = 288
 _DAYS, _KEPT = 3, 30
 _LITTLE = 0.1
 Use = Callable[[int, int], float]
-"""(VM, slots from now, 0 or less): hundredths of a core."""
+"""(VM or host, slots from now, 0 or less): hundredths of a core."""
 
 
-def keep(store: Store, vms: Iterable[int], use: Use, *, memory: float = _LITTLE) -> None:
-    """As if the VMs had been measured for three days, up to now; `memory` in MiB, and hardly anything of the rest."""
-    last, ids = int(time.time()) // SLOT - 1, sorted(vms)
-    figures = {place("vm", "memory"): memory}
+def keep(store: Store, ids: Iterable[int], use: Use, *, memory: float = _LITTLE, kind: ObjectKind = "vm") -> None:
+    """As if they had been measured for three days, up to now; `memory` in MiB, and hardly anything of the rest."""
+    last, known = int(time.time()) // SLOT - 1, sorted(ids)
+    figures = {place(kind, "memory"): memory}
 
     def work(tx: Transaction) -> None:
         for slot in range(last - _DAYS * DAY, last + 1):
-            made = Slot("vm", slot * SLOT)
-            for vm in ids:
-                figures[place("vm", "cpu")] = use(vm, slot - last)
-                row = tuple(figures.get(metric, _LITTLE) for metric in range(len(METRICS["vm"])))
-                made.add(vm, row, row)
+            made = Slot(kind, slot * SLOT)
+            for number in known:
+                figures[place(kind, "cpu")] = use(number, slot - last)
+                row = tuple(figures.get(metric, _LITTLE) for metric in range(len(METRICS[kind])))
+                made.add(number, row, row)
             write(tx, [made], fine_days=_KEPT, hourly_days=_KEPT)
 
     store.write(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nebula.engine.api.values import Listing
@@ -18,6 +19,8 @@ from nebula.engine.services import Services
 from nebula.engine.store.rows import HostRow, VmRow
 from nebula.errors import UsageError
 
+AS_MEASURED = 0
+"""The step of a series that is not summed up."""
 _FRESH = 60.0
 """Seconds after which a measurement is no longer what happens now."""
 _BETWEEN = 1.0
@@ -65,12 +68,16 @@ class LocalMetrics:
 
     def series(self, kind: str, ref: str, since: float, step: int = SLOT) -> Listing:
         """See Metrics.series."""
-        if step not in {SLOT, HOUR}:
+        if step not in {AS_MEASURED, SLOT, HOUR}:
             raise UsageError(f"there are no steps of {step} s", hint=f"steps are {SLOT} s for days and {HOUR} s for months")
         queries = self._services.store.read()
         number = (resolve(queries, VmRow, ref) if _kind(kind) == "vm" else resolve(queries, HostRow, ref)).id
         names = [metric.name for metric in METRICS[kind]]
-        found = history(queries, kind, number, since=since, step=step)
+        found: Iterable[tuple[float, Sequence[float]]]
+        if step == AS_MEASURED:
+            found = ((at, [*row, *row]) for at, row in self._figures.rows(kind, number) if at >= since)
+        else:
+            found = history(queries, kind, number, since=since, step=step)
         rows: list[list[Any]] = [[at, *map(_plain, values)] for at, values in found]
         return Listing(columns=("at", *names, *(f"{name}_max" for name in names)), rows=rows)
 

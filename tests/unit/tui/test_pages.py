@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from textual.widgets import Static
+from textual_hires_canvas import Canvas
+from textual_plot import PlotWidget
 
 from nebula.engine.api.values import Event
+from nebula.engine.metrics.kinds import METRICS
+from nebula.engine.store.rows import HostRow
 from nebula.tui import outlook, overview
-from nebula.tui.charts import Series, amounts, hours_from_now, mode, read
+from nebula.tui.charts import Series, amounts, band, hours_from_now, mode, read
+from nebula.tui.listpage import ListPage
 from nebula.tui.logpage import LogPage
 from nebula.tui.memory import Memory
+from tests.support.days import keep
 from tests.support.sim import CALL, Sim
 from tests.support.tui import Driven, drive
 
@@ -77,7 +83,7 @@ def test_series_of_a_host_have_amounts_and_a_forecast(sim: Sim) -> None:
     assert {"cpu", "memory"} <= {series.name for series in found}
     assert isinstance(found[0], Series)
     assert amounts("mib").get_labels_for_ticks([0.0, 1024.0]) == ["0B", "1.0G"]
-    assert hours_from_now().get_labels_for_ticks([-6.0, 0.0, 1.0]) == ["-6h", "now", "+1h"]
+    assert hours_from_now().get_labels_for_ticks([-6.0, -0.5, 0.0, 1.0]) == ["-6h", "-30m", "now", "+1h"]
 
 
 def test_charts_are_blocks_where_braille_fails() -> None:
@@ -85,14 +91,58 @@ def test_charts_are_blocks_where_braille_fails() -> None:
     assert mode({"TERM": "xterm-256color"}) is not mode({"TERM": "linux"})
 
 
-def test_charts_are_drawn(sim: Sim, memory: Memory) -> None:
+def test_charts_are_drawn_with_what_is_expected(sim: Sim, memory: Memory) -> None:
+    store, web = sim.engine.services.store, sim.vm("web-1")
+    keep(store, [web.id], _restless)
+    keep(store, [host.id for host in sim.rows(HostRow)], _restless, kind="host")
+
     async def play(tui: Driven) -> None:
-        await tui.go("host")
-        tui.page.grid.put_cursor(sim.host("h1").id)
-        await tui.press("right_square_bracket")
-        await tui.until(lambda: "next hour" in tui.screen() or "nothing is measured" in tui.screen(), "charts")
+        for where, key in (("vm", web.id), ("host", web.host_id)):
+            page = await tui.go(where)
+            page.grid.put_cursor(key)
+            await tui.press("right_square_bracket")
+            await charted(tui, page)
+
+    async def charted(tui: Driven, page: ListPage) -> None:
+        await tui.until(lambda: "cpu: " in tui.screen() and "next hour" in tui.screen(), "titles")
+        plot = page.detail.query_one("#plot-cpu", PlotWidget)
+        await tui.until(lambda: colours(plot) >= {"green", "yellow", "red"}, "line, band and peak")
+        assert "-6h" in tui.screen()
+        await tui.press("H")
+        await tui.until(lambda: "-24h" in tui.screen(), "a day")
 
     drive(sim, memory, play)
+
+
+def _restless(_number: int, slot: int) -> float:
+    """Hundredths of a core, up and down, so that a peak is well above the mean."""
+    return 20.0 + 15.0 * (slot % 5)
+
+
+def colours(plot: PlotWidget) -> set[str]:
+    """In which colours something is drawn in it."""
+    canvas = plot.query_one("#plot", Canvas)
+    rows = range(canvas.size.height)
+    return {str(part.style.color.name) for y in rows for part in canvas.render_line(y) if part.style and part.style.color}
+
+
+def test_charts_begin_with_what_was_measured_last(sim: Sim) -> None:
+    figures, now = sim.engine.monitor.figures, sim.engine.services.clock.now()
+    row = tuple(12.0 for _ in METRICS["host"])
+    figures.add(now, [("host", sim.host("h2").id, row)])
+    found = {series.name: series for series in read(sim.engine, "host", sim.host("h2").id, now + 1.0)}
+    assert found["cpu"].values[-1] == 12.0
+    assert found["cpu"].at[-1] == now
+
+
+def test_a_band_is_filled_from_the_mean_to_the_peak() -> None:
+    hours, values = band(2.0, 5.0, 8)
+    assert hours[0] == 0.0
+    assert hours[-1] == 1.0
+    assert len(hours) == len(values) == 18
+    for step in range(9):
+        assert {values[2 * step], values[2 * step + 1]} == {2.0, 5.0}
+    assert all(values[place] == values[place + 1] for place in range(1, 16, 2))
 
 
 def test_balance_is_said_before_there_is_a_plan(sim: Sim, memory: Memory) -> None:

@@ -15,5 +15,7 @@ class Metrics(Protocol):
         ...
 
     def series(self, kind: str, ref: str, since: float, step: int = 300) -> Listing:
-        """The history of one of them since a moment, oldest first: means and maxima of slots of 300 or 3,600 seconds."""
+        """The history of one of them since a moment, oldest first: means and maxima of slots of 300 or 3,600 seconds. `step` 0:
+        the last ten minutes as they were measured, for as long as the engine that answers has measured.
+        """
         ...

@@ -49,6 +49,16 @@ def test_a_history_is_read_from_the_roll_ups(sim: Sim) -> None:
     assert sim.engine.metrics.series("host", "h1", 0.0).rows == []
 
 
+def test_the_last_minutes_are_told_as_they_were_measured(sim: Sim) -> None:
+    sim.add_vm("one")
+    until(lambda: len(sim.engine.metrics.series("vm", "one", 0.0, 0).rows) >= 2, "two measurements")
+    found = sim.engine.metrics.series("vm", "one", 0.0, 0)
+    times = [row[0] for row in found.rows]
+    assert times == sorted(times)
+    assert len(found.columns) == len(found.rows[0]) == 1 + 2 * len(METRICS["vm"])
+    assert sim.engine.metrics.series("vm", "one", times[-1] + 3600.0, 0).rows == []
+
+
 def test_what_is_not_measured_is_refused(sim: Sim) -> None:
     with pytest.raises(UsageError, match="nothing is measured of a 'disk'"):
         sim.engine.metrics.top("disk")
