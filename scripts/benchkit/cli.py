@@ -11,7 +11,7 @@ from pathlib import Path
 from . import machine, report
 from .errors import BenchError
 from .figure import Figure
-from .suite import Bench, load, names, needs_data
+from .suite import Bench, load, names, needs_data, needs_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(arguments: argparse.Namespace) -> None:
     """Run the suites and report them; raises `BenchError`."""
     program = Path(arguments.program).resolve()
-    if not program.exists():
+    wanted = arguments.suites or [name for name in names() if arguments.data or not needs_data(name)]
+    if not program.exists() and any(needs_program(name) for name in wanted):
         raise BenchError(f"{program} is not there", hint="scripts/build")
     about = machine.describe()
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     before = machine.load()
-    wanted = arguments.suites or [name for name in names() if arguments.data or not needs_data(name)]
     results = {name: _suite(name, program, arguments) for name in wanted}
     load = {"before": before, "after": machine.load()}
     print(f"\nload: {load['before']:.2f} before, {load['after']:.2f} after")
@@ -56,7 +56,7 @@ def _suite(name: str, program: Path, arguments: argparse.Namespace) -> list[Figu
 
 def _bench(program: Path, scratch: Path, arguments: argparse.Namespace) -> Bench:
     data = Path(arguments.data).resolve() if arguments.data else None
-    return Bench(program, scratch, arguments.rounds, arguments.vms, arguments.large, data, arguments.seed)
+    return Bench(program, scratch, arguments.rounds, arguments.vms, arguments.large, data, arguments.seed, arguments.days)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--large", action="store_true", help="10,000 VMs, too, where a suite has sizes")
     parser.add_argument("--data", metavar="DIR", help="real traces: planetlab/DAY.csv.gz and bitbrains/*.npz")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of made clusters and drawn samples (0)")
+    parser.add_argument("--days", type=_days, metavar="N", help="the first N days only of consolidation, small_cluster (all)")
     parser.add_argument("--dir", help="where the homes lie while it runs: their disk matters (TMPDIR)")
     parser.add_argument("--json", metavar="FILE", help="write all of it here, too")
     return parser
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise argparse.ArgumentTypeError("at least one day")
+    return days

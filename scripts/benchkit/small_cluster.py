@@ -9,7 +9,7 @@ tenth of its CPU on each.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -54,6 +54,10 @@ class Cluster:
         room = max(float(promised.sum()) / hosts / _PROMISED, 2 * float(promised.max()))
         capacity[1] = room
         return Cluster(hosts, demand, promised, capacity, room, _begin(promised, hosts, room, seed), warm)
+
+    def first(self, steps: int) -> Cluster:
+        """The same hosts and VMs, ended after so many steps that count."""
+        return replace(self, demand=self.demand[:, : self.warm + steps])
 
 
 def _begin(promised: Floats, hosts: int, room: float, seed: int) -> Ints:

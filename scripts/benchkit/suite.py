@@ -18,7 +18,8 @@ from .figure import Figure
 @dataclass(frozen=True)
 class Bench:
     """What a suite gets: the file to measure, a directory of its own, how often to repeat, how many VMs, whether the
-    long runs are wanted too, where real traces lie (None: there are none), and the seed of what is drawn.
+    long runs are wanted too, where real traces lie (None: there are none), the seed of what is drawn, and how many days are
+    simulated where a suite has days (None: all).
     """
 
     program: Path
@@ -28,6 +29,11 @@ class Bench:
     large: bool = False
     data: Path | None = None
     seed: int = 0
+    days: int | None = None
+
+    def say(self, text: str) -> None:
+        """How a long run goes, for whoever waits: on stderr, so that tables stay tables."""
+        print(text, file=sys.stderr, flush=True)
 
 
 class Suite(Protocol):
@@ -58,3 +64,8 @@ def load(name: str) -> Suite:
 def needs_data(name: str) -> bool:
     """Whether the suite runs only where real traces are given."""
     return bool(getattr(load(name), "NEEDS_DATA", False))
+
+
+def needs_program(name: str) -> bool:
+    """Whether the suite measures the built file, and not the sources beside it."""
+    return bool(getattr(load(name), "NEEDS_PROGRAM", True))

@@ -18,6 +18,7 @@ from nebula.engine.drs.policy import DrsPolicy, Weights
 from nebula.engine.drs.rebalance import rebalance
 from nebula.engine.drs.values import DrsPlan
 
+NEEDS_PROGRAM = False
 SIZES = ((4, 40), (10, 100), (20, 200), (50, 500), (200, 3000))
 LARGE = ((500, 10_000),)
 HBAL_MOST = 500

@@ -13,12 +13,14 @@ from benchkit.lrmmt import LrMmt
 from benchkit.suite import Bench
 
 NEEDS_DATA = True
+NEEDS_PROGRAM = False
 _RULES: dict[str, Callable[[], Rule]] = {"LR-MMT 1.2": LrMmt, "floor": HistoryRule, "ours": Ours}
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    """Every day that is there."""
-    for path in traces.planetlab_days(bench.data):
+    """Every day that is there; `--days N`: the first N of them."""
+    paths = traces.planetlab_days(bench.data)[: bench.days]
+    for path in paths:
         load = Load.of(traces.planetlab(path))
         day = path.name.partition(".")[0]
         for variant in VARIANTS:

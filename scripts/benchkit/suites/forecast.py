@@ -16,6 +16,7 @@ from nebula.engine.forecast.hour import HourAhead
 from nebula.engine.forecast.quantile import pinball
 
 NEEDS_DATA = True
+NEEDS_PROGRAM = False
 HOUR, DAY = 12, 288
 _Q = 0.9
 _BITBRAINS_VMS, _BITBRAINS_DAYS, _WARM_DAYS = 100, 14, 4

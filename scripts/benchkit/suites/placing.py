@@ -17,6 +17,7 @@ from nebula.engine.scheduler.groups import GroupView, Role
 from nebula.engine.scheduler.place import arrange, place
 from nebula.engine.scheduler.values import ClusterSnapshot, ClusterView, HostView, VmView
 
+NEEDS_PROGRAM = False
 SIZES = ((50, 500), (100, 1000), (200, 3000), (500, 10000))
 PEERS = {(50, 500): "64 s", (100, 1000): "22 s", (200, 3000): "190 s and 3.7 GB"}
 """OneDRS `place` (an integer program on CBC), measured earlier."""

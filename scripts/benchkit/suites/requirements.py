@@ -13,6 +13,7 @@ from nebula.engine.scheduler.expressions import HOST, Value, requirement
 from nebula.engine.scheduler.place import place
 from nebula.engine.scheduler.values import ClusterSnapshot, HostView, VmView
 
+NEEDS_PROGRAM = False
 HOSTS = 200
 VMS = 1000
 _SHARED = 'FREE_MEMORY > 4G & ARCH = x86_64 & (RACK = 3 | NAME = "host-1*") & RUNNING_VMS < 100'

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchkit import report, suite, timing
+from benchkit import cli, report, suite, timing
 from benchkit.errors import BenchError
 from benchkit.figure import Figure
 from benchkit.suite import Bench
@@ -69,6 +69,20 @@ def test_a_python_without_the_libraries_is_told_where_they_are() -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.splitlines() == [f"bench: {sys.executable} lacks numpy", "try: .venv/bin/python scripts/bench"]
+
+
+def test_only_suites_that_measure_the_built_file_ask_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["cold", "--program", "/nowhere/nebula"]) == 1
+    assert "/nowhere/nebula is not there" in capsys.readouterr().err
+    assert cli.main(["consolidation", "--program", "/nowhere/nebula"]) == 1
+    assert "this suite needs PlanetLab's traces" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "many"])
+def test_days_that_cannot_be_simulated_are_refused(days: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["small_cluster", "--days", days])
+    assert "--days" in capsys.readouterr().err
 
 
 def test_the_disks_latency_is_measured(tmp_path: Path) -> None:

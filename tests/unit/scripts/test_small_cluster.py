@@ -78,6 +78,15 @@ def test_the_cluster_is_never_short_as_a_whole_and_each_host_holds_its_largest_v
     assert np.bincount(made.begin, made.promised, 4).max() <= made.room
 
 
+def test_fewer_days_are_the_begin_of_the_same_run() -> None:
+    random = np.random.default_rng(3)
+    whole = Cluster.of(random.lognormal(0.0, 1.0, (30, 50, len(METRICS))), np.full(30, 900.0), 4, 10, 3)
+    short = whole.first(20)
+    assert (short.capacity.tolist(), short.begin.tolist()) == (whole.capacity.tolist(), whole.begin.tolist())
+    assert short.demand.tolist() == whole.demand[:, :30].tolist()
+    assert Run(short).run(Nobody()).host_hours == pytest.approx(20 / 40 * Run(whole).run(Nobody()).host_hours)
+
+
 def test_the_coefficient_rule_waits_for_some_rounds_and_moves_one_vm() -> None:
     skewed = cluster(30.0, 30.0, 30.0, at=(0, 0, 0))
     run = Run(skewed)
