@@ -46,8 +46,10 @@ def test_a_disk_goes_back_to_what_it_held(cluster: Program, lab: LabHandle, imag
     assert (refused.returncode, "lies on it" in refused.stderr) == (5, True), refused.stderr
     cluster.out("vm", "disk-snapshot-delete", "web", "vda", "last")
     cluster.out("vm", "disk-snapshot-delete", "web", "vdb", "other")
-    if image == "common":  # from a host whose QEMU is root to one whose is not
-        cluster.out("vm", "migrate", "web", "--host", "h2", "--live")
+    if image == "common":
+        cluster.out("vm", "update", "web", "--context", "WORD=later")
+        for host in ("h2", "h1", "h2"):  # from a host whose QEMU is root to one whose is not, and on
+            cluster.out("vm", "migrate", "web", "--host", host, "--live")
         refused = cluster.run("vm", "disk-snapshot-delete", "web", "vda", "later")
         assert (refused.returncode, "a live migration brought it" in refused.stderr) == (5, True), refused.stderr
     assert names(cluster) == ["clean", "later"], "snapshots are lost"

@@ -15,6 +15,7 @@ MAC = "02:00:4c:4e:00:01"
 def define(lab: LabHandle, host: str, image: Path, *, name: str, address: str, machine: str = "q35", mac: str = MAC) -> None:
     """Copy the image to the shared directory, give it a context CD, define it on `host`."""
     shutil.copyfile(image, lab.shared / f"{name}.qcow2")
+    (lab.shared / f"{name}.qcow2").chmod(0o600)
     context(lab.shared / f"{name}.iso", name, address, mac)
     (lab.shared / f"{name}.xml").write_text(
         _DOMAIN.format(name=name, machine=machine, bus="sata" if machine == "q35" else "ide", mac=mac)

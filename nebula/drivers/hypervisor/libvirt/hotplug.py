@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 from nebula.drivers.hypervisor.libvirt.connection import Session
 from nebula.drivers.hypervisor.libvirt.design import disk, interface, is_q35
 from nebula.drivers.hypervisor.libvirt.domains import require
-from nebula.drivers.hypervisor.libvirt.ownership import leaves_owners, with_owners
+from nebula.drivers.hypervisor.libvirt.ownership import leaves_owners, source_of, with_owners
 from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
 from nebula.errors import ConflictError
 from nebula.model.domain import DomainSpec
@@ -44,7 +44,8 @@ def load_cd(session: Session, uuid: str, target: str, path: str, host: str) -> N
         if drive is None or drive.get("device") != "cdrom":
             raise ConflictError(f"domain {domain.name()} on host {host} has no CD drive {target}")
         if _medium(drive) != path:
-            domain.updateDeviceFlags(_holding(drive, path), flag | session.lib.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
+            medium = source_of(session, path) if path else None
+            domain.updateDeviceFlags(_holding(drive, medium), flag | session.lib.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
 
 
 def attach_card(session: Session, spec: DomainSpec, nic_id: int, host: str) -> None:
@@ -138,12 +139,12 @@ def _medium(drive: ET.Element) -> str:
     return "" if source is None else source.get("file", "")
 
 
-def _holding(drive: ET.Element, path: str) -> str:
+def _holding(drive: ET.Element, medium: ET.Element | None) -> str:
     """The drive with that file in it; of what it held before nothing is told."""
     copy = ET.Element(drive.tag, drive.attrib)
     copy.extend(_without_medium(drive))
-    if path:
-        copy.append(node("source", file=path))
+    if medium is not None:
+        copy.append(medium)
     return write(copy)
 
 

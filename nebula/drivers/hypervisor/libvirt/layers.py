@@ -13,6 +13,7 @@ from nebula.cancel import CancelToken
 from nebula.drivers.base import Progress
 from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Lanes, Session
+from nebula.drivers.hypervisor.libvirt.ownership import source_of
 from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
 from nebula.errors import ConflictError, InterruptedByUser, TimedOutError
 
@@ -46,7 +47,7 @@ def switch(session: Session, uuid: str, target: str, path: str, host: str) -> No
         | lib.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
         | lib.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
     )
-    xml = write(_change(live, target, path))
+    xml = write(_change(live, target, source_of(session, path)))
     if live.find("devices/channel/target[@name='org.qemu.guest_agent.0'][@state='connected']") is not None:
         with contextlib.suppress(lib.libvirtError):  # an agent that cannot: the disk is as after a power cut, as without one
             domain.snapshotCreateXML(xml, flags | lib.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
@@ -70,14 +71,13 @@ def _redefine(session: Session, domain: Any, target: str, path: str, host: str) 
     session.conn.defineXML(write(definition))
 
 
-def _change(live: ET.Element, target: str, path: str) -> ET.Element:
+def _change(live: ET.Element, target: str, file: ET.Element) -> ET.Element:
     """Every disk is named: libvirt would take those that are not along."""
     disks = node("disks")
     for disk in live.iterfind("devices/disk"):
         name = _target(disk)
         if name == target:
-            driver, file = node("driver", type_="qcow2"), node("source", file=path)
-            disks.append(node("disk", driver, file, name=name, snapshot="external"))
+            disks.append(node("disk", node("driver", type_="qcow2"), file, name=name, snapshot="external"))
         else:
             disks.append(node("disk", name=name, snapshot="no"))
     return node("domainsnapshot", disks)

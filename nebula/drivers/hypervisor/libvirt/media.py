@@ -7,7 +7,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from nebula.drivers.hypervisor.libvirt.connection import Session
-from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
+from nebula.drivers.hypervisor.libvirt.ownership import source_of
+from nebula.drivers.hypervisor.libvirt.xml.tree import parse, write
 
 
 def renew(session: Session, domain: Any, path: str) -> bool:
@@ -27,7 +28,7 @@ def renew(session: Session, domain: Any, path: str) -> bool:
     empty = _emptied(drive)
     domain.updateDeviceFlags(write(empty), flags)
     full = copy.deepcopy(empty)
-    full.append(node("source", file=path))
+    full.append(source_of(session, path))
     domain.updateDeviceFlags(write(full), flags)
     return True
 

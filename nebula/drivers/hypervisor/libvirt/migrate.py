@@ -14,7 +14,7 @@ from nebula.drivers.hypervisor.libvirt.connection import Lanes, Link, Session
 from nebula.drivers.hypervisor.libvirt.migration_outcome import Outcome
 from nebula.drivers.hypervisor.libvirt.migration_route import Route, plan
 from nebula.drivers.hypervisor.libvirt.migration_xml import There, moved_definitions
-from nebula.drivers.hypervisor.libvirt.ownership import leaves_owners
+from nebula.drivers.hypervisor.libvirt.ownership import ROOT, given, leaves_owners
 from nebula.drivers.hypervisor.libvirt.watching import Watch, perform
 from nebula.errors import UnreachableError
 
@@ -31,6 +31,7 @@ class Migration:
         """See Hypervisor.migrate."""
         try:
             self._run(Watch(self._looks, self._request.uuid, "MIGRATION_OUT", timeouts.MIGRATION, progress, cancel))
+            self._give_back()
         finally:
             self._target.close()
 
@@ -47,6 +48,14 @@ class Migration:
         if isinstance(failure, UnreachableError):
             watch.until(lambda: watch.look() is None)
         self._outcome.settle(failure, watch.interruption())
+
+    def _give_back(self) -> None:
+        """See ownership.py: files that this host's libvirt took when the guest left belong to the QEMU that has it now."""
+        if not self._looks.call("asking who its QEMU is", leaves_owners):
+            return
+        owner, files = self._target.call("asking what a guest has", lambda session: given(session, self._request.uuid))
+        if files:
+            self._request.target.transport.run(["chown", f"--from={ROOT}", owner, "--", *files], root=True)
 
     def _perform(self, route: Route, watch: Watch) -> Exception | None:
         """The call; how it failed, or None."""

@@ -2,7 +2,8 @@
 
 libvirt gives them to its QEMU's user when a guest starts or arrives, and takes them back when it leaves. On storage that two
 hosts see, a libvirt whose QEMU is root would so take a disk from the other host's QEMU: before a guest arrives from there, and
-after it went there. A QEMU that is root needs to own nothing, so its libvirt is told to leave all disks to their owner.
+after it went there. A QEMU that is root needs to own nothing, so its libvirt is told to leave all disks to their owner. Domains
+that somebody else made were not defined so: what that libvirt took of them is given back after their first migration.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Session
-from nebula.drivers.hypervisor.libvirt.xml.tree import parse, write
+from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
 
-_ROOT = "+0:+0"
+ROOT = "0:0"
+"""As chown takes it."""
 
 
 def leaves_owners(session: Session) -> bool:
@@ -21,16 +24,38 @@ def leaves_owners(session: Session) -> bool:
     return qemu_is_root(session.conn.getCapabilities())
 
 
+def source_of(session: Session, path: str) -> ET.Element:
+    """A file as the source of a disk, for a running domain that is given it. Without its label libvirt would take the file when
+    the guest leaves, and the QEMU that has it then could not open it another time: its next migration would fail at its end.
+    """
+    return node("source", *([_left()] if leaves_owners(session) else []), file=path)
+
+
 def qemu_is_root(capabilities: str) -> bool:
     """Whether a host's QEMU runs as root, by what its libvirt says of itself."""
-    root = parse(capabilities, "libvirt's capabilities")
-    labels = [
-        (label.text or "").strip()
-        for model in root.iterfind("host/secmodel")
+    owners = _owners(capabilities)
+    return bool(owners) and all(owner == ROOT for owner in owners)
+
+
+def given(session: Session, uuid: str) -> tuple[str, list[str]]:
+    """Whose the files of a running domain's disks are to be here, and these files; none where QEMU is root."""
+    owners = set(_owners(session.conn.getCapabilities()))
+    domain = domains.find(session, uuid)
+    if len(owners) != 1 or owners == {ROOT} or domain is None or not domain.isActive():
+        return "", []
+    live = parse(domain.XMLDesc(0), "a domain's definition")
+    files = [source.get("file", "") for source in _sources(live) if _label(source) is None]
+    return owners.pop(), [file for file in files if file]
+
+
+def _owners(capabilities: str) -> list[str]:
+    """Who QEMU is, for each kind of virtualisation."""
+    return [
+        (label.text or "").strip().replace("+", "")
+        for model in parse(capabilities, "libvirt's capabilities").iterfind("host/secmodel")
         if model.findtext("model") == "dac"
         for label in model.iterfind("baselabel")
     ]
-    return bool(labels) and all(label == _ROOT for label in labels)
 
 
 def owned_otherwise(text: str, leave: bool) -> bool:
@@ -46,8 +71,12 @@ def with_owners(text: str, leave: bool) -> str:
         if label is not None:
             source.remove(label)
         if leave:
-            ET.SubElement(source, "seclabel", {"model": "dac", "relabel": "no"})
+            source.append(_left())
     return write(root)
+
+
+def _left() -> ET.Element:
+    return node("seclabel", model="dac", relabel="no")
 
 
 def _sources(root: Any) -> list[Any]:

@@ -107,8 +107,6 @@ def _unprepare(context: JobContext) -> None:
 
 
 def _migrate(context: JobContext) -> None:
-    if arrived(context):
-        return
     source, target = _ends(context)
     site = common.site(context)
     handle = context.handle(target)

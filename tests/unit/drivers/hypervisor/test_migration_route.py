@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -15,9 +16,10 @@ import msgspec
 import pytest
 
 from nebula.drivers.base import HostHandle, MigrationRequest
+from nebula.drivers.hypervisor.libvirt.connection import Session, load_library
 from nebula.drivers.hypervisor.libvirt.migration_route import FLAGS, UNTIL_USED, Way, forward_argv, plan
 from nebula.drivers.hypervisor.libvirt.migration_xml import differs, with_paths
-from nebula.drivers.hypervisor.libvirt.ownership import owned_otherwise, qemu_is_root, with_owners
+from nebula.drivers.hypervisor.libvirt.ownership import given, owned_otherwise, qemu_is_root, source_of, with_owners
 from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.errors import UsageError
 from nebula.transport.base import Completed
@@ -182,6 +184,23 @@ CAPABILITIES = """<capabilities><host><secmodel><model>none</model></secmodel><s
 def test_who_qemu_is(label: str, root: bool) -> None:
     assert qemu_is_root(CAPABILITIES.format(label=label)) is root
     assert not qemu_is_root("<capabilities><host/></capabilities>")
+
+
+@pytest.mark.parametrize(("label", "left"), [("+0:+0", 1), ("+64055:+108", 0)])
+def test_a_file_that_a_running_guest_is_given_is_left_to_its_owner_where_qemu_is_root(label: str, left: int) -> None:
+    conn = SimpleNamespace(getCapabilities=lambda: CAPABILITIES.format(label=label))
+    source = source_of(Session(load_library(), conn), "/srv/disk.0.1")
+    assert source.get("file") == "/srv/disk.0.1"
+    assert len(source.findall("seclabel[@model='dac'][@relabel='no']")) == left
+
+
+@pytest.mark.parametrize(("label", "expected"), [("+0:+0", ("", [])), ("+64055:+108", ("64055:108", ["/a/disk.0"]))])
+def test_what_another_libvirt_took_is_given_to_the_qemu_that_has_it(label: str, expected: tuple[str, list[str]]) -> None:
+    live = """<domain><devices><disk><source file='/a/disk.0'/></disk><disk><source file='/a/left'>
+        <seclabel model='dac' relabel='no'/></source></disk><disk><target dev='sda'/></disk></devices></domain>"""
+    domain = SimpleNamespace(isActive=lambda: True, XMLDesc=lambda _flags: live)
+    conn = SimpleNamespace(getCapabilities=lambda: CAPABILITIES.format(label=label), lookupByUUIDString=lambda _uuid: domain)
+    assert given(Session(load_library(), conn), "6f1b6c5e-0a55-4e0c-9a43-3f2e8d1c0b78") == expected
 
 
 def test_disks_are_left_to_their_owner_or_not() -> None:
