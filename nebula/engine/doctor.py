@@ -51,7 +51,9 @@ def check_host(services: Services, host: HostRow) -> list[Finding]:
     if host.state == HostState.OFFLINE:
         return [_finding(host, "state", "note", "the host is OFFLINE: it is not looked at", f"nebula host enable {host.name}")]
     try:
-        services.pool.handle(host).transport.run(["true"], timeout=timeouts.COMMAND)
+        transport = services.pool.handle(host).transport
+        transport.retry_now()
+        transport.run(["true"], timeout=timeouts.COMMAND)
         found = [_finding(host, "reach", "ok", "it answers")] if host.transport != "sim" else []
         rights = _rights(services, host)
         found += rights or [*_whose(services, host), *_forwarding(services, host)]

@@ -29,6 +29,10 @@ class Backoff:
         self._pause = min(max(_FIRST, self._pause * 2), _LONGEST)
         self._until, self._last = self._clock.monotonic() + self._pause, error
 
+    def end_pause(self) -> None:
+        """The next attempt may come at once; should it fail, the pause after it is as long as it would have been."""
+        self._until = float("-inf")
+
     def succeeded(self) -> None:
         """The host answered (be it with a refusal)."""
         self._pause, self._last = 0.0, None

@@ -101,6 +101,10 @@ class Transport(Protocol):
         """A loopback port here that leads to an address as the host sees it."""
         ...
 
+    def retry_now(self) -> None:
+        """Let the next call connect at once, though the host did not answer a moment ago: somebody says that it is mended."""
+        ...
+
     def alive(self) -> bool:
         """Whether the connection is up right now, as far as is known without asking."""
         ...

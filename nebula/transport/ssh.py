@@ -48,6 +48,10 @@ class _Links:
             self._links[purpose] = Link(self._login, self._backoff)
         return self._links[purpose]
 
+    def retry_now(self) -> None:
+        """No attempt is refused for the last one's failure."""
+        self._backoff.end_pause()
+
     def up(self) -> bool:
         """Whether the connection for commands is open."""
         link = self._links.get("commands")
@@ -173,6 +177,10 @@ class SshTransport(CommandTransport):
         self._quietly(work())
         if place is not None:
             place.remove()
+
+    def retry_now(self) -> None:
+        """See Transport.retry_now."""
+        self._links.retry_now()
 
     def alive(self) -> bool:
         """See Transport.alive."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 from . import proc
 from .enter import attempt_inside, run_inside
@@ -26,8 +27,8 @@ def start(lab: Lab, host: Host, name: str) -> None:
     """Start one daemon unless it runs, and wait until it answers."""
     if not running(host, name):
         run_inside(lab, host, START[name])
-    if name == "libvirtd":
-        proc.wait_until(lambda: _libvirt_answers(lab, host), seconds=60, what=f"libvirtd on {host.name}")
+    if name in ANSWERS:
+        proc.wait_until(lambda: ANSWERS[name](lab, host), seconds=60, what=f"{name} on {host.name}")
 
 
 def kill(host: Host, name: str) -> None:
@@ -51,3 +52,11 @@ def _named(host: Host, name: str) -> list[proc.Process]:
 
 def _libvirt_answers(lab: Lab, host: Host) -> bool:
     return attempt_inside(lab, host, ["virsh", "-c", "qemu:///system", "uri"]).returncode == 0
+
+
+def _ssh_listens(lab: Lab, host: Host) -> bool:
+    """Its start returns before it listens."""
+    return bool(attempt_inside(lab, host, ["ss", "-Hltn", "sport = :22"]).stdout)
+
+
+ANSWERS: dict[str, Callable[[Lab, Host], bool]] = {"libvirtd": _libvirt_answers, "sshd": _ssh_listens}

@@ -117,6 +117,9 @@ class SimTransport:
         self.perform("transport.forward", lambda _now: None, subject=where)
         raise CommandError(self._name, ["forward", where], 1, "a simulated host has nothing to connect to")
 
+    def retry_now(self) -> None:
+        """See Transport.retry_now. A simulated host is asked every time."""
+
     def alive(self) -> bool:
         """See Transport.alive."""
         row = self.world.db.one("SELECT powered AND reachable FROM hosts WHERE name=?", self._name)

@@ -107,6 +107,18 @@ def test_dead_port_fails_at_once_until_its_pause_is_over(connect: Connect) -> No
     assert pauses == [2, 4, 8, 16, 32, 60, 60]
 
 
+def test_whoever_says_that_it_is_mended_waits_for_no_pause(connect: Connect) -> None:
+    clock, port = HandClock(), _free_port()
+    transport = connect(port=port, clock=clock)
+    for pause in (2, 4):
+        transport.retry_now()
+        with pytest.raises(UnreachableError) as caught:
+            transport.run(["true"])
+        assert "next attempt" not in caught.value.cause
+        with pytest.raises(UnreachableError, match=f"next attempt in {pause} s"):
+            transport.run(["true"])
+
+
 def test_lost_connection_fails_what_runs_and_comes_back(connect: Connect, sshd: Sshd) -> None:
     transport = connect()
     pids: list[bytes] = []
