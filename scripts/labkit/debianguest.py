@@ -42,7 +42,7 @@ def build(directory: Path, *, force: bool = False) -> Path:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for path in [*sorted(GUEST.iterdir()), Path(__file__), Path(images.__file__), Path(guestmodules.__file__)]:
+    for path in [*sorted(GUEST.iterdir()), *images.MADE_BY, Path(__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -56,7 +56,8 @@ def _make(scratch: Path) -> Path:
     images.partition(raw, SIZE, PARTITIONS)
     run(["mke2fs", "-q", "-t", "ext4", "-L", "nebula-root", "-E", f"offset={ROOT_AT}", "-d", str(root), str(raw),
          f"{(SIZE - ROOT_AT) >> 10}k"], seconds=600)  # fmt: skip
-    images.make_bootable(raw, next((kernel / "boot").glob("vmlinuz-*")), initrd, [GUEST / "syslinux.cfg"])
+    files = {"vmlinuz": images.quick_kernel(kernel, scratch), "initrd.gz": initrd, "syslinux.cfg": GUEST / "syslinux.cfg"}
+    images.make_bootable(raw, files)
     run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(raw), str(qcow2)], seconds=600)
     return qcow2
 

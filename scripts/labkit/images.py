@@ -7,10 +7,10 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from . import guestmodules
+from . import guestmodules, quickkernel
 from .run import run
 
 GUEST = Path(__file__).resolve().parent / "guest"
@@ -28,6 +28,7 @@ SSHD_FILES = (
     "ld-linux-x86-64.so.2",
 )  # fmt: skip
 SIZE = 64 << 20
+MADE_BY = tuple(Path(__file__).with_name(name) for name in ("images.py", "guestmodules.py", "quickkernel.py"))
 MBR = Path("/usr/lib/syslinux/mbr/mbr.bin")
 PARTITIONS = "label: dos\n start=2048,size=126976,type=6,bootable\n start=129024,size=2048,type=da\n"
 
@@ -50,7 +51,8 @@ def _make(scratch: Path, images: list[Path]) -> None:
     initrd = scratch / "initrd.gz"
     initrd.write_bytes(gzip.compress(_initramfs(scratch, unpacked), compresslevel=6, mtime=0))
     raw, qcow2 = scratch / "guest.raw", scratch / "guest.qcow2"
-    _disk(raw, next((unpacked / "boot").glob("vmlinuz-*")), initrd)
+    files = {"vmlinuz": quick_kernel(unpacked, scratch), "vmlinuz.efi": _vmlinuz(unpacked), "initrd.gz": initrd}
+    _disk(raw, files)
     run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(qcow2)])
     for made, image in zip((raw, qcow2), images, strict=True):
         made.replace(image)
@@ -59,7 +61,7 @@ def _make(scratch: Path, images: list[Path]) -> None:
 def _fingerprint() -> str:
     """Of the guest's own files and of how they are put together, so that a change in either makes a new image."""
     digest = hashlib.sha256()
-    for path in [*sorted(GUEST.iterdir()), Path(__file__), Path(guestmodules.__file__)]:
+    for path in [*sorted(GUEST.iterdir()), *MADE_BY]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -69,6 +71,17 @@ def kernel(scratch: Path) -> Path:
     depends = run(["apt-cache", "depends", "--no-recommends", "--no-suggests", KERNEL])
     name = re.findall(r"Depends: (linux-image-\S+)", depends)[0]
     return _unpacked(scratch, "kernel", name)
+
+
+def quick_kernel(unpacked: Path, scratch: Path) -> Path:
+    """The unpacked package's kernel as BIOS boots it here; UEFI needs the package's own."""
+    made = scratch / "vmlinuz"
+    made.write_bytes(quickkernel.repacked(_vmlinuz(unpacked).read_bytes(), scratch))
+    return made
+
+
+def _vmlinuz(unpacked: Path) -> Path:
+    return next((unpacked / "boot").glob("vmlinuz-*"))
 
 
 def _unpacked(scratch: Path, directory: str, *packages: str) -> Path:
@@ -116,10 +129,11 @@ def cpio(tree: Path, archive: Path) -> bytes:
     return archive.read_bytes()
 
 
-def _disk(image: Path, kernel: Path, initrd: Path) -> None:
+def _disk(image: Path, files: Mapping[str, Path]) -> None:
     """A partitioned disk without loop devices: boot partition (FAT16), and a raw one for what the guest is told to keep."""
     partition(image, SIZE, PARTITIONS)
-    make_bootable(image, kernel, initrd, [GUEST / "syslinux.cfg", GUEST / "startup.nsh"])
+    settings = {name: GUEST / name for name in ("syslinux.cfg", "startup.nsh")}
+    make_bootable(image, {**files, **settings})
 
 
 def partition(image: Path, size: int, table: str) -> None:
@@ -131,10 +145,9 @@ def partition(image: Path, size: int, table: str) -> None:
         handle.write(MBR.read_bytes())
 
 
-def make_bootable(image: Path, kernel: Path, initrd: Path, settings: Sequence[Path]) -> None:
-    """Fill the first partition, 62 MiB from 1 MiB on."""
+def make_bootable(image: Path, files: Mapping[str, Path]) -> None:
+    """Fill the first partition, 62 MiB from 1 MiB on, with files by name: syslinux.cfg and what it names."""
     run(["mkfs.fat", "-F", "16", "-n", "NEBULA", "--offset", "2048", str(image), str(126976 // 2)])
-    copies = {kernel: "vmlinuz.efi", initrd: "initrd.gz", **{path: path.name for path in settings}}
-    for source, name in copies.items():
+    for name, source in files.items():
         run(["mcopy", "-i", f"{image}@@1M", str(source), f"::{name}"])
     run(["syslinux", "--offset", str(2048 * 512), "--install", str(image)])

@@ -13,7 +13,9 @@ HOST_PACKAGES = (
     "libvirt-daemon-driver-qemu", "libvirt-clients", "iproute2", "nftables", "openssh-server", "openssh-client",
     "util-linux", "e2fsprogs", "sudo", "rsync", "genisoimage", "restic",
 )  # fmt: skip
-IMAGE_PACKAGES = ("busybox-static", "cpio", "mtools", "syslinux", "syslinux-common", "dosfstools", "fdisk", "qemu-utils")
+IMAGE_PACKAGES = (
+    "binutils", "busybox-static", "cpio", "dosfstools", "fdisk", "lz4", "mtools", "qemu-utils", "syslinux", "syslinux-common",
+)  # fmt: skip
 DEBIAN_PACKAGES = (*IMAGE_PACKAGES, "mmdebstrap", "e2fsprogs")
 """For the guest of Debian's packages."""
 
