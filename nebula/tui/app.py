@@ -53,11 +53,14 @@ class NebulaApp(App[str]):
             self.link, memory, connect, options, name=name, colour=colour, readonly=readonly, start=start
         )
 
+    def get_default_screen(self) -> Dashboard:
+        """See App: no other screen is made and drawn before it."""
+        return self.dashboard
+
     def on_mount(self) -> None:
-        """Show the screen, then look for the engine."""
+        """Look for the engine, once the screen is there."""
         if self._memory.known.theme in self.available_themes:
             self.theme = self._memory.known.theme
-        self.push_screen(self.dashboard)
         self.call_after_refresh(self.link.start)
         self._settled()
         self.set_timer(_SETTLED, self._settled)

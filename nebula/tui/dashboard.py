@@ -51,6 +51,8 @@ class Dashboard(Screen[None]):
         self._situation = Situation(name, colour, readonly, away="connecting …")
         self._start, self._past = start or "overview", list[str]()
         self._seen = ""
+        self._made: dict[str, Widget] = {}
+        self._hinted: object = None
         self.drawer = Drawer(id="drawer")
         self._keys = keys.effective(memory.choices.keys)
         self.acting = Acting(self, link, connect, options)
@@ -79,7 +81,7 @@ class Dashboard(Screen[None]):
     @property
     def page(self) -> Widget | None:
         """The page that is seen; None before there is one."""
-        return next(iter(self.query(f"#page-{self._seen or 'none'}")), None)
+        return self._made.get(self._seen)
 
     @property
     def list_page(self) -> ListPage | None:
@@ -96,10 +98,11 @@ class Dashboard(Screen[None]):
             return
         if remember and self._seen:
             self._past.append(self.place())
-        for page in self.query("#pages > *"):
-            page.display = page.id == f"page-{view.name}"
-        if not self.query(f"#page-{view.name}"):
-            await self.query_one("#pages").mount(self._make(view))
+        for name, page in self._made.items():
+            page.display = name == view.name
+        if view.name not in self._made:
+            made = self._made[view.name] = self._make(view)
+            await self.query_one("#pages").mount(made)
         self._seen = view.name
         self.query_one(Bar).say(view.name, self.size.width)
         self._show(rest.strip())
@@ -134,7 +137,7 @@ class Dashboard(Screen[None]):
         return f"{self._seen} {page.typed}".strip() if page is not None else self._seen
 
     def _pages(self) -> list[Page]:
-        return [page for page in self.query("#pages > *") if isinstance(page, Page)]
+        return [page for page in self._made.values() if isinstance(page, Page) and page.is_mounted]
 
     # --- news
 
@@ -249,8 +252,10 @@ class Dashboard(Screen[None]):
     def _hints(self) -> None:
         offered = [(key, offer.command.name) for key, offer in self.by_key().items()][:_HINTS_OF_VERBS]
         own = [(key, item.hint) for key, item in self.own_keys() if item.hint]
-        for footer in self.query(Footer):
-            footer.say([*own[:2], *offered, *own[2:]], self.size.width - 2)
+        hints = [*own[:2], *offered, *own[2:]], self.size.width - 2
+        if hints != self._hinted and self.is_mounted:
+            self._hinted = hints
+            self.query_one(Footer).say(*hints)
 
     def on_resize(self) -> None:
         """More or less room for words."""

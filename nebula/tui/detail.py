@@ -49,21 +49,25 @@ class Detail(Vertical):
         self._timer: Timer | None = None
         self._ansi = self._plain = ""
         self._search = ""
+        self._begun = False
+        self._open = tabs[0].name if tabs else ""
 
     def compose(self) -> ComposeResult:
         """See Widget."""
-        bar = Tabs(*(Tab(tab.name, id=f"tab-{tab.name}") for tab in self._tabs))
-        bar.can_focus = False
-        yield bar
         with VerticalScroll(classes="detail--body"):
             yield Static(classes="detail--text", markup=False)
             yield Charts(self._link, self._noun)
 
+    def begin(self) -> None:
+        """Rows are seen: from now on tabs are there, and say something. They take longer to make than all the rest."""
+        if not self._begun:
+            self._begun = True
+            self._soon()
+
     @property
     def tab(self) -> Known | None:
         """The open one; None where there are none."""
-        active = self.query_one(Tabs).active.removeprefix("tab-")
-        return next((tab for tab in self._tabs if tab.name == active), None)
+        return next((tab for tab in self._tabs if tab.name == self._open), None)
 
     @property
     def text(self) -> str:
@@ -90,7 +94,13 @@ class Detail(Vertical):
         names = [tab.name for tab in self._tabs]
         if self.tab is not None:
             place = (names.index(self.tab.name) + by) % len(names)
-            self.query_one(Tabs).active = f"tab-{names[place]}"
+            self.open(names[place])
+
+    def open(self, name: str) -> None:
+        """That tab."""
+        self._open = name
+        for bar in self.query(Tabs):  # none before the first text
+            bar.active = f"tab-{name}"
 
     def search(self, text: str) -> int:
         """Mark the text wherever it stands; how often that is. "" ends it."""
@@ -108,8 +118,9 @@ class Detail(Vertical):
         self.query_one(Charts).next_span()
         self._soon()
 
-    def on_tabs_tab_activated(self) -> None:
+    def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
         """Another tab; sentences wrap, tables do not."""
+        self._open = (event.tab.id or "").removeprefix("tab-")
         self.set_class(self.tab is not None and self.tab.name in _SENTENCES, "-wrap")
         self.query_one(VerticalScroll).scroll_home(animate=False)
         self._soon()
@@ -120,12 +131,16 @@ class Detail(Vertical):
         self._soon()
 
     def _soon(self) -> None:
+        if not self._begun:
+            return
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_DEBOUNCE, self._load)
 
     @work(exclusive=True)
     async def _load(self) -> None:
+        if self.display and not self.query(Tabs):
+            await self._make_tabs()
         key, tab = self._key, self.tab
         charts, static = self.query_one(Charts), self.query_one(Static)
         charts.display = tab is not None and tab.chart and key is not None
@@ -144,9 +159,17 @@ class Detail(Vertical):
         if key == self._key and self.is_attached:
             self._draw(text)
 
+    async def _make_tabs(self) -> None:
+        active = f"tab-{self._open}" if self._open else None
+        bar = Tabs(*(Tab(tab.name, id=f"tab-{tab.name}") for tab in self._tabs), active=active)
+        bar.can_focus = False
+        await self.mount(bar, before=0)
+
     def _draw(self, ansi: str, *, keep: bool = False) -> None:
         body, static = self.query_one(VerticalScroll), self.query_one(Static)
         at_end = body.max_scroll_y > 0 and body.scroll_offset.y >= body.max_scroll_y
+        if ansi == self._ansi and not keep:
+            return  # drawing it anew would lay out the whole screen anew
         lines, self._ansi = ansi.splitlines(), ansi
         text = Text.from_ansi("\n".join(lines[-_MOST:]))
         self._plain = text.plain

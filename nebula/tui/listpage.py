@@ -77,14 +77,19 @@ class ListPage(Page):
         self._anchor: int | None = None
         kept = self._kept
         self.fields = asking.fields(view.noun, kept.columns or view.columns)
+        self.grid = ResourceTable(clock=clock)
+        """The list."""
+        self.detail = Detail(link, view.noun, tabs(view.noun, self.offers, connect, options))
+        """What is beside it."""
+        self._bar, self._said = Static(classes="bar", markup=False), Text()
 
     def compose(self) -> ComposeResult:
         """See Widget."""
         with Vertical(classes="left"):
-            yield Static(classes="bar", markup=False)
+            yield self._bar
             yield Input(placeholder="web   state=RUNNING   'memory>2G'   'name~^db'", classes="filter")
-            yield ResourceTable(clock=self._clock)
-        yield Detail(self._link, self.view.noun, tabs(self.view.noun, self.offers, self._connect, self._options))
+            yield self.grid
+        yield self.detail
 
     def on_mount(self) -> None:
         """Columns as they were left."""
@@ -92,16 +97,6 @@ class ListPage(Page):
         self.grid.empty = "…"
         self.grid.show_columns(self.fields.columns, self.fields.shown)
         self._sort_by(self._kept.sort)
-
-    @property
-    def grid(self) -> ResourceTable:
-        """The list."""
-        return self.query_one(ResourceTable)
-
-    @property
-    def detail(self) -> Detail:
-        """What is beside it; not there while the page is made or goes: what comes by itself looks first."""
-        return self.query_one(Detail)
 
     @property
     def typed(self) -> str:
@@ -156,8 +151,8 @@ class ListPage(Page):
     def stale(self) -> None:
         """Anything may have changed meanwhile."""
         self._all = True
-        for detail in self.query(Detail):
-            detail.again()
+        if self.detail.is_attached:
+            self.detail.again()
 
     def tick(self) -> None:
         """A second passed."""
@@ -170,8 +165,7 @@ class ListPage(Page):
         if self.view.noun == "job":
             under_way = self._open_jobs()
             self._dirty.update(under_way)
-            for detail in self.query(Detail):
-                detail.changed(set(under_way))
+            self.detail.changed(set(under_way))
         self.refresh_rows()
 
     def _open_jobs(self) -> list[int]:
@@ -181,7 +175,7 @@ class ListPage(Page):
 
     def refresh_rows(self) -> None:
         """Ask for what changed, once at a time."""
-        if self._busy or self.paused or not (self._all or self._dirty) or not self.is_mounted:
+        if self._busy or self.paused or not (self._all or self._dirty) or not (self.is_mounted and self.is_attached):
             return
         self._busy = True
         self._ask()
@@ -228,6 +222,7 @@ class ListPage(Page):
 
     def _take(self, listing: Listing, keys: set[int], *, whole: bool) -> None:
         rows = self.grid.rows
+        chosen = rows.chosen(self.grid.cursor)
         changed = rows.replace(listing.rows) if whole else rows.update(keys, listing.rows)
         if self.view.most:
             rows.keep_newest(self.view.most)
@@ -235,11 +230,10 @@ class ListPage(Page):
             self._asked_at = self._clock()
         self.grid.empty = "nothing fits the filter" if self._typed else f"no {self.view.rows}"
         self.grid.loaded(changed)
-        for detail in self.query(Detail):
-            detail.changed(changed)
-        if changed:
+        self.detail.begin()
+        self.detail.changed(changed)
+        if changed.intersection(chosen):
             self.post_message(self.Changed())
-        self._say()
 
     def _say(self) -> None:
         rows, grid = self.grid.rows, self.grid
@@ -255,8 +249,9 @@ class ListPage(Page):
             text.append("  paused", "bold reverse")
         if self._problem:
             text.append(f"  {self._problem}", "red")
-        for bar in self.query(".bar").results(Static):
-            bar.update(text, layout=False)
+        if text != self._said or text.spans != self._said.spans:
+            self._said = text
+            self._bar.update(text, layout=False)
 
     # --- the list's own keys
 
@@ -413,8 +408,7 @@ class ListPage(Page):
     @on(ResourceTable.Moved)
     def _moved(self) -> None:
         if not self.has_class("-narrow") or self.has_class("-open"):
-            for detail in self.query(Detail):
-                detail.point(self.grid.cursor)
+            self.detail.point(self.grid.cursor)
         self.post_message(self.Changed())
 
     def on_resize(self) -> None:
@@ -424,5 +418,4 @@ class ListPage(Page):
             self.set_class(narrow, "-narrow")
             self.remove_class("-open")
             if not narrow:
-                for detail in self.query(Detail):
-                    detail.point(self.grid.cursor)
+                self.detail.point(self.grid.cursor)

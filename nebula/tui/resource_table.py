@@ -76,6 +76,7 @@ class ResourceTable(ScrollView, can_focus=True):
         self.cursor: int | None = None
         self.empty = ""
         self._line = 0
+        self._arranged = -1
         self._natural: list[int] = []
         self._widths: list[int] = []
         self._strips: dict[tuple[int, bool], Strip] = {}
@@ -91,11 +92,22 @@ class ResourceTable(ScrollView, can_focus=True):
         self._remeasure()
 
     def loaded(self, changed: Iterable[int]) -> None:
-        """Rows changed: draw what is on the screen of them, and keep the cursor where it was."""
-        for key in changed:
+        """Rows changed: draw what is on the screen of them, and keep the cursor where it was. Of thousands that change, most
+        are not seen: they cost nothing.
+        """
+        fresh = set(changed)
+        for key in fresh:
             self._strips.pop((key, False), None)
             self._strips.pop((key, True), None)
-        self.reordered()
+        if self._arranged != self.rows.arranged or not self.rows.keys:
+            self.reordered()
+            return
+        seen = [(line, key) for line, key in enumerate(self.on_screen(), 1) if key in fresh]
+        if seen and self._grow(key for _, key in seen):
+            self._measure()
+            self.refresh()
+        for line, _ in seen:
+            self.refresh(Region(0, line, self.size.width, 1))
 
     def reordered(self) -> None:
         """Rows are in another order, or fewer, or more: the cursor stays on its row, which stays on its line of the screen."""
@@ -106,6 +118,7 @@ class ResourceTable(ScrollView, can_focus=True):
         elif place != before and self._on_screen(before):
             self.scroll_to(y=self.scroll_offset.y + place - before, animate=False, immediate=True)
         self._line = max(0, place)
+        self._arranged = self.rows.arranged
         self._measure()
         self.refresh()
 
@@ -221,22 +234,27 @@ class ResourceTable(ScrollView, can_focus=True):
         self.refresh()
 
     def _measure(self) -> None:
-        """Columns grow with what is in them, and never shrink while one looks."""
+        keys = self.rows.keys
+        self._grow([*keys[:_SAMPLE], *self.on_screen()] if not self._widths else self.on_screen())
+        wide = sum(self._widths) + 2 * len(self._widths) + 2
+        self.virtual_size = Size(wide if wide > self.size.width + 1 else self.size.width, len(keys) + 1)
+
+    def _grow(self, keys: Iterable[int]) -> bool:
+        """Columns grow with what is in these rows, and never shrink while one looks; whether one grew."""
         now, rows = self._clock(), self.rows
         natural = self._natural or [len(self.columns[index].header) + 1 for index in self.shown]
-        looked = [*rows.keys[:_SAMPLE], *self.on_screen()] if not self._widths else self.on_screen()
-        for key in looked:
+        for key in keys:
             row = rows.row(key)
             for place, index in enumerate(self.shown):
                 wanted = len(cells.cell(self.columns[index], row[index], now))
                 natural[place] = max(natural[place], wanted)
         self._natural = natural
         widths = cells.room([self.columns[index] for index in self.shown], natural, self.size.width - 2)
-        if widths != self._widths:
-            self._widths = widths
-            self._strips.clear()
-        wide = sum(widths) + 2 * len(widths) + 2
-        self.virtual_size = Size(wide if wide > self.size.width + 1 else self.size.width, len(rows) + 1)
+        if widths == self._widths:
+            return False
+        self._widths = widths
+        self._strips.clear()
+        return True
 
     def _style(self, name: str) -> Style:
         if name not in self._styles:

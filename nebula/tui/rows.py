@@ -33,6 +33,8 @@ class Rows:
         self._rows: dict[int, Row] = {}
         self._order: list[int] = []
         self._places: dict[int, int] = {}
+        self.arranged = 0
+        """How often the order became another one."""
         self.sort: int | None = None
         self.falling = False
         self.marked: set[int] = set()
@@ -79,13 +81,19 @@ class Rows:
         found = {int(row[self._key]): row for row in rows}
         changed = {key for key, row in found.items() if self._rows.get(key) != row}
         gone = {key for key in asked if key not in found and key in self._rows}
+        elsewhere = bool(gone) or any(self._stands_elsewhere(key, found[key]) for key in changed)
         for key in gone:
             del self._rows[key]
         self._rows.update((key, found[key]) for key in changed)
         self.marked -= gone
-        if changed or gone:
+        if elsewhere:
             self.arrange()
         return changed | gone
+
+    def _stands_elsewhere(self, key: int, row: Row) -> bool:
+        """Whether the order may be another one with this row in the place of the one known."""
+        before = self._rows.get(key)
+        return before is None or (self.sort is not None and before[self.sort] != row[self.sort])
 
     def keep_newest(self, most: int) -> None:
         """Forget the rows of the lowest keys beyond that many."""
@@ -99,6 +107,9 @@ class Rows:
         order = sorted(rows, reverse=self.falling and column is None)
         if column is not None:
             order.sort(key=lambda key: _rank(rows[key][column]), reverse=self.falling)
+        if order == self._order:
+            return
+        self.arranged += 1
         self._order = order
         self._places = {key: place for place, key in enumerate(order)}
 

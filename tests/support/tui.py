@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nebula.cli.context import Connect
     from nebula.engine.api.verbs import Engine
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 class Driven:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from textual.widgets import Tabs
+import pytest
+from textual.geometry import Region
 
 from nebula.tui.detail import Detail
 from nebula.tui.memory import Memory
+from nebula.tui.resource_table import ResourceTable
 from tests.support.sim import CALL, Sim
 from tests.support.tui import Driven, drive
 
@@ -85,7 +87,7 @@ def test_every_tab_says_something(sim: Sim, memory: Memory) -> None:
             "explain": "web-1", "yaml": "kind: vm", "events": "vm.state",
         }  # fmt: skip
         for name, text in expected.items():
-            detail.query_one(Tabs).active = f"tab-{name}"
+            detail.open(name)
             await tui.until(partial(_says, detail, name, text), name)
 
     drive(sim, memory, play)
@@ -101,3 +103,24 @@ def test_with_little_room_details_take_the_lists_place(sim: Sim, memory: Memory)
         assert tui.app.focused is tui.page.grid
 
     drive(sim, memory, play, size=(80, 24))
+
+
+def test_what_changes_off_the_screen_costs_no_drawing(sim: Sim, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = list[int]()
+
+    def refresh(grid: ResourceTable, *regions: Region, **_: bool) -> ResourceTable:
+        drawn.extend(region.y for region in regions)
+        return grid
+
+    async def play(tui: Driven) -> None:
+        grid, web = tui.page.grid, sim.vm("web-1").id
+        row = grid.rows.row(web)
+        with monkeypatch.context() as patched:
+            patched.setattr(ResourceTable, "refresh", refresh)
+            grid.loaded({4711})
+            assert drawn == []
+            grid.rows.update([web], [[*row[:1], "another", *row[2:]]])
+            grid.loaded({web})
+            assert drawn == [1 + (grid.rows.place(web) or 0)]
+
+    drive(sim, memory, play)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from textual.widgets import Tabs
 
 from nebula.tui.dialog import CommandDialog
 from nebula.tui.memory import Memory
@@ -50,7 +49,7 @@ async def calm(tui: Driven) -> None:
     """Columns that stand still, and everything there."""
     tui.page.choose_columns(["id", "name", "state", "cpu", "memory", "host", "ip"])
     tui.page.grid.put_cursor(4)
-    tui.page.detail.query_one(Tabs).active = "tab-snapshots"
+    tui.page.detail.open("snapshots")
     await tui.until(lambda: "spare-2" in tui.names() and "5 vms" in tui.screen(), "all of it")
     tui.page.grid.put_cursor(4)
     if tui.page.detail.display:

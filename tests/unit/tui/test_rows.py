@@ -48,3 +48,19 @@ def test_only_the_newest_are_kept() -> None:
 def test_ages_say_seconds_only_while_they_matter() -> None:
     age = next(column for column in VMS.columns if column.name == "age")
     assert [cell(age, 1.0, 1.0 + seconds) for seconds in (12, 59, 60, 3372, 3900)] == ["12s", "59s", "1m", "56m", "1h5m"]
+
+
+def test_the_order_is_made_anew_only_where_it_may_be_another_one() -> None:
+    rows = Rows()
+    rows.replace([(number, f"vm-{number}", "RUNNING") for number in range(5)])
+    rows.sort = 1
+    rows.arrange()
+    before = rows.arranged
+    assert rows.update([3], [(3, "vm-3", "POWEROFF")]) == {3}
+    assert rows.arranged == before
+    assert rows.row(3)[2] == "POWEROFF"
+    assert rows.update([3], [(3, "a", "POWEROFF")]) == {3}
+    assert rows.arranged == before + 1
+    assert list(rows.keys) == [3, 0, 1, 2, 4]
+    assert rows.update([3, 7], [(7, "b", "RUNNING")]) == {3, 7}
+    assert list(rows.keys) == [7, 0, 1, 2, 4]
