@@ -87,21 +87,32 @@ def _variation(load: Floats) -> float:
 
 
 class Outlook:
-    """(N, T, 4) what the product expects at every step of a cluster: the coming hour's mean, and its standard deviation."""
+    """What the product expects at each step of a cluster: the coming hour's mean and its standard deviation, (N, 4) each.
+    Worked out as far as somebody asks.
+    """
 
     def __init__(self, cluster: Cluster, seed: int = 0) -> None:
-        self.mean, self.spread = np.zeros(cluster.demand.shape), np.zeros(cluster.demand.shape)
-        for metric in range(len(METRICS)):
-            hour = HourAhead(seed=seed)
+        self._cluster = cluster
+        self._hours = [HourAhead(seed=seed) for _ in METRICS]
+        for hour in self._hours:
             hour.grow(len(cluster.demand))
-            for step in range(cluster.demand.shape[1]):
-                now = cluster.demand[:, step, metric]
-                hour.observe(now)
-                mean, peak = hour.expect("mean"), hour.expect("peak")
-                spread = np.maximum(0.0, peak - mean) / _Z
-                surprise = now > np.maximum(peak, mean)
-                self.mean[:, step, metric] = np.where(surprise, now, mean)
-                self.spread[:, step, metric] = spread
+        self._known: list[tuple[Floats, Floats]] = []
+
+    def at(self, step: int) -> tuple[Floats, Floats]:
+        """Mean and standard deviation."""
+        while len(self._known) <= step:
+            self._known.append(self._next(self._cluster.demand[:, len(self._known)]))
+        return self._known[step]
+
+    def _next(self, now: Floats) -> tuple[Floats, Floats]:
+        mean, spread = np.zeros(now.shape), np.zeros(now.shape)
+        for metric, hour in enumerate(self._hours):
+            hour.observe(now[:, metric])
+            expected, peak = hour.expect("mean"), hour.expect("peak")
+            surprise = now[:, metric] > np.maximum(peak, expected)
+            mean[:, metric] = np.where(surprise, now[:, metric], expected)
+            spread[:, metric] = np.maximum(0.0, peak - expected) / _Z
+        return mean, spread
 
 
 class Planner:
@@ -129,11 +140,11 @@ class Planner:
             DrsHost(id=n + 1, name=f"h{n}", capacity=capacity, cpu_max=1 << 30, memory_max=int(cluster.room))
             for n in range(cluster.hosts)
         )
-        vms = tuple(self._vm(seen, vm) for vm in range(len(seen.at)))
+        means, spreads = self._outlook.at(seen.step)
+        vms = tuple(self._vm(seen, vm, means[vm], spreads[vm]) for vm in range(len(seen.at)))
         return DrsSnapshot(cluster_id=1, cluster="bench", at=at, hosts=hosts, vms=vms, link_mib=LINK)
 
-    def _vm(self, seen: Seen, vm: int) -> DrsVm:
-        mean, spread = self._outlook.mean[vm, seen.step], self._outlook.spread[vm, seen.step]
+    def _vm(self, seen: Seen, vm: int, mean: Floats, spread: Floats) -> DrsVm:
         fresh = (seen.step - seen.came[vm]) * STEP < self._policy.cooldown
         back = self._policy.no_return / STEP
         return DrsVm(

@@ -117,7 +117,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Run:
-    """Simulated days; `run` once."""
+    """Simulated days: all of them by `run` once, or one after the other by `go`."""
 
     cluster: Cluster
     at: Ints = field(init=False)
@@ -128,6 +128,9 @@ class Run:
     _moves: int = 0
     _gib: float = 0.0
     _returns: int = 0
+    _short: float = 0.0
+    _used: float = 0.0
+    _steps: int = 0
 
     def __post_init__(self) -> None:
         count = len(self.cluster.begin)
@@ -137,18 +140,27 @@ class Run:
         self._came = np.full(count, -1_000_000, dtype=np.int64)
 
     def run(self, mover: Mover) -> Outcome:
-        """From the end of the warm time to the last sample; what is decided at a sample is at work when the next is taken."""
-        steps = range(self.cluster.warm, self.cluster.demand.shape[1])
-        short = used = 0.0
-        for step in steps:
+        """From the end of the warm time to the last sample."""
+        self.go(mover, self.cluster.demand.shape[1] - self.cluster.warm)
+        return self.outcome
+
+    def go(self, mover: Mover, steps: int) -> None:
+        """So many steps more; what is decided at a sample is at work when the next is taken."""
+        begin = self.cluster.warm + self._steps
+        for step in range(begin, begin + steps):
             self._arrive(step)
-            short += self._short(step)
-            used += len(np.unique(np.concatenate([self.at, self._target[self._target >= 0]])))
+            self._short += self._lacking(step)
+            self._used += len(np.unique(np.concatenate([self.at, self._target[self._target >= 0]])))
             moving = self._target >= 0
             for vm, host in mover.decide(Seen(self.cluster, step, self.at.copy(), self._came.copy(), moving, dict(self._left))):
                 self._begin(vm, host, step)
-        time = len(steps) * len(self.at)
-        return Outcome(100 * short / max(1, time), used * STEP / 3600, self._moves, self._gib, self._returns)
+        self._steps += steps
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the steps so far."""
+        time = max(1, self._steps * len(self.at))
+        return Outcome(100 * self._short / time, self._used * STEP / 3600, self._moves, self._gib, self._returns)
 
     def _begin(self, vm: int, host: int, step: int) -> None:
         """A migration, if the target has the memory."""
@@ -174,7 +186,7 @@ class Run:
             self._left[int(vm), int(self.at[vm])] = step
             self.at[vm], self._came[vm], self._target[vm] = self._target[vm], step, -1
 
-    def _short(self, step: int) -> int:
+    def _lacking(self, step: int) -> int:
         """VMs that want CPU on hosts that have less than is wanted."""
         cpu = self.cluster.demand[:, step, 0]
         going = self._target >= 0

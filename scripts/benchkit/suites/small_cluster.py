@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Literal
 
 from benchkit import hbal, traces
@@ -32,8 +31,24 @@ def run(bench: Bench) -> Iterator[Figure]:
     for hosts, vms in SIZES:
         drawn = traces.bitbrains_vms(bench.data, vms, (_DAYS + _WARM_DAYS) * _DAY, bench.seed)
         cluster = Cluster.of(drawn.demand, drawn.promised, hosts, _WARM_DAYS * _DAY, bench.seed).first(days * _DAY)
-        for name, make in _movers(cluster, bench).items():
-            yield from _measured(f"{hosts} hosts/{vms} VMs, {days} days, seed {bench.seed}, {name}", Run(cluster), make, bench)
+        yield from _side_by_side(f"{hosts} hosts/{vms} VMs, {days} days, seed {bench.seed}", cluster, days, bench)
+
+
+def _side_by_side(name: str, cluster: Cluster, days: int, bench: Bench) -> Iterator[Figure]:
+    """All who decide, day by day: what was found so far is said after each, as the whole may take an hour."""
+    runs = {word: (mover, Run(cluster)) for word, mover in _movers(cluster, bench).items()}
+    for day in range(1, days + 1):
+        for word, (mover, run) in runs.items():
+            began = time.process_time()
+            run.go(mover, _DAY)
+            bench.say(f"{name}, {word}, after day {day}: {_words(run.outcome)} ({time.process_time() - began:.0f} s)")
+    for word, (_, run) in runs.items():
+        yield from _figures(f"{name}, {word}", run.outcome)
+
+
+def _words(found: Outcome) -> str:
+    moves = f"{found.moves} moves, {found.gib:.1f} GiB, {found.returns} back"
+    return f"short {found.short:.3f} %, {found.host_hours:.0f} host hours, {moves}"
 
 
 def _minutes(days: int) -> float:
@@ -41,21 +56,14 @@ def _minutes(days: int) -> float:
     return (_WARM_SECONDS * _WARM_DAYS + _SECONDS * days) / 60
 
 
-def _measured(name: str, run: Run, make: Callable[[], Mover], bench: Bench) -> Iterator[Figure]:
-    began = time.process_time()
-    outcome = run.run(make())
-    bench.say(f"{name}: {outcome.short:.3f} %, {outcome.gib:.1f} GiB; {time.process_time() - began:.0f} processor s")
-    yield from _figures(name, outcome)
-
-
-def _movers(cluster: Cluster, bench: Bench) -> dict[str, Callable[[], Mover]]:
+def _movers(cluster: Cluster, bench: Bench) -> dict[str, Mover]:
     outlook = Outlook(cluster, bench.seed)
-    found: dict[str, Callable[[], Mover]] = {"no DRS": Nobody}
+    found: dict[str, Mover] = {"no DRS": Nobody()}
     if hbal.installed():
-        found["hbal hourly"] = partial(Hourly, bench.scratch)
-    found["coefficient of variation"] = Coefficient
+        found["hbal hourly"] = Hourly(bench.scratch)
+    found["coefficient of variation"] = Coefficient()
     for policy in POLICIES:
-        found[f"ours, {policy}"] = partial(Planner, DrsPolicy(policy=policy, mode="full"), outlook)
+        found[f"ours, {policy}"] = Planner(DrsPolicy(policy=policy, mode="full"), outlook)
     return found
 
 
