@@ -17,10 +17,10 @@ def host(number: int, **more: object) -> DrsHost:
     return DrsHost(id=number, name=f"h{number}", **fields)  # type: ignore[arg-type]
 
 
-def vm(number: int, on: int, cpu: float = 100.0, memory: int = 500, **more: object) -> DrsVm:
-    """A VM that uses `cpu` hundredths of a core."""
+def vm(number: int, on: int, cpu: float = 100.0, memory: int = 500, promised: int = 100, **more: object) -> DrsVm:
+    """A VM that uses `cpu` hundredths of a core, and was promised others."""
     fields = {"mean": Figures(cpu, float(memory)), "copy_mib": float(memory), **more}
-    return DrsVm(id=number, name=f"v{number}", host_id=on, cpu=100, memory=memory, **fields)  # type: ignore[arg-type]
+    return DrsVm(id=number, name=f"v{number}", host_id=on, cpu=promised, memory=memory, **fields)  # type: ignore[arg-type]
 
 
 def cluster(hosts: list[DrsHost], vms: list[DrsVm], **more: object) -> DrsSnapshot:
@@ -35,25 +35,30 @@ def clusters(draw: st.DrawFn) -> DrsSnapshot:
     closed = draw(st.sets(st.integers(1, count), max_size=count - 1))
     leaving = draw(st.sets(st.integers(1, count), max_size=1))
     watts = st.sampled_from([(), (90.0, 130.0), (100.0, 150.0, 250.0)])
+    cores = st.sampled_from([10 * CORES, 500])
     hosts = [
-        host(n, takes=n not in closed, leave="maintenance" if n in leaving else "", watts=draw(watts))
+        host(n, takes=n not in closed, leave="maintenance" if n in leaving else "", watts=draw(watts), cpu_max=draw(cores))
         for n in range(1, count + 1)
     ]
     vms: list[DrsVm] = []
     free = dict.fromkeys(range(1, count + 1), MEMORY)
+    promisable = {one.id: one.cpu_max for one in hosts}
     for number in range(1, draw(st.integers(0, 24)) + 1):
         memory = draw(st.integers(100, 3000))
         on = draw(st.integers(1, count))
-        if free[on] < memory:
+        cpu = draw(st.sampled_from([100, 100, 200]))
+        if free[on] < memory or promisable[on] < cpu:
             continue
         free[on] -= memory
+        promisable[on] -= cpu
         allowed = draw(st.none() | st.sets(st.integers(1, count), max_size=count).map(lambda found: tuple(sorted(found))))
         vms.append(
             vm(
                 number,
                 on,
-                cpu=draw(st.floats(0, 800)),
-                memory=memory,
+                draw(st.floats(0, 800)),
+                memory,
+                promised=cpu,
                 spread=Figures(draw(st.floats(0, 100)), 0.0),
                 fixed=draw(st.sampled_from(["", "", "", "it is POWEROFF"])),
                 bound=draw(st.sampled_from(["", "", "", "", "disk 0 has snapshots"])),

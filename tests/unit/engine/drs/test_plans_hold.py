@@ -49,10 +49,11 @@ def test_every_step_of_a_plan_is_allowed(snapshot: DrsSnapshot, policy: DrsPolic
     at = {vm.id: vm.host_id for vm in snapshot.vms}
     for wave in sorted({move.wave for move in plan.moves}):
         moves = [move for move in plan.moves if move.wave == wave]
-        assert max(Counter([m.source_id for m in moves] + [m.target_id for m in moves]).values()) <= 2 * policy.per_host
-        taken = Counter[int]()
+        assert max(Counter([m.source_id for m in moves] + [m.target_id for m in moves]).values()) <= policy.per_host
+        taken, cpu = Counter[int](), Counter[int]()
         for number, where in at.items():
             taken[where] += vms[number].memory
+            cpu[where] += vms[number].cpu
         for move in moves:
             vm = vms[move.vm_id]
             leaving = hosts[vm.host_id].leave
@@ -65,8 +66,10 @@ def test_every_step_of_a_plan_is_allowed(snapshot: DrsSnapshot, policy: DrsPolic
             assert hosts[move.target_id].takes
             assert not hosts[move.target_id].leave
             taken[move.target_id] += vm.memory
+            cpu[move.target_id] += vm.cpu
         for number, memory in taken.items():
             assert memory <= hosts[number].memory_max, "both ends are counted while a VM is under way"
+            assert cpu[number] <= hosts[number].cpu_max, "both ends are counted while a VM is under way"
         after = {**at, **{move.vm_id: move.target_id for move in moves}}
         for group in snapshot.apart:
             for host in hosts:
