@@ -17,7 +17,7 @@ _NOUNS = {
 """Other programs' words for our nouns."""
 _VERBS = {
     "ls": ("list",), "ps": ("list",), "top": ("list",), "info": ("show",), "get": ("show",), "inspect": ("show",),
-    "dumpxml": ("show",), "dominfo": ("show",), "config": ("show",), "status": ("describe", "show"),
+    "dumpxml": ("xml",), "dominfo": ("show",), "config": ("show",), "status": ("describe", "show"),
     "add": ("create",), "new": ("create",), "launch": ("instantiate", "create"),
     "run": ("instantiate", "create"), "instantiate": ("create",),
     "define": ("create",), "import": ("create",), "start": ("resume", "run"), "unpause": ("resume",), "boot": ("resume",),

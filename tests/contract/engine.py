@@ -333,7 +333,7 @@ def test_the_table_forbids_what_makes_no_sense_now(engine: Engine) -> None:
         with pytest.raises(WrongStateError) as caught:
             refused("web", Call())
         assert "HOLD" in str(caught.value)
-    for way_in in (engine.vms.console, engine.vms.graphics, engine.vms.screenshot, engine.vms.addresses):
+    for way_in in (engine.vms.console, engine.vms.graphics, engine.vms.screenshot, engine.vms.addresses, engine.vms.definition):
         with pytest.raises(WrongStateError):
             way_in("web")
 
@@ -539,6 +539,12 @@ def test_a_guest_without_an_agent_says_what_to_install(engine: Engine) -> None:
     assert "qemu-guest-agent" in caught.value.hint
     with pytest.raises(ConflictError):
         engine.vms.open_file("web", "/x", "read", Call())
+
+
+def test_a_definition_is_what_the_host_has(engine: Engine) -> None:
+    add_host(engine, "kvm1")
+    running(engine)
+    assert f"<uuid>{engine.vms.show('web').body['uuid']}</uuid>" in engine.vms.definition("web")
 
 
 def test_a_screen_is_a_picture(engine: Engine) -> None:

@@ -342,6 +342,19 @@ def test_a_screen_is_found_where_there_is_one(subject: HypervisorSubject) -> Non
         subject.driver.graphics(blind.uuid)
 
 
+def test_a_definition_tells_no_password(subject: HypervisorSubject) -> None:
+    spec = started(subject.driver, msgspec.structs.replace(subject.spec(1), graphics=DomainGraphics(password="swordfis")))
+    text = subject.driver.definition(spec.uuid)
+    assert f"<uuid>{spec.uuid}</uuid>" in text
+    assert f"<name>{spec.name}</name>" in text
+    assert "type='vnc'" in text.replace('"', "'")
+    assert "swordfis" not in text
+    subject.driver.destroy(spec.uuid)
+    assert f"<uuid>{spec.uuid}</uuid>" in subject.driver.definition(spec.uuid)
+    with pytest.raises(NotFoundError):
+        subject.driver.definition(NOBODY)
+
+
 def test_a_screen_is_shown_where_there_is_one(subject: HypervisorSubject) -> None:
     shown = started(subject.driver, msgspec.structs.replace(subject.spec(1), graphics=DomainGraphics()))
     blind = started(subject.driver, msgspec.structs.replace(subject.spec(2), graphics=None))

@@ -204,6 +204,13 @@ COMMANDS = (
         terminal=True,
     ),
     Command(
+        "xml",
+        "Print a VM's domain as its host has it, in libvirt's XML, without passwords.",
+        "nebula vm xml web",
+        "verbs.vm_reads:xml",
+        (ref("vm"),),
+    ),
+    Command(
         "screenshot",
         "Write what a VM's screen shows to a PNG file.",
         "nebula vm screenshot web web.png",

@@ -1,4 +1,4 @@
-"""nebula vm log, history and wait."""
+"""nebula vm log, history, xml and wait."""
 
 from __future__ import annotations
 
@@ -48,6 +48,15 @@ def _print_log(context: Context, lines: list[LogLine], printed: int) -> int:
         print_log_line(context, item)
     context.out.flush()
     return len(lines)
+
+
+def xml(context: Context, line: Invocation) -> int:
+    """The domain as its host has it."""
+    with context.reader() as engine:
+        found = engine.vms.definition(resolve_one(engine, "vm", line.text("ref")).ref)
+    for text in found.splitlines():
+        context.write(printable(text))
+    return 0
 
 
 def history(context: Context, line: Invocation) -> int:

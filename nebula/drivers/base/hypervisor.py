@@ -167,6 +167,10 @@ class Hypervisor(Protocol):
         """What a domain is made of, whoever made it, from its definition. NotFoundError."""
         ...
 
+    def definition(self, uuid: str) -> str:
+        """A domain as the host has it now, in libvirt's XML, without passwords. NotFoundError."""
+        ...
+
     def start_defined(self, uuid: str) -> None:
         """Start a domain as it is defined; where the host kept its memory, it goes on from that. Running: nothing.
         NotFoundError; paused as the remains of an incoming migration: ConflictError.

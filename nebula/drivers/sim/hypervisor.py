@@ -96,6 +96,13 @@ class SimHypervisor:
         """See Hypervisor.inspect."""
         return self._do("inspect", lambda _now: found_of(self._domains.require(self._host, uuid, active=False)), uuid)
 
+    def definition(self, uuid: str) -> str:
+        """See Hypervisor.definition: what libvirt would be told."""
+        found = self._do("definition", lambda _now: self._domains.require(self._host, uuid, active=False), uuid)
+        from nebula.drivers.sim.definition import definition
+
+        return definition(uuid, found.name, found.spec)
+
     def start_defined(self, uuid: str) -> None:
         """See Hypervisor.start_defined."""
         self._do("start_defined", lambda now: self._start_defined(uuid, now), uuid)

@@ -11,6 +11,7 @@ READS = {
         "preflight",
         "lookup",
         "inspect",
+        "definition",
         "domains",
         "migration_progress",
         "statistics",

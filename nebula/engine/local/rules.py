@@ -158,6 +158,7 @@ RULES: dict[str, dict[str, Rule]] = {
                 "disk_snapshot_rename",
                 "console",
                 "graphics",
+                "definition",
                 "screenshot",
                 "execute",
                 "executed",

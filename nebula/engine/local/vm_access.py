@@ -83,6 +83,11 @@ def graphics(services: Services, vm: VmRow) -> GraphicsTunnel:
     return GraphicsTunnel(kind, password, transport.forward_tcp(address, port), transport.alive)
 
 
+def definition(services: Services, vm: VmRow) -> str:
+    """Its domain as its host has it, in libvirt's XML."""
+    return services.pool.hypervisor(_host(services, vm)).definition(vm.uuid)
+
+
 def screenshot(services: Services, vm: VmRow) -> bytes:
     """What its screen shows, as a PNG."""
     from nebula.engine.guest.png import png_of

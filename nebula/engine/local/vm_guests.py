@@ -15,6 +15,10 @@ from nebula.model.guest import GuestAddress
 class GuestVerbs(VmNoun):
     """See nebula.engine.api.verbs.Vms. What happens in a guest is no change of ours: it needs no transaction."""
 
+    def definition(self, ref: str) -> str:
+        """See Vms.definition."""
+        return vm_access.definition(self._services, self._find(self._store.read(), ref))
+
     def screenshot(self, ref: str) -> bytes:
         """What its screen shows now, as a PNG."""
         return vm_access.screenshot(self._services, self._find(self._store.read(), ref))

@@ -102,6 +102,13 @@ def test_a_screen_becomes_a_file(cli: Cli, tmp_path: Path) -> None:
     assert cli("vm", "screenshot", "web-1", str(tmp_path / "no" / "a.png")).status == 1
 
 
+def test_a_domain_is_printed_as_its_host_has_it(cli: Cli) -> None:
+    told = cli("vm", "xml", "web-1")
+    assert told.status == 0, told.err
+    assert told.out.startswith("<domain")
+    assert told.out.rstrip().endswith("</domain>")
+
+
 def test_what_is_off_says_so(cli: Cli, tmp_path: Path) -> None:
     assert cli("vm", "create", "asleep", "--image", "linux", "--memory", "64M", "--hold").status == 0
     for words in (

@@ -84,7 +84,7 @@ def test_every_tab_says_something(sim: Sim, memory: Memory) -> None:
         tui.page.grid.put_cursor(sim.vm("web-1").id)
         expected = {
             "summary": "VM web-1", "all": "uuid", "disks": "base", "nics": "no nics", "log": "", "history": "h",
-            "explain": "web-1", "yaml": "kind: vm", "events": "vm.state",
+            "explain": "web-1", "xml": "<domain", "yaml": "kind: vm", "events": "vm.state",
         }  # fmt: skip
         for name, text in expected.items():
             detail.open(name)
