@@ -36,7 +36,7 @@ class Acting:
         if offer.asks or len(found) > 1 or left_out:
             from nebula.tui.dialog import CommandDialog
 
-            dialog = CommandDialog(offer, found, self.helper(offer), left_out=left_out)
+            dialog = CommandDialog(offer, found, self.helper(offer, found), left_out=left_out)
             self._dashboard.app.push_screen(dialog, lambda filled: self._decided(offer, found, filled))
             return
         target = offer.target
@@ -54,12 +54,24 @@ class Acting:
         left_out = len(chosen) - len(found)
         return (found, left_out) if offer.many else (found[:1], 0)
 
-    def helper(self, offer: Offer) -> Helper:
+    def helper(self, offer: Offer, found: Sequence[Target] = ()) -> Helper:
         """What its dialog asks of the engine."""
         from nebula.tui.declaring import can
 
         document = partial(self._doer.document, offer) if can(offer.command) else None
-        return Helper(partial(self._doer.attempt, offer), self.names, document)
+        parts = partial(self._moves, found[0].key) if found and offer.command.path == "drs apply" else None
+        return Helper(partial(self._doer.attempt, offer), self.names, document, parts)
+
+    async def _moves(self, plan: int, columns: int) -> list[tuple[str, str]]:
+        """A plan's moves by number, below the names of what is told of each."""
+        from nebula.cli.output.plan import move_lines
+
+        try:
+            detail = await self._link.ask(lambda engine: engine.drs.show(plan))
+        except NebulaError:
+            return []
+        texts = list(move_lines(detail.body["moves"], 0.0, columns)) if detail.body["moves"] else []
+        return [(str(number or ""), text) for number, text in enumerate(texts)]
 
     async def names(self, noun: str) -> list[str]:
         """Live names of a noun, or the words that there are ("a|b")."""

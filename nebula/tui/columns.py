@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import SelectionList, Static
+from textual.widgets import Static
 
 from nebula.tui.modal import Modal
+from nebula.tui.ticks import Ticks
 
 
 class ColumnChooser(Modal[list[str]]):
     """Answers the names of the columns to show, in the table's order."""
-
-    DEFAULT_CSS = "ColumnChooser SelectionList { border: none; height: auto; max-height: 20; background: $surface; }"
 
     def __init__(self, names: Sequence[str], shown: Sequence[str]) -> None:
         super().__init__()
@@ -24,9 +23,9 @@ class ColumnChooser(Modal[list[str]]):
         """See Screen."""
         with Vertical(classes="modal--box"):
             yield Static("Columns: Space chooses, Esc is done", classes="modal--title")
-            yield SelectionList[str](*((name.replace("_", " "), name, name in self._shown) for name in self._names))
+            yield Ticks(*((name.replace("_", " "), name, name in self._shown) for name in self._names))
 
     def action_close(self) -> None:
         """What is chosen now."""
-        chosen = set(self.query_one(SelectionList).selected)
+        chosen = set(self.query_one(Ticks).selected)
         self.dismiss([name for name in self._names if name in chosen])

@@ -20,6 +20,7 @@ from nebula.tui.defaults import Names, defaults
 from nebula.tui.lines import Filled, Helper, Target
 from nebula.tui.modal import Modal
 from nebula.tui.offers import Offer
+from nebula.tui.ticks import Ticks
 
 _DEBOUNCE = 0.35
 _SHOWN = 12
@@ -36,6 +37,9 @@ class CommandDialog(Modal[Filled]):
     DEFAULT_CSS = """
     CommandDialog .field { height: 1; margin: 0; }
     CommandDialog .field Label { width: 20; color: $text-muted; }
+    CommandDialog .ticked { height: auto; }
+    CommandDialog .ticked Label { color: $text-muted; }
+    CommandDialog Ticks { max-height: 10; }
     CommandDialog .field Label.-wanted { color: $text; text-style: bold; }
     CommandDialog .field Input, CommandDialog .field Select { width: 1fr; }
     CommandDialog .fields { height: auto; max-height: 14; margin: 1 0 0 0; scrollbar-size-vertical: 1; }
@@ -92,7 +96,7 @@ class CommandDialog(Modal[Filled]):
         known = ["F5 copies"]
         if self._helper.document is not None:
             known.insert(0, "F3 as YAML")
-        if any(_complete(field) for field in self._offer.fields):
+        if any(_complete(field) and not self._ticked(field) for field in self._offer.fields):
             known.insert(0, "F4 names")
         return "  ".join(known)
 
@@ -112,6 +116,9 @@ class CommandDialog(Modal[Filled]):
         wanted = isinstance(field, Argument) and not field.optional
         if isinstance(field, Option) and field.kind == "flag":
             return Horizontal(Label(name), Flag(field.help, id=f"field-{_id(field)}", compact=True), classes="field")
+        if self._ticked(field):
+            listed = Ticks(id=f"field-{_id(field)}", compact=True)
+            return Vertical(Label(id="parts", markup=False), listed, classes="ticked")
         made: Widget
         if isinstance(field, Option) and field.choices:
             options = [(choice, choice) for choice in field.choices]
@@ -132,8 +139,24 @@ class CommandDialog(Modal[Filled]):
         else:
             (fields[0] if fields else self.query_one("#go")).focus()
         self._look()
+        self._fill_parts()
         if not self._targets:
             self._begin()
+
+    def _ticked(self, field: Argument | Option) -> bool:
+        """Whether its values are ticked in a list instead of typed."""
+        return self._helper.parts is not None and field.complete == "move"
+
+    @work
+    async def _fill_parts(self) -> None:
+        """Everything is ticked at first."""
+        if self._helper.parts is None:
+            return
+        listed = self.query_one(Ticks)
+        (_, header), *found = await self._helper.parts(self.size.width * 8 // 10) or [("", "nothing")]
+        self.query_one("#parts", Label).update(f"  {header}   Space ticks, Tab goes on")
+        listed.fill((text, value, True) for value, text in found)
+        self._look()
 
     @work
     async def _begin(self) -> None:
@@ -154,6 +177,8 @@ class CommandDialog(Modal[Filled]):
             widget = self.query_one(f"#field-{_id(field)}")
             if isinstance(widget, Checkbox):
                 found[_key(field)] = widget.value
+            elif isinstance(widget, Ticks):
+                found[_key(field)] = _of_ticked(widget)
             elif isinstance(widget, Select):
                 found[_key(field)] = widget.value if isinstance(widget.value, str) else ""
             elif isinstance(widget, Input):
@@ -167,6 +192,7 @@ class CommandDialog(Modal[Filled]):
     @on(Input.Changed)
     @on(Checkbox.Changed)
     @on(Select.Changed)
+    @on(Ticks.SelectedChanged)
     def _changed(self) -> None:
         self._look()
 
@@ -291,6 +317,8 @@ class CommandDialog(Modal[Filled]):
     def on_key(self, event: events.Key) -> None:
         """Arrows go from button to button and field to field; what is typed on Cancel goes where the name is wanted."""
         on_button = isinstance(self.focused, Button)
+        if isinstance(self.focused, Ticks):
+            return  # its arrows are its own
         if event.key == "down" or (on_button and event.key == "right"):
             self.focus_next()
         elif event.key == "up" or (on_button and event.key == "left"):
@@ -303,6 +331,14 @@ class CommandDialog(Modal[Filled]):
             return
         event.stop()
         event.prevent_default()
+
+
+def _of_ticked(listed: Ticks) -> list[str]:
+    """What is ticked; nothing where that is all, which needs no words. UsageError where nothing is."""
+    chosen = listed.selected
+    if listed.option_count and not chosen:
+        raise UsageError("nothing is ticked")
+    return [] if len(chosen) == listed.option_count else sorted(chosen, key=int)
 
 
 class Flag(Checkbox):

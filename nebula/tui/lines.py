@@ -18,12 +18,14 @@ Filled = dict[str, str | bool | list[str]]
 
 class Helper(NamedTuple):
     """What a dialog asks of the engine. `attempt`: whether the line would be taken, and what it would do or why not;
-    `names`: live names of a noun; `document`: what would be made, as YAML, where something is.
+    `names`: live names of a noun; `document`: what would be made, as YAML, where something is; `parts`: of what the object is
+    made that may be ticked, (value, line) each within so many columns, after a header.
     """
 
     attempt: Callable[[Filled], Awaitable[tuple[bool, str]]]
     names: Callable[[str], Awaitable[list[str]]]
     document: Callable[[Filled], Awaitable[str]] | None = None
+    parts: Callable[[int], Awaitable[list[tuple[str, str]]]] | None = None
 
 
 class Target(NamedTuple):

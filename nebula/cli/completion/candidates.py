@@ -117,7 +117,7 @@ def _filters(noun: str) -> Iterable[Candidate]:
 def _values(choices: Sequence[str], complete: str, place: Place, connect: Connect) -> Iterable[Candidate]:
     if choices or "|" in complete:
         return [Candidate(choice) for choice in choices or complete.split("|")]
-    if complete in {"", "file", "directory"}:
+    if complete in {"", "file", "directory", "move"}:
         return []
     if complete == "state":
         from nebula.engine.lifecycle.states import LcmState, VmState

@@ -22,7 +22,7 @@ def plan_lines(body: Mapping[str, Any], now: float, terminal: int) -> Iterator[s
     moves = body["moves"]
     if moves:
         yield ""
-        yield from render(_moves(moves), "table", now, terminal=terminal)
+        yield from move_lines(moves, now, terminal)
     else:
         yield printable(f"nothing to move: {body.get('why_not', '')}")
     if body["hosts"]:
@@ -35,6 +35,11 @@ def plan_lines(body: Mapping[str, Any], now: float, terminal: int) -> Iterator[s
     if body.get("could_sleep"):
         yield printable(f"could sleep: {', '.join(body['could_sleep'])}")
     yield from _afterwards(body)
+
+
+def move_lines(moves: Sequence[Mapping[str, Any]], now: float, terminal: int) -> Iterator[str]:
+    """A plan's moves: the header, then a line each."""
+    yield from render(_moves(moves), "table", now, terminal=terminal)
 
 
 def _head(body: Mapping[str, Any]) -> str:

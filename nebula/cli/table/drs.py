@@ -33,7 +33,7 @@ COMMANDS = (
         "Carry a plan out, or some of its moves.",
         "nebula drs apply 3 1 2",
         "verbs.drs:apply",
-        (_PLAN, Argument("moves", "Numbers of moves; without them all.", many=True, optional=True)),
+        (_PLAN, Argument("moves", "Numbers of moves; without them all.", many=True, optional=True, complete="move")),
         changes=True,
         key="A",
         risk="asks",
