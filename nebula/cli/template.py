@@ -211,14 +211,17 @@ def mib(text: str) -> int:
 
 
 def card(word: str) -> Template:
-    """A network card from NET or NET:ip=10.0.0.9,model=virtio."""
+    """A network card from NET or NET:ip=10.0.0.9,model=virtio; security_groups=web/ssh names several."""
     network, separator, rest = word.partition(":")
     found: Template = (
         {"NETWORK": check_name("network", network)}
         if not (network.isascii() and network.isdigit())
         else {"NETWORK_ID": network}
     )
-    return found | (pairs(rest, "--network", "lan:ip=10.0.0.9") if separator else {})
+    said = pairs(rest, "--network", "lan:ip=10.0.0.9") if separator else {}
+    if "SECURITY_GROUPS" in said:
+        said["SECURITY_GROUPS"] = said["SECURITY_GROUPS"].replace("/", ",")
+    return found | said
 
 
 def pairs(text: str, option: str, example: str) -> Template:

@@ -10,10 +10,11 @@ import msgspec
 from nebula import timeouts
 from nebula.engine.api.values import Finding
 from nebula.engine.identity import identity
+from nebula.engine.jobs.operations.filtering import leftovers, wanted
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.services import Services
 from nebula.engine.store.backup import problems
-from nebula.engine.store.rows import DatastoreRow, HostRow
+from nebula.engine.store.rows import DatastoreRow, HostRow, NetworkRow
 from nebula.errors import ConflictError, DeniedError, MissingLibraryError, NebulaError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def check_host(services: Services, host: HostRow) -> list[Finding]:
     except NebulaError as error:
         return [_finding(host, "reach", "error", str(error), error.hint)]
     found += _clock(services, host)
-    return found if rights else [*found, *_datastores(services, host), *_peers(services, host)]
+    return found if rights else [*found, *_datastores(services, host), *_filters(services, host), *_peers(services, host)]
 
 
 def _rights(services: Services, host: HostRow) -> list[Finding]:
@@ -132,6 +133,24 @@ def _clock(services: Services, host: HostRow) -> list[Finding]:
         return [_finding(host, "clock", "ok", f"the clocks agree within {abs(apart):.1f} s")]
     text = f"its clock is {abs(apart):.0f} s {'ahead' if apart > 0 else 'behind'}"
     return [_finding(host, "clock", "warning", text, f"ssh {host.user}@{host.address} timedatectl set-ntp true")]
+
+
+def _filters(services: Services, host: HostRow) -> list[Finding]:
+    """Cards that run without the filters that they should have, and filters of cards that are gone."""
+    read = services.store.read()
+    drivers = {row.driver for row in read.select(NetworkRow) if (row.driver == "sim") == (host.driver == "sim")}
+    found: list[Finding] = []
+    for name in sorted(drivers):
+        driver, handle = services.pool.network(name), services.pool.handle(host)
+        there, taps = driver.filtered(handle), set(driver.taps(handle))
+        fix = "nebula securitygroup commit default"
+        if gone := leftovers(read, host.id, there):
+            text = f"it has filters of cards that are gone: {', '.join(gone[:10])}"
+            found.append(_finding(host, "filters", "warning", text, fix))
+        if open_ := sorted(wanted(read, host.id, name) & taps - set(there)):
+            text = f"cards that should be filtered let everything pass: {', '.join(open_[:10])}"
+            found.append(_finding(host, "filters", "error", text, "nebula securitygroup commit GROUP"))
+    return found
 
 
 def _datastores(services: Services, host: HostRow) -> list[Finding]:

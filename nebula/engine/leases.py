@@ -30,7 +30,9 @@ class Leases:
     def __init__(self) -> None:
         self._low: dict[int, int] = {}
 
-    def take(self, tx: Transaction, network: NetworkRow, vm_id: int, nic_id: int, *, wanted: str = "") -> LeaseRow:
+    def take(
+        self, tx: Transaction, network: NetworkRow, vm_id: int, nic_id: int, *, wanted: str = "", groups: str = ""
+    ) -> LeaseRow:
         """A lease for a card: the wanted address (IP or MAC), or the first free one.
 
         Raises ConflictError (taken), NotFoundError (in no range), CapacityError (network full).
@@ -48,6 +50,7 @@ class Leases:
         else:
             row, position = self._first(tx, network, ranges)
         lease = _lease(network, row, position, vm_id, nic_id)
+        lease.groups = groups
         tx.insert(lease)
         count(tx, network, +1)
         return lease

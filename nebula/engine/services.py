@@ -11,11 +11,23 @@ from nebula.clock import Clock
 from nebula.engine.hosts import HostPool, TransportMaker
 from nebula.engine.people import People, SystemPeople
 from nebula.engine.settings import Settings
+from nebula.engine.store.rows import JobRow
 from nebula.engine.store.store import Store
 
 
 def _uuid() -> str:
     return str(uuid.uuid4())
+
+
+class Errands:
+    """Where a job is handed in that follows from a change elsewhere, once it is durable; the runner takes it."""
+
+    def __init__(self) -> None:
+        self.submit: Callable[[JobRow], None] = _left_lying
+
+
+def _left_lying(_: JobRow) -> None:
+    """Nobody runs jobs here; the next owner takes up what is in the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +42,4 @@ class Services:
     settings: Settings = field(default_factory=Settings)
     people: People = field(default_factory=SystemPeople)
     new_uuid: Callable[[], str] = _uuid
+    errands: Errands = field(default_factory=Errands)

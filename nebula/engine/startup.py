@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from nebula.engine.services import Services
-from nebula.engine.store.rows import ClusterRow, DatastoreRow
+from nebula.engine.store.rows import ClusterRow, DatastoreRow, SecurityGroupRow
+from nebula.engine.store.rows.owned import COMMON
+from nebula.engine.store.rows.securitygroup import DEFAULT
 from nebula.engine.store.transaction import Transaction
 
 
@@ -18,3 +20,6 @@ def _begin(tx: Transaction) -> None:
         tx.insert(DatastoreRow(name="system", type="system", driver="ssh"))
         tx.insert(DatastoreRow(name="default", type="image", driver="ssh"))
         tx.insert(DatastoreRow(name="files", type="file", driver="ssh"))
+    if not tx.count(SecurityGroupRow, '"name"=?', (DEFAULT,)):
+        rules = [{"PROTOCOL": "ALL", "RULE_TYPE": "outbound"}]
+        tx.insert(SecurityGroupRow(name=DEFAULT, mode=COMMON, body={"rules": rules}))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from nebula.model.firewall import CardFilter
+
 
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual network. `owned`: we make the bridge and take it away with its last card; otherwise it must be there."""
@@ -35,3 +37,5 @@ class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
     network: NetworkSpec
     ip: str = ""
     ip6: str = ""
+    filter: CardFilter | None = None
+    """None: everything passes."""

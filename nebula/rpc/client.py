@@ -24,6 +24,7 @@ from nebula.engine.api.verbs import (
     Metrics,
     Networks,
     Schedules,
+    SecurityGroups,
     System,
     Templates,
     Tunnel,
@@ -50,6 +51,7 @@ class RemoteEngine:
     datastores: Datastores
     images: Images
     networks: Networks
+    securitygroups: SecurityGroups
     templates: Templates
     vms: Vms
     backups: Backups

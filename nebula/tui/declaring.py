@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nebula.engine.api.verbs import Engine
     from nebula.tui.lines import Filled
 
-KINDS = frozenset({"cluster", "datastore", "image", "network", "template", "vm", "vmgroup"})
+KINDS = frozenset({"cluster", "datastore", "image", "network", "securitygroup", "template", "vm", "vmgroup"})
 """Nouns whose `create` a document can stand for."""
 
 

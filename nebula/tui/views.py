@@ -50,6 +50,7 @@ VIEWS = (
     View("log", "Log", key="L", also=("logs",)),
     View("cluster", "Clusters", "cluster", "", ("clusters",), of=("host", "vm")),
     View("vmgroup", "VM groups", "vmgroup", "", ("vmgroups", "groups"), of=("vm",)),
+    View("securitygroup", "Security groups", "securitygroup", "", ("securitygroups", "firewall", "secgroups"), of=("vm",)),
     View("backup", "Backups", "backup", "", ("backups",), of=("vm",)),
     View("schedule", "Schedules", "schedule", "", ("schedules",)),
 )

@@ -6,10 +6,13 @@ from labkit import packages as lab
 
 BUILD = ("gcc", "libc6-dev", "libvirt-dev", "pkg-config", "python3-dev", "python3-venv")
 DATABASES = ("mariadb-server", "postgresql")
-LAB = (*lab.HOST_PACKAGES, *lab.IMAGE_PACKAGES, "dnsmasq-base", "iptables", "lxcfs", "ovmf", "sshfs", "swtpm", "swtpm-tools")
+LAB = (
+    *lab.HOST_PACKAGES, *lab.IMAGE_PACKAGES, "dnsmasq-base", "ipset", "iptables", "lxcfs", "ovmf", "sshfs", "swtpm",
+    "swtpm-tools",
+)  # fmt: skip
 SLOW = lab.DEBIAN_PACKAGES
 TOOLS = ("bash", "ca-certificates", "fish", "git", "openssl", "procps", "systemd", "tmux", "util-linux", "zsh")
-RUN = (*lab.HOST_PACKAGES, "dnsmasq-base", "iptables", "libxml2-utils")
+RUN = (*lab.HOST_PACKAGES, "dnsmasq-base", "ipset", "iptables", "libxml2-utils")
 """A host for virtual machines with libvirt's own networks; xmllint for virt-xml-validate."""
 GUEST = ("cloud-init", "qemu-guest-agent")
 """What reads a context CD in a guest, and what does there as it is told: asked for what they make of ours."""

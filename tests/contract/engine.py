@@ -81,7 +81,19 @@ def column(listing: Listing, name: str) -> list[Any]:
     return [row[listing.columns.index(name)] for row in listing.rows]
 
 
-NOUNS = ("hosts", "clusters", "datastores", "images", "networks", "templates", "vms", "vmgroups", "schedules", "jobs")
+NOUNS = (
+    "hosts",
+    "clusters",
+    "datastores",
+    "images",
+    "networks",
+    "templates",
+    "vms",
+    "vmgroups",
+    "schedules",
+    "jobs",
+    "securitygroups",
+)
 
 
 # --- reading

@@ -168,6 +168,15 @@ CASES = {
         ),
         ("RUNNING",),
     ),
+    "card with other groups": Case(
+        ("create",), "nic_groups", "vm.nic-update", ("network.set_filters", "hypervisor.update_card"), ("RUNNING",)
+    ),
+    "card with other groups, undone": Case(
+        ("create",), "nic_groups", "vm.nic-update", ("network.set_filters",), ("RUNNING",), fails="hypervisor.update_card"
+    ),
+    "security group changed": Case(
+        ("create", "nic_groups"), "group_update", "securitygroup.apply", ("network.set_filters",), ("RUNNING",)
+    ),
     "card changed": Case(("create",), "nic_update", "vm.nic-update", ("hypervisor.update_card",), ("RUNNING",)),
     "reboot": Case(("create",), "reboot", "vm.reboot", ("hypervisor.reboot",), ("RUNNING",)),
     "reboot hard": Case(("create",), "reboot_hard", "vm.reboot", ("hypervisor.reset",), ("RUNNING",)),

@@ -274,6 +274,7 @@ def _picture(home: Path) -> dict[str, str]:
     return {"name": "other", "path": str(home / "picture.raw"), "format": "raw", "datastore": "disks"}
 
 
+_INBOUND = {"PROTOCOL": "TCP", "RULE_TYPE": "inbound", "RANGE": "22"}
 DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "create": lambda engine, _: engine.vms.create(template("one"), CALL),
     "create_qcow2": lambda engine, _: engine.vms.create(
@@ -309,6 +310,8 @@ DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "nic_attach": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "lan"}, CALL),
     "nic_detach": lambda engine, _: engine.vms.nic_detach("one", "0", CALL),
     "nic_update": lambda engine, _: engine.vms.nic_update("one", "0", {"INBOUND_AVG_BW": 9}, CALL),
+    "nic_groups": lambda engine, _: engine.vms.nic_update("one", "0", {"SECURITY_GROUPS": "default"}, CALL),
+    "group_update": lambda engine, _: engine.securitygroups.update("default", {"add": [_INBOUND]}, CALL),
     "delete": lambda engine, _: engine.vms.recover("one", "delete", CALL),
     "recreate": lambda engine, _: engine.vms.recover("one", "recreate", CALL),
     "evacuate": lambda engine, _: engine.hosts.evacuate(engine.vms.show("one").body["host"], CALL),

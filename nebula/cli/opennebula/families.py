@@ -1,4 +1,4 @@
-"""The verbs of OpenNebula's command line for virtual machines, templates, images and VM groups, with their flags.
+"""The verbs of OpenNebula's command line for virtual machines, templates, images, VM and security groups, with their flags.
 
 A name is OpenNebula's: `terminate`, or `terminate --hard` for one of its flags.
 """
@@ -10,7 +10,6 @@ from nebula.cli.opennebula.rows import Row, done, none, refused
 _LOCKS = "locks are still to come"
 _TOGETHER = "a backup's disks are of one moment and come back together"
 _WHOLE = "each backup is whole: its own id"
-_GROUPS = "security groups are still to come"
 _DATASTORE = "a VM's disks stay in the datastore that was chosen when it was made"
 
 
@@ -84,7 +83,7 @@ ONEVM: tuple[Row, ...] = (
     *done("vm nic-detach", "nic-detach"),
     *done("vm nic-update --set", "nic-update", note="its bandwidth; everything else is another card: nic-detach, nic-attach"),
     *none("nic-update always appends", "nic-update --append"),
-    *refused(_GROUPS, "sg-attach", "sg-detach"),
+    *done("vm nic-update --set SECURITY_GROUPS=GROUPS", "sg-attach", "sg-detach", note="it names all that the card has"),
     *_ownership("vm"),
     *done("vm resched", "resched"),
     *done("vm unresched", "unresched"),
@@ -220,6 +219,19 @@ ONEIMAGE: tuple[Row, ...] = (
     *refused(_LOCKS, "lock", "unlock"),
     *none("the engine deletes a file with its image", "orphans"),
 )
+ONESECGROUP: tuple[Row, ...] = (
+    *done("securitygroup create", "create"),
+    *done("securitygroup clone", "clone"),
+    *done("securitygroup remove", "delete"),
+    *_ownership("securitygroup"),
+    *done("securitygroup update --file", "update", note="running VMs get the rules at once; a commit is not needed"),
+    *done("securitygroup update --inbound", "update --append"),
+    *done("securitygroup rename", "rename"),
+    *done("securitygroup commit", "commit", note="tells all hosts again"),
+    *none("a host that did not answer is told when it does", "commit --recover"),
+    *done("securitygroup list", "list"),
+    *done("securitygroup show", "show"),
+)
 ONEVMGROUP: tuple[Row, ...] = (
     *done("vmgroup create", "create"),
     *done("vmgroup remove", "delete"),
@@ -275,10 +287,12 @@ FAMILIES: dict[str, tuple[Row, ...]] = {
     "onetemplate": ONETEMPLATE,
     "oneimage": ONEIMAGE,
     "onevmgroup": ONEVMGROUP,
+    "onesecgroup": ONESECGROUP,
 }
 """OpenNebula's command -> its verbs and their flags, but for those that all share."""
 
 
 def meant(noun: str, verb: str) -> Row | None:
     """What OpenNebula's verb of our noun is here."""
-    return next((row for row in FAMILIES.get(f"one{noun}", ()) if row.name == verb), None)
+    family = "onesecgroup" if noun == "securitygroup" else f"one{noun}"
+    return next((row for row in FAMILIES.get(family, ()) if row.name == verb), None)

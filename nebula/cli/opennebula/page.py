@@ -17,8 +17,8 @@ from nebula.engine.lifecycle.states import LcmState, VmState
 _HEAD = """\
 # What became of OpenNebula's verbs
 
-Who knows OpenNebula finds here each of its verbs for virtual machines, templates, images and VM groups, its states and what it
-tells guests. Attributes of templates have [a page of their own](template.md).
+Who knows OpenNebula finds here each of its verbs for virtual machines, templates, images, VM groups and security groups, its
+states and what it tells guests. Attributes of templates have [a page of their own](template.md).
 
 *Done*: by the command beside it. *Refused*: Nebula does not have it, for the reason given; the program says so, too. *Not
 applicable*: it means nothing here. What is typed wrong is answered in the same words: `nebula vm updateconf` names `vm update`.

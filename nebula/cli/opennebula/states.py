@@ -80,7 +80,7 @@ OTHERS: tuple[Row, ...] = (
     *done("vm create --hold", "allocate", note="PENDING, HOLD, or CLONING while an image is on its way"),
     *done("template instantiate", "instantiate"),
     *done("vm exec", "exec", note="no state of its own"),
-    *refused("security groups are still to come", "sg-attach", "sg-detach"),
+    *done("vm nic-update", "sg-attach", "sg-detach", note="SECURITY_GROUPS of a card"),
     *refused("PCI devices are the VM's from its start", "pci-attach", "pci-detach"),
 )
 """Actions that lead from no state to another, and those that we do not have."""

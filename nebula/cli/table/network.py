@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import PLAIN_FORMAT, check, listing, ownership, ref, remove, rename, show, update
+from nebula.cli.table.common import PLAIN_FORMAT, SET, check, listing, ownership, ref, refs, remove, rename, show
 
 _RANGES = Option(
     "--range", "Addresses: 10.0.0.10-10.0.0.50, 10.0.0.10+100, or 100 for MACs only; may be repeated.", "many", metavar="RANGE"
+)
+SECURITY_GROUP = Option(
+    "--security-group",
+    "A security group of all its cards; may be repeated. Without one everything passes.",
+    "many",
+    metavar="GROUP",
+    complete="securitygroup",
 )
 _ADDRESS = Argument("address", "An IP or MAC address of the network.")
 
@@ -40,6 +47,7 @@ COMMANDS = (
             Option("--physical-device", "A device of the hosts that becomes a port of our own bridge.", metavar="DEVICE"),
             Option("--driver", "Network driver (default bridge).", metavar="DRIVER", choices=("bridge", "sim")),
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
+            SECURITY_GROUP,
         ),
         changes=True,
         key="n",
@@ -96,6 +104,15 @@ COMMANDS = (
     check("network", "Look whether the hosts can carry networks."),
     rename("network"),
     *ownership("network"),
-    update("network", "Set attributes of networks, for expressions to name."),
+    Command(
+        "update",
+        "Change networks' security groups, on running VMs at once, and set attributes.",
+        "nebula network update lan --security-group web --set RACK=7",
+        "verbs.network:update",
+        (refs("network"),),
+        (SECURITY_GROUP, Option("--no-security-group", "From now on everything passes.", "flag"), SET),
+        changes=True,
+        key="e",
+    ),
     remove("network", "Remove networks without leases."),
 )

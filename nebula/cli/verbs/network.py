@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nebula.cli.changes import each, make
 from nebula.cli.objects import resolve_one
-from nebula.cli.verbs.common import given, print_rows
+from nebula.cli.verbs.common import assignments, given, print_rows
 from nebula.cli.verbs.vm_reads import plain_table
 from nebula.errors import UsageError
 from nebula.names import check_name
@@ -47,6 +47,8 @@ def spec_of(line: Invocation) -> dict[str, Any]:
     spec: dict[str, Any] = {_RENAMED.get(key, key): value for key, value in found.items()}
     spec["name"] = check_name("network", line.text("name"))
     spec["ranges"] = [range_of(word) for word in line.texts("range")]
+    if line.texts("security_group"):
+        spec["security_groups"] = list(line.texts("security_group"))
     if line.texts("dns"):
         spec["dns"] = [address for word in line.texts("dns") for address in word.split(",")]
     return spec
@@ -65,6 +67,20 @@ def range_of(word: str) -> dict[str, str]:
     first, _, size = word.partition("+")
     kind = "MAC" if first.count(":") == 5 and "::" not in first else "IP6"
     return {kind: first, **({"SIZE": size} if size else {})}
+
+
+def update(context: Context, line: Invocation) -> int:
+    """Security groups and attributes."""
+    changes: dict[str, Any] = {}
+    if line.texts("security_group") or line.flag("no_security_group"):
+        changes["security_groups"] = list(line.texts("security_group"))
+    if line.texts("security_group") and line.flag("no_security_group"):
+        raise UsageError("--no-security-group is for networks that are to have none", hint="leave one of the two out")
+    if line.texts("set"):
+        changes["attributes"] = assignments(line.texts("set"))
+    if not changes:
+        raise UsageError("network update changes nothing", hint="add --security-group GROUP, or --set KEY=VALUE")
+    return each(context, line, lambda engine, ref, call: engine.networks.update(ref, changes, call), done="updated")
 
 
 def add_range(context: Context, line: Invocation) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -38,11 +39,22 @@ class Network(Protocol):
         ...
 
     def plugged(self, host: HostHandle, nic: NicSpec) -> None:
-        """After the VM started: the tap exists; filters go here."""
+        """After the VM started: the tap exists, on its bridge."""
+        ...
+
+    def set_filters(self, host: HostHandle, nics: Sequence[NicSpec]) -> None:
+        """From now on exactly what `filter` says passes these cards, whose taps need not exist yet; None takes filters away.
+        In one step for all of them: no packet meets half of the rules. While this runs nobody else may set or remove
+        filters on the host.
+        """
+        ...
+
+    def filtered(self, host: HostHandle) -> list[str]:
+        """Taps for which there are filters on the host, sorted; the taps may be gone."""
         ...
 
     def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
-        """After the VM left: the tap, if it is still there, and its filters are gone."""
+        """After the VM left: the tap, if it is still there, is gone, and so are filters of a card that has some."""
         ...
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:

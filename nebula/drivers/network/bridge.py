@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import nat, owned, port, taps
+from nebula.drivers.network import filters, nat, owned, port, taps
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.findings import look
 from nebula.drivers.network.ip import links
@@ -13,12 +15,12 @@ from nebula.model.network import NetworkSpec, NicSpec
 
 
 class BridgeNetwork:
-    """Linux bridges through iproute2 and, for NAT, nftables. Guests get their addresses by context, not by DHCP.
+    """Linux bridges through iproute2 and, for NAT and filters, nftables. Guests get their addresses by context, not by DHCP.
 
     Between `prepare` and the moment at which a card is plugged, nobody may `release` the same network on the same host.
     """
 
-    capabilities = NetworkCapabilities(vlan=False, nat=True, security_groups=False, spans_hosts=False)
+    capabilities = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=False)
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """See Network.check."""
@@ -44,12 +46,22 @@ class BridgeNetwork:
             nat.start(host, network)
 
     def plugged(self, host: HostHandle, nic: NicSpec) -> None:
-        """See Network.plugged. This driver has no filters."""
+        """See Network.plugged."""
         taps.check_plugged(host, nic)
 
     def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
         """See Network.unplugged. A tap that a running QEMU holds is left alone."""
         taps.remove_leftover(host, nic)
+        if nic.filter is not None:
+            filters.remove_filters(host, [nic.tap])
+
+    def set_filters(self, host: HostHandle, nics: Sequence[NicSpec]) -> None:
+        """See Network.set_filters."""
+        filters.set_filters(host, nics)
+
+    def filtered(self, host: HostHandle) -> list[str]:
+        """See Network.filtered."""
+        return filters.filtered(host)
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.release. A bridge of that name that we did not make is never touched."""

@@ -10,6 +10,9 @@ import msgspec
 from nebula import typed
 from nebula.drivers.base import HostHandle
 from nebula.errors import CommandError
+from nebula.transport.base import Completed
+
+_NO_SUCH_PROGRAM = 127
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -38,6 +41,15 @@ def tables(host: HostHandle) -> list[str]:
     return [str(entry["name"]) for entry in found]
 
 
+def chains(host: HostHandle, family: str, table: str) -> list[str]:
+    """Names of the table's chains; none where it, or nftables, is not there."""
+    # Through env, because a missing program is then an exit status wherever the command runs.
+    done = host.transport.run(["env", "nft", "-j", "list", "chains", family], root=True, check=False)
+    if done.status == _NO_SUCH_PROGRAM:
+        return []
+    return [str(entry["name"]) for entry in _entries(host, done, "chain") if entry["table"] == table]
+
+
 def elements(host: HostHandle, table: str, name: str) -> list[str]:
     """The strings in a set."""
     return [str(element) for entry in _list(host, ["set", "ip", table, name], "set") for element in entry.get("elem", [])]
@@ -50,10 +62,14 @@ def dropping_forward_chains(host: HostHandle) -> list[Chain]:
 
 
 def _list(host: HostHandle, what: list[str], kind: str) -> Iterator[dict[str, Any]]:
-    argv = ["nft", "-j", "list", *what]
-    done = host.transport.run(argv, root=True)
+    return _entries(host, host.transport.run(["nft", "-j", "list", *what], root=True), kind)
+
+
+def _entries(host: HostHandle, done: Completed, kind: str) -> Iterator[dict[str, Any]]:
     try:
         listed = typed.decode(done.stdout or b"{}", dict[str, list[dict[str, Any]]])
     except msgspec.MsgspecError as error:
-        raise CommandError(host.name, argv, 0, f"not understood: {error}", hint="nft --version   # 0.9.8 or later") from error
+        raise CommandError(
+            host.name, done.argv, 0, f"not understood: {error}", hint="nft --version   # 0.9.8 or later"
+        ) from error
     return (entry[kind] for entry in listed.get("nftables", []) if kind in entry)

@@ -44,8 +44,15 @@ class Audit:
         contexts, memories, taps, parts, staged files, locks of copies; foreign domains are nobody's leak.
         """
         expected = set(expected_vm_ids)
-        found = [*self._domains(expected), *self._files(expected), *self._taps(expected), *self._parts(), *self._locks()]
-        found += self._backups()
+        found = [
+            *self._domains(expected),
+            *self._files(expected),
+            *self._taps(expected),
+            *self._filters(expected),
+            *self._parts(),
+            *self._locks(),
+        ]
+        found += [*self._backups(), *self._filters(expected)]
         if staged:
             found += [
                 f"staged {p} on {s or 'all hosts'}"
@@ -78,6 +85,18 @@ class Audit:
             named = _TAP.fullmatch(tap)
             if not alive or (named and int(named[1]) not in expected):
                 yield f"tap {tap} on {host}"
+
+    def _filters(self, expected: set[int]) -> Iterator[str]:
+        """Those of cards that nobody has; one that is off may keep them."""
+        for host, tap in self._db.all(
+            "SELECT f.host, f.tap FROM filters f WHERE NOT EXISTS (SELECT 1 FROM domains d WHERE d.host = f.host"
+            " AND f.tap LIKE 'one-' || d.vm_id || '-%')"
+        ):
+            yield f"filters of {tap} on {host}"
+        for host, tap in self._db.all("SELECT host, tap FROM filters"):
+            named = _TAP.fullmatch(tap)
+            if named and int(named[1]) not in expected:
+                yield f"filters of {tap} on {host}, a VM that is no more"
 
     def _parts(self) -> Iterator[str]:
         for scope, path in self._db.all(

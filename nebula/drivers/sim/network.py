@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from nebula.drivers.base import HostHandle, NetworkCapabilities
 from nebula.drivers.sim.transport import sim
 from nebula.errors import ConflictError, NotFoundError
 from nebula.model.host import Finding
 from nebula.model.network import NetworkSpec, NicSpec
 
-CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, security_groups=False, spans_hosts=True)
+CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=True)
 
 
 class SimNetwork:
@@ -37,9 +41,18 @@ class SimNetwork:
 
     def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
         """See Network.unplugged."""
-        delete = "DELETE FROM taps WHERE host=? AND name=?"
-        sim(host).perform(
-            "network.unplugged", lambda _now: sim(host).world.db.run(delete, sim(host).name, nic.tap), subject=nic.tap
+        sim(host).perform("network.unplugged", lambda _now: _unplug(host, nic), subject=nic.tap)
+
+    def set_filters(self, host: HostHandle, nics: Sequence[NicSpec]) -> None:
+        """See Network.set_filters."""
+        subject = " ".join(nic.tap for nic in nics)
+        sim(host).perform("network.set_filters", lambda _now: _set_filters(host, nics), subject=subject)
+
+    def filtered(self, host: HostHandle) -> list[str]:
+        """See Network.filtered."""
+        select = "SELECT tap FROM filters WHERE host=? ORDER BY tap"
+        return sim(host).perform(
+            "network.filtered", lambda _now: [str(t) for (t,) in sim(host).world.db.all(select, sim(host).name)]
         )
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
@@ -78,6 +91,21 @@ def _need_tap(host: HostHandle, nic: NicSpec) -> None:
             cause=f'Device "{nic.tap}" does not exist.',
             hint=f"nebula vm show {nic.vm_id}",
         )
+
+
+def _unplug(host: HostHandle, nic: NicSpec) -> None:
+    sim(host).world.db.run("DELETE FROM taps WHERE host=? AND name=?", sim(host).name, nic.tap)
+    if nic.filter is not None:
+        _set_filters(host, [msgspec.structs.replace(nic, filter=None)])
+
+
+def _set_filters(host: HostHandle, nics: Sequence[NicSpec]) -> None:
+    db, name = sim(host).world.db, sim(host).name
+    for nic in nics:
+        if nic.filter is None:
+            db.run("DELETE FROM filters WHERE host=? AND tap=?", name, nic.tap)
+        else:
+            db.run("INSERT OR REPLACE INTO filters VALUES (?,?,?)", name, nic.tap, msgspec.json.encode(nic.filter))
 
 
 def _release(host: HostHandle, bridge: str) -> None:

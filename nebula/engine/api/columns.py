@@ -194,6 +194,17 @@ NETWORKS = Source(
     ),
     joins=(("cluster", 'LEFT JOIN "cluster" ON "cluster"."id"="network"."cluster_id"'),),
 )
+SECURITYGROUPS = Source(
+    "securitygroup",
+    '"securitygroup"',
+    (
+        _c("id", '"securitygroup"."id"', "number", on=True),
+        _c("name", '"securitygroup"."name"', on=True),
+        _c("owner", '"securitygroup"."owner"', on=True),
+        _c("group", '"securitygroup"."group"', wide=True),
+        _c("mode", '"securitygroup"."mode"', "mode", on=True),
+    ),
+)
 TEMPLATES = Source(
     "template",
     '"template"',
@@ -272,7 +283,7 @@ _JOB_TARGET = (
     'CASE "job"."target_kind" '
     + " ".join(
         f'WHEN \'{kind}\' THEN (SELECT "name" FROM "{kind}" WHERE "{kind}"."id"="job"."target_id")'
-        for kind in ("vm", "host", "image", "network", "datastore", "cluster", "backup")
+        for kind in ("vm", "host", "image", "network", "datastore", "cluster", "backup", "securitygroup")
     )
     + " END"
 )
@@ -341,6 +352,7 @@ SOURCES: dict[str, Source] = {
         DATASTORES,
         IMAGES,
         NETWORKS,
+        SECURITYGROUPS,
         BACKUPS,
         VMGROUPS,
         SCHEDULES,

@@ -8,13 +8,24 @@ from nebula.engine.declare.kinds.datastore import Datastores
 from nebula.engine.declare.kinds.host import Hosts
 from nebula.engine.declare.kinds.image import Images
 from nebula.engine.declare.kinds.network import Networks
+from nebula.engine.declare.kinds.securitygroup import SecurityGroups
 from nebula.engine.declare.kinds.template import Templates
 from nebula.engine.declare.kinds.vm import Vms
 from nebula.engine.declare.kinds.vmgroup import VmGroups
 from nebula.errors import UsageError
 from nebula.names import near
 
-KINDS: tuple[Kind, ...] = (Clusters(), Hosts(), Datastores(), Networks(), Images(), Templates(), VmGroups(), Vms())
+KINDS: tuple[Kind, ...] = (
+    Clusters(),
+    Hosts(),
+    Datastores(),
+    SecurityGroups(),
+    Networks(),
+    Images(),
+    Templates(),
+    VmGroups(),
+    Vms(),
+)
 
 
 def kind_named(name: str) -> Kind:

@@ -31,6 +31,7 @@ class Runner:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        services.errands.submit = self.submit
         self._lock = threading.Condition()
         self._locks = LockTable()
         self._keyed = KeyedLocks()

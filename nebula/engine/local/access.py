@@ -14,7 +14,7 @@ from nebula.errors import DeniedError, UsageError
 _MODE = re.compile(r"[0-7]{3}", re.ASCII)
 
 
-OWNED = ("backup", "image", "network", "template", "vm")
+OWNED = ("backup", "image", "network", "securitygroup", "template", "vm")
 """Nouns whose objects belong to somebody."""
 PUBLIC = ("cluster", "datastore", "engine", "host")
 """Nouns whose events everybody sees."""

@@ -40,6 +40,7 @@ from nebula.engine.store.rows import (
     Owned,
     RequestRow,
     ScheduleRow,
+    SecurityGroupRow,
     TemplateRow,
     VmGroupRow,
     VmRow,
@@ -58,12 +59,16 @@ R = TypeVar("R", bound=Row)
 Mine = TypeVar("Mine", bound=Owned)
 _EVERYTHING = Condition("1=1", ())
 Findings = list[Finding]
-Named = ClusterRow | HostRow | DatastoreRow | ImageRow | NetworkRow | VmGroupRow | TemplateRow | ScheduleRow
+Named = ClusterRow | HostRow | DatastoreRow | ImageRow | NetworkRow | VmGroupRow | TemplateRow | ScheduleRow | SecurityGroupRow
 """Rows whose name is theirs alone."""
 LABEL = "label"
 """In a row's body: the set of declarations that it was made for."""
 _BEARERS: dict[str, type[Row]] = {
-    row._table: row for row in (ClusterRow, HostRow, DatastoreRow, ImageRow, NetworkRow, VmGroupRow, VmRow, TemplateRow)
+    row._table: row
+    for row in (
+        *(ClusterRow, HostRow, DatastoreRow, ImageRow, NetworkRow),
+        *(VmGroupRow, VmRow, TemplateRow, SecurityGroupRow),
+    )
 }
 _KEY = re.compile(r"[A-Za-z0-9-]{1,64}")
 

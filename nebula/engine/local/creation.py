@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nebula.engine.context import check_context, file_references
+from nebula.engine.firewall.groups import ATTRIBUTE, named, packed
+from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.operations.common import use_image
 from nebula.engine.leases import Leases
 from nebula.engine.lifecycle.states import ImageState, VmState
@@ -219,14 +221,16 @@ class Creation:
 
     def _nic(self, vm: VmRow, number: int, item: Mapping[str, Any], template: Template, others: list[Nic]) -> Nic:
         ref = item.get("NETWORK_ID", item.get("NETWORK"))
+        groups = packed(named(self._tx, item.get(ATTRIBUTE), self._person))
         if ref is not None:
             network = usable(self._tx, NetworkRow, str(ref), self._person)
             wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
-            lease = self._leases.take(self._tx, network, vm.id, number, wanted=wanted)
+            lease = self._leases.take(self._tx, network, vm.id, number, wanted=wanted, groups=groups)
         elif str(item.get("NETWORK_MODE", "")).lower() == "auto":
-            network, lease = self._any_network(vm, number, item, template, others)
+            network, lease = self._any_network(vm, number, item, template, others, groups)
         else:
             raise UsageError(f"card {number} names no NETWORK", hint="nebula network list, or NETWORK_MODE=auto")
+        members_changed(self._tx, self._services, [lease], self._actor)
         return Nic(
             nic_id=number,
             network_id=network.id,
@@ -239,7 +243,7 @@ class Creation:
         )
 
     def _any_network(
-        self, vm: VmRow, number: int, item: Mapping[str, Any], template: Template, others: list[Nic]
+        self, vm: VmRow, number: int, item: Mapping[str, Any], template: Template, others: list[Nic], groups: str
     ) -> tuple[NetworkRow, LeaseRow]:
         """The best network that gives an address."""
         used = [nic.network_id for nic in others]
@@ -251,7 +255,7 @@ class Creation:
             if not may(self._person, network, Right.USE):
                 continue
             try:
-                return network, self._leases.take(self._tx, network, vm.id, number)
+                return network, self._leases.take(self._tx, network, vm.id, number, groups=groups)
             except CapacityError as error:
                 full = error
         raise full or CapacityError(f"card {number}: no network has a free address", hint="nebula network list")

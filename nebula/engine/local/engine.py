@@ -30,6 +30,7 @@ from nebula.engine.local.jobs import LocalJobs
 from nebula.engine.local.metrics import LocalMetrics
 from nebula.engine.local.networks import LocalNetworks
 from nebula.engine.local.schedules import LocalSchedules
+from nebula.engine.local.securitygroups import LocalSecurityGroups
 from nebula.engine.local.system import LocalSystem
 from nebula.engine.local.templates import LocalTemplates
 from nebula.engine.local.vmgroups import LocalVmGroups
@@ -65,6 +66,7 @@ class LocalEngine:
         self.datastores = LocalDatastores(services, self.runner)
         self.images = LocalImages(services, self.runner)
         self.networks = LocalNetworks(services, self.runner, leases)
+        self.securitygroups = LocalSecurityGroups(services, self.runner)
         self.monitor = Monitor(services, self._host_is_back)
         planner = Planner(services, Measured(self.monitor.figures))
         self.vms = LocalVms(services, self.runner, leases, planner)

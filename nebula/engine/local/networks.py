@@ -9,16 +9,19 @@ import msgspec
 
 from nebula.engine.addresses import check_subnet, from_attributes, overlaps, parse_span, to_attributes
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing
+from nebula.engine.firewall.groups import SETTING, named, naming, of_network
+from nebula.engine.firewall.refresh import apply_network, groups_changed, network_changed
 from nebula.engine.jobs.runner import Runner
 from nebula.engine.leases import RESERVED, Leases, count, range_of
 from nebula.engine.local.access import mode_text
+from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
 from nebula.engine.local.network_spec import settings_of
 from nebula.engine.machines.networks import network_spec
 from nebula.engine.secrets import hide
 from nebula.engine.services import Services
-from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, LeaseRow, NetworkRow, VmRow
-from nebula.engine.store.transaction import Transaction
+from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, LeaseRow, NetworkRow, SecurityGroupRow, VmRow
+from nebula.engine.store.transaction import Queries, Transaction
 from nebula.errors import CapacityError, ConflictError, NotFoundError, UsageError
 
 _REMOVING = 3
@@ -52,6 +55,7 @@ class LocalNetworks(OwnedNoun):
             "mode": mode_text(row.mode),
             "parent": row.parent_id if row.parent_id > 0 else None,
             **row.body.get("settings", {}),
+            **_names_of_groups(queries, row),
             "attributes": hide(row.body.get("attributes", {})),
             "ranges": [{"number": item.number, **to_attributes(range_of(item))} for item in ranges],
         }
@@ -75,7 +79,10 @@ class LocalNetworks(OwnedNoun):
 
         def work(tx: Transaction) -> Accepted:
             settings, ranges = settings_of(spec, [network_spec(row) for row in tx.select(NetworkRow)])
-            named = spec.get("cluster")
+            groups = named(tx, spec.get(SETTING), self.person)
+            if groups:
+                settings[SETTING] = list(groups)
+            cluster = spec.get("cluster")
             driver = str(spec.get("driver") or self._default_driver(tx))
             row = tx.insert(
                 NetworkRow(
@@ -83,7 +90,7 @@ class LocalNetworks(OwnedNoun):
                     driver=driver,
                     bridge=str(spec.get("bridge") or ""),
                     owned=int(not spec.get("bridge")),
-                    cluster_id=resolve(tx, ClusterRow, str(named)).id if named else -1,
+                    cluster_id=resolve(tx, ClusterRow, str(cluster)).id if cluster else -1,
                     **self._belongs(call),
                     body={"settings": settings},
                 )
@@ -106,6 +113,7 @@ class LocalNetworks(OwnedNoun):
             row = resolve(tx, NetworkRow, ref)
             numbers = [item.number for item in tx.select(AddressRangeRow, '"network_id"=?', (row.id,))]
             self._insert_range(tx, row, max(numbers, default=-1) + 1, spec)
+            network_changed(tx, self._services, row.id, call.actor)
             return self._told(tx, row, "updated", call)
 
         return self._change(call, work)
@@ -124,6 +132,7 @@ class LocalNetworks(OwnedNoun):
                     f"range {number} of network {row.name} has {taken} leases", hint=f"nebula network leases {row.id}"
                 )
             tx.delete(found)
+            network_changed(tx, self._services, row.id, call.actor)
             return self._told(tx, row, "updated", call)
 
         return self._change(call, work)
@@ -185,7 +194,27 @@ class LocalNetworks(OwnedNoun):
 
     def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
         """See Networks.update."""
-        return self._set_attributes(NetworkRow, ref, changes, call)
+        unknown = set(changes) - {"attributes", SETTING}
+        if unknown:
+            raise UsageError(f"a network has no {min(unknown)[:60]!r} to change", hint="--set KEY=VALUE")
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, NetworkRow, ref)
+            before, body = row.body, with_attributes(row.body, changes.get("attributes") or {})
+            groups = of_network(row)
+            if SETTING in changes:
+                settings = {key: value for key, value in body.get("settings", {}).items() if key != SETTING}
+                wanted = named(tx, changes[SETTING], self.person)
+                body = {**body, "settings": {**settings, **({SETTING: list(wanted)} if wanted else {})}}
+            tx.swap(row, body=body)
+            accepted = self._told(tx, row, "updated", call, changed=sorted(changes))
+            groups_changed(tx, self._services, sorted({*groups} ^ {*of_network(row)}), call.actor)
+            if _filters(before) == _filters(body):
+                return accepted
+            job_id = apply_network(tx, self._services, row, call.actor)
+            return msgspec.structs.replace(accepted, job_id=0 if call.dry_run else job_id)
+
+        return self._change(call, work)
 
     def remove(self, ref: str, call: Call) -> Accepted:
         """Refused while a VM has one of its addresses, or a reservation was taken from it."""
@@ -203,6 +232,7 @@ class LocalNetworks(OwnedNoun):
                 raise ConflictError(
                     f"network {row.name} has reservation {child.name}", hint=f"nebula network remove {child.id}"
                 )
+            self._refuse_named(tx, row)
             if row.parent_id > 0:
                 return self._give_back(tx, row, call)
             if row.state == _REMOVING:
@@ -214,6 +244,14 @@ class LocalNetworks(OwnedNoun):
         return self._change(call, work)
 
     # --- parts
+
+    def _refuse_named(self, tx: Transaction, row: NetworkRow) -> None:
+        found = naming(tx, "NETWORK_ID", [row.id])
+        if found:
+            raise ConflictError(
+                f"network {row.name} is named by security group {found[0].name}",
+                hint=f"nebula securitygroup show {found[0].id}",
+            )
 
     def _default_driver(self, tx: Transaction) -> str:
         drivers = {row.driver for row in tx.select(HostRow)}
@@ -285,6 +323,17 @@ def spelled(spec: Mapping[str, Any]) -> Mapping[str, Any]:
         return spec
     span = parse_span(text)
     return {**{key: value for key, value in spec.items() if key != "IP"}, "IP6": span.first, "SIZE": span.size}
+
+
+def _names_of_groups(queries: Queries, row: NetworkRow) -> dict[str, Any]:
+    names = [queries.get(SecurityGroupRow, number).name for number in of_network(row)]
+    return {SETTING: names} if names else {}
+
+
+def _filters(body: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of a network decides what may pass its cards."""
+    said = body.get("attributes") or {}
+    return body.get("settings", {}).get(SETTING), *(said.get(f"FILTER_{what}_SPOOFING") for what in ("MAC", "IP"))
 
 
 def _holder(vm_id: int, name: str | None, nic_id: int) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nebula.engine.local.access import Right
 from nebula.engine.schedules.actions import ACTIONS
-from nebula.engine.store.rows import BackupRow, ImageRow, NetworkRow, TemplateRow, VmRow
+from nebula.engine.store.rows import BackupRow, ImageRow, NetworkRow, SecurityGroupRow, TemplateRow, VmRow
 from nebula.engine.store.rows.owned import Owned
 
 USE, MANAGE, ADMIN = Right.USE, Right.MANAGE, Right.ADMIN
@@ -38,6 +38,7 @@ _OWNERSHIP = {"chown": ADMINISTRATORS, "chgrp": _special("chgrp"), "chmod": _spe
 _READ = {"list": EVERYBODY, "show": EVERYBODY}
 KINDS: dict[str, type[Owned]] = {
     "vms": VmRow, "templates": TemplateRow, "images": ImageRow, "networks": NetworkRow, "backups": BackupRow,
+    "securitygroups": SecurityGroupRow,
 }  # fmt: skip
 """Nouns whose objects belong to somebody."""
 RULES: dict[str, dict[str, Rule]] = {
@@ -89,6 +90,17 @@ RULES: dict[str, dict[str, Rule]] = {
         "check": ADMINISTRATORS,
         "rename": MANAGERS,
         "update": MANAGERS,
+        "remove": MANAGERS,
+        **_OWNERSHIP,
+    },
+    "securitygroups": {
+        "list": EVERYBODY,
+        "show": USERS,
+        "create": EVERYBODY,
+        "clone": USERS,
+        "rename": MANAGERS,
+        "update": MANAGERS,
+        "commit": MANAGERS,
         "remove": MANAGERS,
         **_OWNERSHIP,
     },

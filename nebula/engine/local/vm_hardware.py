@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from nebula.engine.api.values import Accepted, Call
-from nebula.engine.jobs.operations.cards import drop
+from nebula.engine.firewall.groups import ATTRIBUTE, named
+from nebula.engine.jobs.operations.cards import drop, regroup
 from nebula.engine.jobs.operations.common import use_image
 from nebula.engine.jobs.operations.resize import sized
 from nebula.engine.lifecycle.moves import place_of
@@ -225,7 +226,7 @@ class VmHardware(VmNoun):
             if row.job:
                 self._require(tx, vm, "lose a card while it runs", able="hot_cards")
             else:
-                free = drop(tx, vm, found.nic_id)
+                free = drop(tx, self._services, vm, found.nic_id)
                 tx.after_commit(lambda: self._leases.came_free(free))
             return self._card_job(tx, vm, row, call, found)
 
@@ -234,11 +235,11 @@ class VmHardware(VmNoun):
     def nic_update(self, ref: str, nic: str, changes: Mapping[str, Any], call: Call) -> Accepted:
         """See Vms.nic_update."""
         given = regular({"NIC": [changes]})["NIC"][0]
-        fixed = set(given) - set(cards.INHERITED)
+        fixed = set(given) - {*cards.INHERITED, ATTRIBUTE}
         if fixed or not given:
             raise UsageError(
                 f"{min(fixed)} of a card cannot be changed" if fixed else "nothing is to be changed",
-                cause=f"a card that is there changes in {', '.join(cards.INHERITED)}",
+                cause=f"a card that is there changes in {', '.join((*cards.INHERITED, ATTRIBUTE))}",
                 hint="nebula vm nic-detach, then nebula vm nic-attach",
             )
 
@@ -246,14 +247,19 @@ class VmHardware(VmNoun):
             vm = self._find(tx, ref)
             row, before = guard_ours(vm, "nic-update"), msgspec.to_builtins(machine_of(vm).nics)
             machine, found = machine_of(vm), nic_named(vm, nic)
-            fields = cards.settings_of(found.nic_id, {**cards.bandwidth_of(found), **given}, {})
+            rates = {key: value for key, value in given.items() if key != ATTRIBUTE}
+            fields = cards.settings_of(found.nic_id, {**cards.bandwidth_of(found), **rates}, {})
             for card in machine.nics:
                 if card.nic_id == found.nic_id:
                     card.inbound, card.outbound = fields["inbound"], fields["outbound"]
             if row.job:
                 self._require(tx, vm, "change a card while it runs", able="hot_cards")
+            args: dict[str, Any] = {"before": before}
+            if ATTRIBUTE in given:
+                groups = named(tx, given[ATTRIBUTE], self.person)
+                args["groups_before"] = regroup(tx, self._services, vm, found.nic_id, groups)
             tx.swap(vm, body=body_of(machine))
-            return self._card_job(tx, vm, row, call, found, before=before)
+            return self._card_job(tx, vm, row, call, found, **args)
 
         return self._change(call, work)
 

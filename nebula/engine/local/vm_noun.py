@@ -75,7 +75,7 @@ class VmNoun(OwnedNoun):
             if vm.job_id:
                 raise ConflictError(f"VM {vm.name} is busy with job {vm.job_id}", hint=f"nebula job cancel {vm.job_id}")
             free = tx.rows('SELECT "range_id", "position" FROM "lease" WHERE "vm_id"=?', (vm.id,))
-            forget_machine(tx, vm)
+            forget_machine(tx, vm, self._services)
             tx.after_commit(lambda: self._leases.came_free([(int(number), int(place)) for number, place in free]))
             move(tx, vm, DONE, actor=call.actor, host_id=-1, kept_on=-1)
         elif row.success in OFF_HOST:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nebula.engine.store.rows import NetworkRow
 from nebula.errors import UsageError
+from nebula.model.firewall import CardFilter
 from nebula.model.network import NetworkSpec, NicSpec
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
     )
 
 
-def nic_spec(vm_id: int, nic: Nic, network: NetworkSpec) -> NicSpec:
+def nic_spec(vm_id: int, nic: Nic, network: NetworkSpec, wanted: CardFilter | None = None) -> NicSpec:
     """A card as network drivers know it."""
-    return NicSpec(vm_id=vm_id, nic_id=nic.nic_id, tap=nic.tap, mac=nic.mac, network=network, ip=nic.ip, ip6=nic.ip6)
+    return NicSpec(
+        vm_id=vm_id, nic_id=nic.nic_id, tap=nic.tap, mac=nic.mac, network=network, ip=nic.ip, ip6=nic.ip6, filter=wanted
+    )
 
 
 def nic_context(nic: Nic, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) -> NicContext:

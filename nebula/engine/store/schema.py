@@ -22,6 +22,7 @@ from nebula.engine.store.rows import (
     ReservationRow,
     RollupRow,
     ScheduleRow,
+    SecurityGroupRow,
     TemplateRow,
     VmGroupMemberRow,
     VmGroupRow,
@@ -109,6 +110,8 @@ SCHEMA: tuple[tuple[str, Change], ...] = (
     ("hosts' own hardware, and what VMs have of it", _new_tables(HardwareRow, ReservationRow)),
     ("scheduled actions", _new_tables(ScheduleRow)),
     ("backups", _new_tables(BackupRow)),
+    ("security groups", _new_tables(SecurityGroupRow)),
+    ("and the cards that have them", _add_columns("lease", groups="")),
 )
 """(name, change) after the first tables; append only, never edit an entry that was released."""
 PATCHES: tuple[tuple[str, Change], ...] = (("plans of clusters that are gone", _without_strays),)

@@ -21,6 +21,7 @@ NOUNS = {
     "image",
     "network",
     "vm",
+    "securitygroup",
     "vmgroup",
     "template",
     "job",

@@ -22,6 +22,7 @@ from nebula.engine.api.verbs.jobs import Jobs
 from nebula.engine.api.verbs.metrics import Metrics
 from nebula.engine.api.verbs.networks import Networks
 from nebula.engine.api.verbs.schedules import Schedules
+from nebula.engine.api.verbs.securitygroups import SecurityGroups
 from nebula.engine.api.verbs.streams import ByteStream, Tunnel
 from nebula.engine.api.verbs.system import System
 from nebula.engine.api.verbs.templates import Templates
@@ -42,6 +43,8 @@ class Engine(Protocol):
     def images(self) -> Images: ...
     @property
     def networks(self) -> Networks: ...
+    @property
+    def securitygroups(self) -> SecurityGroups: ...
     @property
     def templates(self) -> Templates: ...
     @property
@@ -91,6 +94,7 @@ __all__ = [
     "Metrics",
     "Networks",
     "Schedules",
+    "SecurityGroups",
     "Served",
     "System",
     "Templates",

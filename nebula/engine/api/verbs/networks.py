@@ -18,7 +18,7 @@ class Networks(Belongings, Protocol):
     def leases(self, ref: str) -> Listing: ...
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
         """`spec`: name, driver, bridge ("" makes one of our own), nat, cluster, ranges (list of AR objects), gateway,
-        prefix_length, gateway6, prefix_length6, dns (list), mtu, physical_device.
+        prefix_length, gateway6, prefix_length6, dns (list), mtu, physical_device, security_groups (list of ids or names).
         """
         ...
 
@@ -33,7 +33,9 @@ class Networks(Belongings, Protocol):
     def check(self, ref: str) -> Findings: ...
     def rename(self, ref: str, name: str, call: Call) -> Accepted: ...
     def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
-        """`changes`: attributes (a mapping), for expressions to name; an empty value takes one away."""
+        """`changes`: attributes (a mapping), for expressions to name; an empty value takes one away. security_groups: a list
+        of ids or names; running VMs get their rules by the job that the answer names.
+        """
         ...
 
     def remove(self, ref: str, call: Call) -> Accepted: ...

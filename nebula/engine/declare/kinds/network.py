@@ -11,9 +11,10 @@ from nebula.engine.api.values import Accepted, Call
 from nebula.engine.api.verbs import Engine
 from nebula.engine.declare.kind import Kind, cluster_name
 from nebula.engine.declare.values import Document, group, listed, merged, truth, upper
+from nebula.engine.firewall.groups import SETTING, of_network
 from nebula.engine.leases import HELD, range_of
 from nebula.engine.local.networks import spelled
-from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow
+from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow, SecurityGroupRow
 from nebula.engine.store.transaction import Queries
 
 _ADDRESSES = ("gateway", "gateway6")
@@ -26,13 +27,14 @@ class Networks(Kind):
 
     name = "network"
     row = NetworkRow
-    settings = _SETTINGS | _RESERVATION | {"driver", "bridge", "cluster", "ranges", "attributes", "holds"}
-    fixed = settings - {"ranges", "attributes", "holds"}
+    settings = _SETTINGS | _RESERVATION | {"driver", "bridge", "cluster", "ranges", "attributes", "holds", SETTING}
+    fixed = settings - {"ranges", "attributes", "holds", SETTING}
     defaults: ClassVar[Mapping[str, Any]] = {"nat": False, "prefix_length": "24", "prefix_length6": "64", "mtu": "0"}
 
     def document(self, queries: Queries, row: NetworkRow) -> Document:
         """See Kind."""
         attributes, holds = row.body.get("attributes", {}), self._holds(queries, row)
+        groups = sorted(queries.get(SecurityGroupRow, number).name for number in of_network(row))
         ranges = [to_attributes(range_of(item)) for item in self._ranges(queries, row)]
         if row.parent_id > 0:
             first = ranges[0] if ranges else {}
@@ -42,6 +44,7 @@ class Networks(Kind):
                 "first": first.get("IP") or first.get("IP6") or first.get("MAC", ""),
                 "attributes": attributes,
                 "holds": holds,
+                SETTING: groups,
             }
         settings = {key: value for key, value in row.body.get("settings", {}).items() if key in _SETTINGS}
         return {
@@ -55,6 +58,7 @@ class Networks(Kind):
             "ranges": ranges,
             "attributes": attributes,
             "holds": holds,
+            SETTING: groups,
         }
 
     def canonical(self, queries: Queries, document: Document, row: Any) -> Document:
@@ -69,6 +73,8 @@ class Networks(Kind):
             found["dns"] = [_address(item) for item in listed(found["dns"])]
         if "holds" in found:
             found["holds"] = sorted({_address(item) for item in listed(found["holds"])})
+        if SETTING in found:
+            found[SETTING] = sorted(str(item) for item in listed(found[SETTING]))
         if "ranges" in found:
             found["ranges"] = self._told_apart(queries, listed(found["ranges"]), row)
         if "attributes" in found:
@@ -90,6 +96,8 @@ class Networks(Kind):
             spec = {**document, "nat": truth(document.get("nat", ""), "nat"), "dns": listed(document.get("dns"))}
             spec["ranges"] = [upper(group(item, "a range")) for item in listed(document.get("ranges"))]
             made = engine.networks.create(spec, next(calls))
+        if parent and document.get(SETTING):
+            made = engine.networks.update(name, {SETTING: listed(document[SETTING])}, next(calls))
         attributes = document.get("attributes")
         if attributes:
             made = engine.networks.update(name, {"attributes": attributes}, next(calls))
@@ -111,6 +119,8 @@ class Networks(Kind):
         if "attributes" in changed:
             attributes = merged(before["attributes"], after["attributes"])
             accepted = engine.networks.update(str(row.id), {"attributes": attributes}, next(calls))
+        if SETTING in changed:
+            accepted = engine.networks.update(str(row.id), {SETTING: after[SETTING]}, next(calls))
         if "holds" in changed:
             old, new = before["holds"], after["holds"]
             for address in [address for address in old if address not in new]:

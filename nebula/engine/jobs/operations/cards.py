@@ -6,13 +6,16 @@ when its attaching was undone. The context CD is written anew, so that the guest
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from nebula import typed
+from nebula.engine.firewall.groups import of_lease, packed
+from nebula.engine.firewall.refresh import groups_changed, members_changed
 from nebula.engine.jobs.base import Step
-from nebula.engine.jobs.operations import common
+from nebula.engine.jobs.operations import common, filtering
 from nebula.engine.jobs.operations.disks import pull
 from nebula.engine.jobs.operations.plugging import PlugJob
 from nebula.engine.machines.machine import Machine, Nic, addresses_of, body_of, machine_of
@@ -46,6 +49,7 @@ def _plug(context: JobContext) -> None:
     context.hypervisor(host).attach_card(common.domain_spec(site, host, common.context_path(site, host)), nic.nic_id)
     network = site.networks[nic.network_id]
     context.services.pool.network(network.driver).plugged(context.handle(host), nic_spec(site.vm.id, nic, network))
+    common.set_filters(site, host)
 
 
 def _unplug(context: JobContext) -> None:
@@ -91,6 +95,19 @@ def _set(context: JobContext, machine: Machine) -> None:
     context.hypervisor(host).update_card(spec, context.job.args["nic"])
 
 
+def _filter(context: JobContext) -> None:
+    filtering.refresh(context, context.job.args["host"], {context.job.target_id})
+
+
+def _filter_back(context: JobContext) -> None:
+    """With the groups that the card had before."""
+    args = context.job.args
+    if "groups_before" in args:
+        vm = context.vm()
+        context.services.store.write(lambda tx: regroup(tx, context.services, vm, int(args["nic"]), args["groups_before"]))
+        _filter(context)
+
+
 class Attach(PlugJob):
     """A card that could not be attached is dropped; one that could not be taken back stays the VM's."""
 
@@ -98,7 +115,7 @@ class Attach(PlugJob):
         """See the class."""
         super().failed(transaction, job, services, message, clean=clean)
         if clean:
-            drop(transaction, transaction.get(VmRow, job.target_id), int(job.args["nic"]))
+            drop(transaction, services, transaction.get(VmRow, job.target_id), int(job.args["nic"]))
 
 
 class Detach(PlugJob):
@@ -106,7 +123,7 @@ class Detach(PlugJob):
 
     def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
         """See the class."""
-        drop(transaction, transaction.get(VmRow, job.target_id), int(job.args["nic"]))
+        drop(transaction, services, transaction.get(VmRow, job.target_id), int(job.args["nic"]))
 
 
 class Update(PlugJob):
@@ -119,7 +136,18 @@ class Update(PlugJob):
         transaction.swap(vm, body={**vm.body, "nics": job.args["before"]})
 
 
-def drop(tx: Transaction, vm: VmRow, nic_id: int) -> list[tuple[int, int]]:
+def regroup(tx: Transaction, services: Services, vm: VmRow, nic_id: int, groups: Sequence[int]) -> tuple[int, ...]:
+    """The card names these groups from now on; returns those that it named."""
+    lease = tx.first(LeaseRow, '"vm_id"=? AND "nic_id"=?', (vm.id, nic_id))
+    if lease is None:
+        return ()
+    before = of_lease(lease)
+    tx.execute('UPDATE "lease" SET "groups"=? WHERE "id"=?', (packed(groups), lease.id))
+    groups_changed(tx, services, sorted({*before} ^ {*groups}), vm.owner)
+    return before
+
+
+def drop(tx: Transaction, services: Services, vm: VmRow, nic_id: int) -> list[tuple[int, int]]:
     """The card leaves the VM's row and gives its lease back; returns the (range, position) that came free."""
     machine = machine_of(vm)
     gone = next(nic for nic in machine.nics if nic.nic_id == nic_id)
@@ -131,6 +159,7 @@ def drop(tx: Transaction, vm: VmRow, nic_id: int) -> list[tuple[int, int]]:
         tx.delete(lease)
         tx.swap(network, used_leases=network.used_leases - 1)
     tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
+    members_changed(tx, services, leases, vm.owner)
     return [(lease.range_id, lease.position) for lease in leases]
 
 
@@ -146,4 +175,6 @@ DETACH = Detach(
     Step("clear away", _unplugged, None, "card", final=True),
     Step("write context", _untell, None, "card", final=True),
 )
-UPDATE = Update("vm.nic-update", Step("update card", _update, _update_back, "card"))
+UPDATE = Update(
+    "vm.nic-update", Step("set filters", _filter, _filter_back, "card"), Step("update card", _update, _update_back, "card")
+)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from nebula import typed
 from nebula.drivers.base import Datastore
+from nebula.engine.firewall.filters import Filters
+from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.base import Lock
+from nebula.engine.jobs.operations import filtering
 from nebula.engine.jobs.operations.context_files import context_files
 from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.machines.disks import Disk
@@ -23,6 +26,7 @@ from nebula.engine.store.rows import (
     HostRow,
     ImageCopyRow,
     ImageRow,
+    LeaseRow,
     NetworkRow,
     ReservationRow,
     VmRow,
@@ -33,6 +37,7 @@ from nebula.model.storage import DiskSpec
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
     from nebula.engine.store.transaction import Transaction
@@ -221,18 +226,25 @@ def remove_disks(site: Site, host_id: int, *, keep_persistent: bool = True) -> N
 
 
 def prepare_networks(site: Site, host_id: int) -> None:
-    """Bridges are there."""
+    """Bridges are there, and filters for the VM's cards: nothing passes before its rules do."""
     for network in site.networks.values():
         with site.context.hold(f"network:{network.network_id}:{host_id}"):
             site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
+    set_filters(site, host_id)
 
 
 def plug(site: Site, host_id: int) -> None:
-    """Filters on the taps."""
+    """Cards are on their bridges, with the filters that they should have by now."""
     handle = site.context.handle(host_id)
     for nic in site.machine.nics:
         network = site.networks[nic.network_id]
         site.context.services.pool.network(network.driver).plugged(handle, nic_spec(site.vm.id, nic, network))
+    set_filters(site, host_id)
+
+
+def set_filters(site: Site, host_id: int) -> None:
+    """See filtering.set_filters."""
+    filtering.set_filters(site.context, host_id, site.vm.id, site.machine.nics)
 
 
 def unplug(site: Site, host_id: int) -> None:
@@ -253,7 +265,15 @@ def unplug_card(site: Site, nic: Nic, host_id: int) -> None:
 def _unplug(site: Site, nic: Nic, host_id: int) -> None:
     network = site.networks[nic.network_id]
     handle = site.context.handle(host_id)
-    site.context.services.pool.network(network.driver).unplugged(handle, nic_spec(site.vm.id, nic, network))
+    driver = site.context.services.pool.network(network.driver)
+    wanted = Filters(site.context.services.store.read()).of_vm(site.vm.id).get(nic.nic_id)
+    card = nic_spec(site.vm.id, nic, network, wanted)
+    if wanted is None:
+        driver.unplugged(handle, card)
+        return
+    with site.context.hold(f"filters:{host_id}"):
+        driver.unplugged(handle, card)
+        site.context.cache.get("filters", {}).pop((host_id, nic.tap), None)
 
 
 def _release(site: Site, network_id: int, host_id: int) -> None:
@@ -353,14 +373,16 @@ def end_stay(tx: Transaction, vm: VmRow) -> None:
     tx.execute('UPDATE "history" SET "ended"=? WHERE "vm_id"=? AND "ended"=0', (tx.now, vm.id))
 
 
-def forget_machine(tx: Transaction, vm: VmRow) -> None:
+def forget_machine(tx: Transaction, vm: VmRow, services: Services) -> None:
     """A VM's leases go back and its images are free: part of the transaction that makes it DONE."""
     machine = machine_of(vm)
     for nic in machine.nics:
         tx.execute(
             'UPDATE "network" SET "used_leases"="used_leases"-1, "generation"="generation"+1 WHERE "id"=?', (nic.network_id,)
         )
+    leases = tx.select(LeaseRow, '"vm_id"=?', (vm.id,))
     tx.execute('DELETE FROM "lease" WHERE "vm_id"=?', (vm.id,))
+    members_changed(tx, services, leases, vm.owner)
     if asks(machine.template):
         tx.execute('DELETE FROM "reservation" WHERE "vm_id"=?', (vm.id,))
     if machine.template.get("VMGROUP"):

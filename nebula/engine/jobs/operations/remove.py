@@ -93,7 +93,7 @@ class Remove:
                 forgotten(disk)
             transaction.swap(vm, host_id=-1, kept_on=-1, body=body_of(machine), cpu_used=-1, memory_used=-1)
             return
-        common.forget_machine(transaction, vm)
+        common.forget_machine(transaction, vm, services)
         transaction.swap(vm, host_id=-1, kept_on=-1, cpu_used=-1, memory_used=-1)
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:

@@ -110,7 +110,7 @@ NIC = (
     Attribute("SCRIPT", status="refused", note="libvirt runs none for cards on a bridge"),
     Attribute("TARGET", status="refused", note="taps are named one-VM-CARD, by which they are found and cleaned up"),
     *_kept("names of cards are still to come", "NAME"),
-    *_kept("security groups are still to come", "SECURITY_GROUPS"),
+    *_elsewhere("SECURITY_GROUPS", note="beside those of the network"),
     *_kept("aliases are still to come", "EXTERNAL", "PARENT"),
     *_none("the network says it", "VLAN_ID", "BRIDGE", "VN_MAD"),
     *_elsewhere(

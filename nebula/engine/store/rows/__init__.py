@@ -14,6 +14,7 @@ from nebula.engine.store.rows.owned import Owned
 from nebula.engine.store.rows.plan import PlanRow
 from nebula.engine.store.rows.rollup import RollupRow
 from nebula.engine.store.rows.schedule import ScheduleRow
+from nebula.engine.store.rows.securitygroup import SecurityGroupRow
 from nebula.engine.store.rows.template import TemplateRow
 from nebula.engine.store.rows.vm import HistoryRow, VmRow
 from nebula.engine.store.rows.vmgroup import VmGroupMemberRow, VmGroupRow
@@ -43,6 +44,7 @@ ALL: tuple[type[Row], ...] = (
     ReservationRow,
     ScheduleRow,
     BackupRow,
+    SecurityGroupRow,
 )
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "RollupRow",
     "Row",
     "ScheduleRow",
+    "SecurityGroupRow",
     "TemplateRow",
     "VmGroupMemberRow",
     "VmGroupRow",

@@ -60,3 +60,5 @@ class LeaseRow(Row, kw_only=True):
     mac: str = ""
     ip: str = ""
     ip6: str = ""
+    groups: str = ""
+    """Ids of the security groups that the card itself names, as `engine.firewall.groups` packs them."""

@@ -32,6 +32,12 @@ def outside(host: Namespace) -> Iterator[Namespace]:
 
 @pytest.fixture
 def network_subject(host: Namespace, tmp_path: Path) -> NetworkSubject:
+    return subject(host, tmp_path)
+
+
+def subject(host: Namespace, root: Path) -> NetworkSubject:
+    """The driver on that host."""
+
     def add_bridge(name: str) -> None:
         host.sh(f"ip link add {name} type bridge")
         host.sh(f"ip link set {name} up")
@@ -45,5 +51,5 @@ def network_subject(host: Namespace, tmp_path: Path) -> NetworkSubject:
         return sorted(link["ifname"] for link in found if link)
 
     return NetworkSubject(
-        driver=BridgeNetwork(), host=handle(host, tmp_path), add_bridge=add_bridge, add_tap=add_tap, bridges=bridges
+        driver=BridgeNetwork(), host=handle(host, root), add_bridge=add_bridge, add_tap=add_tap, bridges=bridges
     )

@@ -1,0 +1,58 @@
+"""Work that follows from a change: hosts are told anew what may pass, where a rule names somebody who came or went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nebula.engine.firewall.groups import naming, of_card
+from nebula.engine.services import Services
+from nebula.engine.store.rows import JobRow, LeaseRow, NetworkRow, SecurityGroupRow
+from nebula.engine.store.transaction import Transaction
+
+KIND = "securitygroup.apply"
+
+
+def apply_group(tx: Transaction, services: Services, group: SecurityGroupRow, actor: str, *, clean: bool = False) -> int:
+    """File the job that tells hosts of the cards that have the group; its id."""
+    return _file(tx, services, "securitygroup", group.id, actor, clean=clean)
+
+
+def apply_network(tx: Transaction, services: Services, network: NetworkRow, actor: str) -> int:
+    """The same for all cards of a network, whose groups are others now."""
+    return _file(tx, services, "network", network.id, actor)
+
+
+def members_changed(tx: Transaction, services: Services, leases: Iterable[LeaseRow], actor: str) -> None:
+    """Cards came or went, or have other groups than these: whose rules name their groups is told."""
+    groups: set[int] = set()
+    for lease in leases:
+        network = tx.first(NetworkRow, '"id"=?', (lease.network_id,))
+        groups |= set(of_card(lease, network)) if network is not None else set()
+    groups_changed(tx, services, sorted(groups), actor)
+
+
+def groups_changed(tx: Transaction, services: Services, groups: Sequence[int], actor: str) -> None:
+    """Somebody else has these groups than before."""
+    if groups:
+        for row in naming(tx, "SECURITY_GROUP_ID", groups):
+            apply_group(tx, services, row, actor)
+
+
+def network_changed(tx: Transaction, services: Services, network_id: int, actor: str) -> None:
+    """A network has other addresses than before."""
+    for row in naming(tx, "NETWORK_ID", [network_id]):
+        apply_group(tx, services, row, actor)
+
+
+def _file(tx: Transaction, services: Services, kind: str, number: int, actor: str, *, clean: bool = False) -> int:
+    """One that waits to be begun reads what is written now, too: a second one would do nothing."""
+    where = '"kind"=? AND "target_kind"=? AND "target_id"=? AND "state"=\'ready\' AND "attempt"=0'
+    waiting = tx.first(JobRow, where, (KIND, kind, number))
+    if waiting is not None and not clean:
+        return waiting.id
+    job = tx.insert(
+        JobRow(kind=KIND, target_kind=kind, target_id=number, created=tx.now, actor=actor, args={"clean": clean})
+    )  # fmt: skip
+    tx.event("job.filed", "job", job.id, actor=actor, kind=KIND, target=[kind, number])
+    tx.after_commit(lambda: services.errands.submit(job))
+    return job.id

@@ -1,0 +1,99 @@
+"""securitygroup.apply: hosts are told what may pass the cards that have a group, or are on a network.
+
+What may pass is read when a host is told, not when the job was filed, and a host is told by one at a time: whoever comes last
+has read the newest. So it does no harm to do it again, and nothing is undone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nebula.engine.firewall.groups import leases_with
+from nebula.engine.jobs.base import Lock, Step
+from nebula.engine.jobs.operations import filtering
+from nebula.engine.lifecycle.states import HostState
+from nebula.engine.store.rows import HostRow, LeaseRow, VmRow
+from nebula.errors import NebulaError, UnreachableError
+
+if TYPE_CHECKING:
+    from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
+    from nebula.engine.settings import Settings
+    from nebula.engine.store.rows import JobRow
+    from nebula.engine.store.transaction import Transaction
+
+
+def _apply(context: JobContext) -> None:
+    """Hosts that do not answer are left for the next step; whatever else goes wrong is told when all were tried."""
+    silent, wrong = [], None
+    for host_id in _hosts(context):
+        try:
+            _tell(context, host_id)
+        except UnreachableError as error:
+            context.log(f"{error}; it is told when it answers again", "warning")
+            silent.append(host_id)
+        except NebulaError as error:
+            context.log(str(error), "error")
+            wrong = wrong or error
+    context.save(silent=silent)
+    if wrong is not None:
+        raise wrong
+
+
+def _apply_late(context: JobContext) -> None:
+    """Waits for hosts without end: rules that a host never heard of would be worse than a job that waits."""
+    there = {row.id for row in context.services.store.read().select(HostRow)}
+    for host_id in context.facts.get("silent", ()):
+        if host_id in there:
+            _tell(context, host_id)
+
+
+def _tell(context: JobContext, host_id: int) -> None:
+    filtering.refresh(context, host_id, _vms(context))
+    if context.job.args.get("clean"):
+        filtering.clear_leftovers(context, host_id)
+
+
+def _vms(context: JobContext) -> set[int]:
+    """VMs that have a card that this is about."""
+    read, number = context.services.store.read(), context.job.target_id
+    if context.job.target_kind == "network":
+        return {lease.vm_id for lease in read.select(LeaseRow, '"network_id"=? AND "vm_id">0', (number,))}
+    return {lease.vm_id for lease in leases_with(read, number)}
+
+
+def _hosts(context: JobContext) -> list[int]:
+    """Where they are or are on their way to; to clear up, all that can be asked."""
+    read = context.services.store.read()
+    fit = [row.id for row in read.select(HostRow, '"state"<>? ORDER BY "id"', (int(HostState.OFFLINE),))]
+    if context.job.args.get("clean"):
+        return fit
+    wanted = _vms(context)
+    here = {
+        host_id
+        for vm in read.select(VmRow, '"state"<>6 AND ("host_id">0 OR "target_host">0)')
+        if vm.id in wanted
+        for host_id in (vm.host_id, vm.target_host)
+    }
+    return [host_id for host_id in fit if host_id in here]
+
+
+class Apply:
+    """See the module."""
+
+    kind = "securitygroup.apply"
+    steps = (Step("tell hosts", _apply), Step("tell hosts that did not answer", _apply_late, None, final=True))
+
+    def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
+        """One at a time for each object."""
+        return (Lock(f"filters:{job.target_kind}:{job.target_id}", 1),)
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """Nothing: the rules were written before."""
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """The job says on which host, and why; `securitygroup commit` tries it again."""
+
+
+APPLY = Apply()
+"""The one kind."""
