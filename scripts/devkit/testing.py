@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from labkit.errors import LabError
 
-from . import packages
+from . import packages, tested
 from .environment import ROOT, EnvironmentFailure, ready
 from .phase import Outcome, Phase, run
 
@@ -43,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     try:
         for phase in phases(parts, bin_directory, extra):
-            outcomes.append(run(phase, _environment(bin_directory), ROOT))  # noqa: PERF401 - kept when interrupted
+            outcomes.append(run(phase, _environment(bin_directory), ROOT))
+            if phase.name == SLOW and not extra:
+                tested.write(ROOT, outcomes[-1], datetime.now(UTC))
     except KeyboardInterrupt:
         report(outcomes)
         print("test: interrupted", file=sys.stderr)

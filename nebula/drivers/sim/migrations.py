@@ -44,12 +44,12 @@ class Migrations:
         copy_targets: tuple[str, ...] = (), disk_paths: tuple[tuple[str, str], ...] = (), bandwidth_mib: int = 0,
         pins: tuple[str, ...] = (), host_nodes: tuple[int, ...] = (),
     ) -> int | None:  # fmt: skip
-        """Start one, or find the one under way; its id. None: the domain runs at the target already and is gone here."""
+        """Start one, or find the one under way; its id. None: the domain is at the target already and gone here."""
         under_way = self.running(uuid, source)
         if under_way is not None:
             return _to_follow(under_way, target)
         at_target = self._domains.get(target, uuid)
-        if at_target is not None and at_target.active and not at_target.incoming and self._domains.get(source, uuid) is None:
+        if at_target is not None and not at_target.incoming and self._domains.get(source, uuid) is None:
             return None
         domain = self._domains.require(source, uuid)
         if domain.incoming:

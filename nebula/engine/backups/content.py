@@ -66,7 +66,7 @@ def wishes_of(template: Mapping[str, Any]) -> Wishes:
     if ids and not all(word.isdecimal() and word.isascii() for word in ids.split(",")):
         raise asked.refuse("DISK_IDS", "ids of disks, separated by commas", "DISK_IDS: 0,1")
     return Wishes(
-        freeze=asked.word("FS_FREEZE", "agent") != "none",
+        freeze=asked.word("FS_FREEZE", "agent") == "agent",
         full=asked.word("MODE", "increment") == "full",
         keep_last=asked.number("KEEP_LAST"),
         volatile=asked.flag("BACKUP_VOLATILE"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from devkit import tested
 from devkit.environment import ROOT, fingerprint
 from devkit.phase import Outcome, Phase
 from devkit.testing import PARTS, SLOW, phases, report
@@ -40,6 +42,23 @@ def test_one_failure_fails_all_and_pytests_closing_line_is_shown(capsys: pytest.
     said = capsys.readouterr().out
     assert "8 passed in 1s" in said
     assert "failed: ruff" in said
+
+
+@pytest.mark.parametrize(("status", "result"), [(0, "passed"), (1, "failed")])
+def test_the_slow_tier_writes_how_it_ended(tmp_path: Path, status: int, result: str) -> None:
+    (tmp_path / "docs").mkdir()
+    outcome = Outcome(
+        Phase(SLOW, ["python", "-m", "pytest"], 60), status, 701.2, ["x", "=== 7 passed in 700.00s (0:11:40) ==="]
+    )
+    tested.write(tmp_path, outcome, datetime(2026, 1, 31, 12, 5, tzinfo=UTC))
+    page = (tmp_path / tested.PAGE).read_text()
+    for line in (
+        "| run at | 2026-01-31 12:05 UTC |",
+        f"| result | {result} |",
+        "| pytest | 7 passed in 700.00s (0:11:40) |",
+        "| took | 701 s |",
+    ):
+        assert line in page
 
 
 def test_another_requirement_makes_another_environment(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from nebula import timeouts
 from nebula.cancel import CancelToken
-from nebula.drivers.base import Progress
+from nebula.drivers.base import HostHandle, Progress
 from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Lanes, Session
 from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
@@ -23,6 +24,8 @@ from nebula.model.backup import BackupRequest
 PREFIX = "nebula-"
 """What checkpoints of ours are called."""
 _POLL = 0.5
+_REMOVE = '''qemu-img info -U -f qcow2 --output=json -- "$1" 2>/dev/null | grep -qF "\\"name\\": \\"$2\\"" || exit 0
+exec qemu-img bitmap --remove -f qcow2 -- "$1" "$2"'''
 
 
 def begin(session: Session, request: BackupRequest, host: str) -> bool:
@@ -106,11 +109,11 @@ class Following:
         raise ConflictError(f"the disks of domain {domain.name()} on host {self._host} were not copied whole", cause=why)
 
 
-def end(session: Session, uuid: str, checkpoint: str) -> None:
-    """See Hypervisor.end_backup. Deleting the last checkpoint gives what it knows to the one before."""
+def end(session: Session, uuid: str, checkpoint: str) -> list[str]:
+    """See Hypervisor.end_backup. Deleting the last checkpoint gives what it knows to the one before. Returns as `forget`."""
     domain = domains.find(session, uuid)
     if domain is None:
-        return
+        return []
     if domain.isActive():
         _thaw(session, domain)
         patience = time.monotonic() + timeouts.LIBVIRT_CALL / 2
@@ -118,27 +121,41 @@ def end(session: Session, uuid: str, checkpoint: str) -> None:
             with contextlib.suppress(session.lib.libvirtError):  # it ended meanwhile
                 domain.abortJob()
             time.sleep(0.1)
-    if checkpoint:
-        forget(session, uuid, checkpoint)
+    return forget(session, uuid, checkpoint) if checkpoint else []
 
 
-def forget(session: Session, uuid: str, checkpoint: str) -> None:
-    """See Hypervisor.forget_checkpoint."""
+def forget(session: Session, uuid: str, checkpoint: str) -> list[str]:
+    """See Hypervisor.forget_checkpoint. Returns the disks of a guest that is off: at its end QEMU wrote bitmaps into them."""
     domain, lib = domains.find(session, uuid), session.lib
     if domain is None:
-        return
+        return []
     known = checkpoint in _checkpoints(domain)
     if not domain.isActive():
         if known:
             domain.checkpointLookupByName(checkpoint).delete(lib.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
-        return
+        return _qcow2_files(domain)
     if not known and not _record_again(session, domain, checkpoint):
-        return
+        return []
     found = domain.checkpointLookupByName(checkpoint)
     try:
         found.delete(0)
     except lib.libvirtError:  # its bitmaps are gone
         found.delete(lib.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+    return []
+
+
+def remove_bitmaps(handle: HostHandle, checkpoint: str, files: Sequence[str]) -> None:
+    """Take a checkpoint's bitmaps out of the disks of a guest that is off. One that stays does no harm: it is no failure."""
+    for file in files:
+        handle.transport.run(["sh", "-c", _REMOVE, "nebula-bitmap", file, checkpoint], root=True, check=False)
+
+
+def _qcow2_files(domain: Any) -> list[str]:
+    defined = parse(domain.XMLDesc(0), "a domain's definition")
+    sources = [
+        disk.find("source") for disk in defined.iterfind("devices/disk") if disk.find("driver[@type='qcow2']") is not None
+    ]
+    return [source.get("file", "") for source in sources if source is not None and source.get("file")]
 
 
 def forget_of(session: Session, uuid: str) -> None:

@@ -356,13 +356,15 @@ class LibvirtHypervisor:
 
     def end_backup(self, uuid: str, checkpoint: str) -> None:
         """See Hypervisor.end_backup."""
-        self._works.call(
+        left = self._works.call(
             "ending a backup", lambda session: backups.end(session, uuid, checkpoint), timeout=timeouts.LIBVIRT_START
         )  # fmt: skip
+        backups.remove_bitmaps(self._handle, checkpoint, left)
 
     def forget_checkpoint(self, uuid: str, checkpoint: str) -> None:
         """See Hypervisor.forget_checkpoint."""
-        self._works.call("forgetting a checkpoint", lambda session: backups.forget(session, uuid, checkpoint))
+        left = self._works.call("forgetting a checkpoint", lambda session: backups.forget(session, uuid, checkpoint))
+        backups.remove_bitmaps(self._handle, checkpoint, left)
 
     def baseline(self, cpus: Sequence[str]) -> str:
         """See Hypervisor.baseline."""

@@ -105,6 +105,8 @@ def _begin(context: JobContext) -> None:
         part.store.make_scratch(part.host, part.scratch)
         context.save(base=0, why="its host's QEMU does not know any more what was written since the last one")
         quiet = hypervisor.begin_backup(_request(part))
+    if quiet:
+        context.log("the guest's agent froze its file systems, and let them go on once copying had begun")
     context.save(quiet=quiet or bool(context.facts.get("quiet")))
 
 
@@ -253,7 +255,9 @@ class Backup:
         )  # fmt: skip
         machine.chain = _chain(job, row, machine.chain, disks, base is not None)
         transaction.swap(vm, body=body_of(machine))
-        transaction.event("backup.created", "backup", row.id, actor=job.actor, name=row.name, vm=vm.id, kind=row.kind)
+        transaction.event(
+            "backup.created", "backup", row.id, actor=job.actor, name=row.name, vm=vm.id, kind=row.kind, at_rest=content.quiet
+        )
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
         """No row. After what nobody asked for, nothing is taken for granted: the next one copies everything."""

@@ -287,7 +287,11 @@ BLOCKS: dict[str, tuple[Attribute, ...]] = {
     "PCI": PCI,
     "RAW": RAW,
     "BACKUP_CONFIG": (
-        Attribute("FS_FREEZE", one_of("none", "agent"), note="agent, where one answers, without it"),
+        Attribute(
+            "FS_FREEZE",
+            one_of("none", "agent", "suspend"),
+            note="agent, where one answers, without it; suspend is as none: QEMU takes all disks at one moment",
+        ),
         Attribute("KEEP_LAST", whole(1, 9999), note="in the place of what its datastore keeps"),
         Attribute("BACKUP_VOLATILE", yes, note="disks that are of no image, too"),
         Attribute("MODE", one_of("full", "increment"), note="increment without it"),

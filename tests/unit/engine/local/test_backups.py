@@ -219,8 +219,9 @@ def test_file_systems_are_at_rest_where_an_agent_answers(sim: Sim) -> None:
     vault(sim)
     sim.add_vm("one", DISK=DISKS, FEATURES={"GUEST_AGENT": "YES"})
     assert back_up(sim).body["quiet"]
-    sim.engine.vms.update("one", {"BACKUP_CONFIG": {"FS_FREEZE": "NONE"}}, CALL)
-    assert not back_up(sim).body["quiet"]
+    for asked in ("NONE", "SUSPEND"):
+        sim.engine.vms.update("one", {"BACKUP_CONFIG": {"FS_FREEZE": asked}}, CALL)
+        assert not back_up(sim).body["quiet"]
     assert sim.world.db.all("SELECT * FROM frozen") == []
 
 
