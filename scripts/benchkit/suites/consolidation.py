@@ -14,17 +14,21 @@ from benchkit.suite import Bench
 
 NEEDS_DATA = True
 NEEDS_PROGRAM = False
+_MINUTES = 0.7
+"""Of one processor for a day: most of it the floor where nobody is deleted."""
 _RULES: dict[str, Callable[[], Rule]] = {"LR-MMT 1.2": LrMmt, "floor": HistoryRule, "ours": Ours}
 
 
 def run(bench: Bench) -> Iterator[Figure]:
     """Every day that is there; `--days N`: the first N of them."""
     paths = traces.planetlab_days(bench.data)[: bench.days]
+    bench.say(f"{len(paths)} days: about {len(paths) * _MINUTES:.0f} min of one processor; --days 1 is the first of them")
     for path in paths:
         load = Load.of(traces.planetlab(path))
         day = path.name.partition(".")[0]
         for variant in VARIANTS:
             found = {name: Day(load, variant).run(make()) for name, make in _RULES.items() if _fits(name, variant)}
+            bench.say(f"{day}, {variant}: " + "; ".join(f"{name} {one.kwh:.1f} kWh" for name, one in found.items()))
             yield from _figures(f"{day}, {variant}", found)
 
 
