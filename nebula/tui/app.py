@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -25,6 +27,19 @@ _SETTLED = 5.0
 """Seconds until the first rows are there for certain."""
 _GATHER = 0.15
 """Seconds in which events are gathered before the screen hears of them."""
+
+
+def through_tmux(sequence: str) -> str:
+    """A sequence that tmux hands on to its own terminal."""
+    doubled = sequence.replace("\x1b", "\x1b\x1b")
+    return f"\x1bPtmux;{doubled}\x1b\\"
+
+
+def theme(chosen: str, colours: str | None) -> str:
+    """The one chosen, if any. On a terminal of 16 colours or fewer its own ones: of others little would be left, and states
+    would look alike.
+    """
+    return chosen or ("ansi-dark" if colours in {None, "standard"} else "")
 
 
 class NebulaApp(App[str]):
@@ -59,8 +74,9 @@ class NebulaApp(App[str]):
 
     def on_mount(self) -> None:
         """Look for the engine, once the screen is there."""
-        if self._memory.known.theme in self.available_themes:
-            self.theme = self._memory.known.theme
+        wanted = theme(self._memory.known.theme, self.console.color_system if not self.is_headless else "truecolor")
+        if wanted in self.available_themes:
+            self.theme = wanted
         self.call_after_refresh(self.link.start)
         self._settled()
         self.set_timer(_SETTLED, self._settled)
@@ -86,6 +102,14 @@ class NebulaApp(App[str]):
                 self.dashboard.hear(feed)
         if events:
             self.dashboard.hear(Feed(events))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """See App (OSC 52). Inside tmux once more, for the terminal around it: tmux itself listens with `set-clipboard on`
+        only, and hands on what is wrapped so with `allow-passthrough on`.
+        """
+        super().copy_to_clipboard(text)
+        if os.environ.get("TMUX") and self._driver is not None:
+            self._driver.write(through_tmux(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a"))
 
     def action_toggle_mouse(self) -> None:
         """Give the mouse to the terminal, or take it back."""

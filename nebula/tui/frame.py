@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from nebula.tui import keys
-from nebula.tui.views import VIEWS
+from nebula.tui.views import VIEWS, View
 
 
 class Situation(NamedTuple):
@@ -48,23 +48,36 @@ class Header(Static):
         self.update(text, layout=False)
 
 
+_LONGEST = 20
+"""Letters of a screen's title."""
+
+
+def _room(shown: Sequence[View], current: str, letters: int) -> int:
+    """Columns that the screens' keys and so many letters of their titles take; the present one has its whole title."""
+    return sum((3 if view.key else 1) + len(view.title if view.name == current else view.title[:letters]) + 1 for view in shown)
+
+
 class Bar(Static):
     """The screens that have a key of their own."""
 
     DEFAULT_CSS = "Bar { height: 1; background: $surface; padding: 0; }"
 
     def say(self, current: str, columns: int) -> None:
-        """Draw it, with short words where there is little room."""
-        shown = [view for view in VIEWS if view.key or view.name == current]
-        wide = sum(len(view.title) + 4 for view in shown) < columns
-        text = Text(no_wrap=True, overflow="ellipsis")
-        for view in shown:
-            here = view.name == current
-            title = view.title if wide or here else view.title[:4]
-            style = "bold reverse" if here else ""
-            text.append(f" {view.key} " if view.key else " ", f"{style} dim".strip() if not here else style)
-            text.append(f"{title} ", style)
-        self.update(text, layout=False)
+        """Draw it."""
+        self.update(screens(current, columns), layout=False)
+
+
+def screens(current: str, columns: int) -> Text:
+    """Keys and titles, as long as there is room for; the present one's title is whole."""
+    shown = [view for view in VIEWS if view.key or view.name == current]
+    letters = next((most for most in (_LONGEST, 4, 3, 2) if _room(shown, current, most) <= columns), 1)
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for view in shown:
+        here = view.name == current
+        style = "bold reverse" if here else ""
+        text.append(f" {view.key} " if view.key else " ", f"{style} dim".strip() if not here else style)
+        text.append(f"{view.title if here else view.title[:letters]} ", style)
+    return text
 
 
 class Footer(Static):

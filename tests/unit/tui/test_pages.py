@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from textual.widgets import Static
 from textual_hires_canvas import Canvas
 from textual_plot import PlotWidget
@@ -10,10 +13,13 @@ from nebula.engine.api.values import Event
 from nebula.engine.metrics.kinds import METRICS
 from nebula.engine.store.rows import HostRow
 from nebula.tui import outlook, overview
+from nebula.tui.app import theme
 from nebula.tui.charts import Series, amounts, band, hours_from_now, mode, read
+from nebula.tui.frame import screens
 from nebula.tui.listpage import ListPage
 from nebula.tui.logpage import LogPage
 from nebula.tui.memory import Memory
+from nebula.tui.views import VIEWS
 from tests.support.days import keep
 from tests.support.sim import CALL, Sim
 from tests.support.tui import Driven, drive
@@ -166,3 +172,32 @@ def test_a_new_plan_is_seen_at_once(sim: Sim, memory: Memory) -> None:
         assert len(page.grid.rows) == before
 
     drive(sim, memory, play)
+
+
+def test_a_terminal_of_16_colours_gets_its_own_ones() -> None:
+    assert theme("", "standard") == theme("", None) == "ansi-dark"
+    assert theme("", "256") == theme("", "truecolor") == ""
+    assert theme("textual-light", "standard") == "textual-light"
+
+
+def test_what_is_copied_reaches_the_terminal_around_tmux(sim: Sim, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = list[str]()
+
+    async def play(tui: Driven) -> None:
+        monkeypatch.setattr(tui.app._driver, "write", written.append)
+        tui.dashboard.copy("web-1")
+        assert sum("\x1b]52;c;d2ViLTE=\a" in text for text in written) == 1 + bool(os.environ["TMUX"])
+
+    for tmux in ("", "/tmp/tmux-0/default,1,0"):
+        written.clear()
+        monkeypatch.setenv("TMUX", tmux)
+        drive(sim, memory, play)
+    assert any(text.startswith("\x1bPtmux;\x1b\x1b]52;") and text.endswith("\x1b\\") for text in written)
+
+
+def test_every_screen_has_its_key_where_there_is_little_room() -> None:
+    for columns in (80, 120, 250):
+        for view in VIEWS:
+            text = screens(view.name, columns).plain
+            assert len(text) <= columns
+            assert all(f" {other.key} " in text for other in VIEWS if other.key)
