@@ -12,6 +12,7 @@ HYPERVISORS = {
     "sim": "nebula.drivers.sim.hypervisor:SimHypervisor",
 }
 DATASTORES = {
+    "ceph": "nebula.drivers.datastore.ceph:CephDatastore",
     "shared": "nebula.drivers.datastore.shared:SharedDatastore",
     "ssh": "nebula.drivers.datastore.ssh:SshDatastore",
     "sim": "nebula.drivers.sim.datastore:SimDatastore",

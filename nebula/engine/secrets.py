@@ -6,7 +6,18 @@ import re
 from typing import Any
 
 HIDDEN = "(hidden)"
-_NAMES = ("PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY")
+_NAMES = (
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "TOKEN",
+    "SECRET",
+    "CREDENTIAL",
+    "PRIVATE_KEY",
+    "API_KEY",
+    "ACCESS_KEY",
+    "CEPH_KEY",
+)
 _WORDS = frozenset({"PASS", "PWD", "PSK", "AUTH", "AUTHORIZATION"})
 _LOGIN = re.compile(r"(//)[^/\s]*@")
 _QUERY = re.compile(r"(\bhttps?://[^\s?\"'<>]+\?)[^\s\"'<>]+", re.IGNORECASE)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import access, debianguest, faults, images, lifecycle, lxcfs, packages, status
+from . import access, ceph, debianguest, faults, images, lifecycle, lxcfs, packages, status
 from .enter import argv_inside
 from .errors import LabError
 from .spec import PROFILES, Options, load
@@ -79,6 +79,19 @@ def _mend(root: Path, arguments: argparse.Namespace) -> None:
         faults.mend_host(lab, lab.host(arguments.host), arguments.what)
 
 
+def _ceph(root: Path, arguments: argparse.Namespace) -> None:
+    if arguments.what == "up":
+        packages.require(ceph.PACKAGES, install=arguments.install)
+    with lifecycle.locked(root):
+        lab = load(root)
+        if arguments.what == "up":
+            ceph.up(lab, arguments.size)
+        elif arguments.what == "admin":
+            print(ceph.admin(lab, *arguments.argv), end="")
+        else:
+            {"down": ceph.down, "stop-osd": ceph.stop_osd, "start-osd": ceph.start_osd}[arguments.what](lab)
+
+
 def _ssh_config(root: Path, _arguments: argparse.Namespace) -> None:
     print(access.ssh_config(load(root)), end="")
 
@@ -117,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         fault.add_argument("host")
         fault.add_argument("what", choices=list(faults.FAULTS), nargs=needed)
         fault.set_defaults(run=function)
+    _add_ceph(commands.add_parser("ceph", help="a Ceph beside the hosts"))
     commands.add_parser("ssh-config", help="print an ssh configuration for its hosts").set_defaults(run=_ssh_config)
     commands.add_parser("key", help="print the path of the key that its hosts accept").set_defaults(run=_key)
     built = commands.add_parser("images", help="build the guest's disk images and print their paths")
@@ -138,6 +152,14 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--number", type=int, help="networks 10.77.N.0/24 and 10.78.N.0/24 (from the name)")
     _add_install(parser)
     parser.set_defaults(run=_up)
+
+
+def _add_ceph(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("up", "down", "stop-osd", "start-osd", "admin"))
+    parser.add_argument("--size", type=int, default=2, metavar="GIB", help="how much its OSD holds (2)")
+    _add_install(parser)
+    parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGV", help="of admin: ceph or rbd, and what it is told")
+    parser.set_defaults(run=_ceph)
 
 
 def _add_install(parser: argparse.ArgumentParser) -> None:

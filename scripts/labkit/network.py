@@ -62,6 +62,17 @@ def unplug(lab: Lab, host: Host) -> None:
         _delete(name)
 
 
+def cable(lab: Lab, link: str, *, mac: str, pid: int) -> None:
+    """Give the network namespace of `pid` an `eth0` on the management network, whose other end is `link`."""
+    _delete(link)
+    _cable(link, lab.bridge(), "eth0", mac=mac, pid=pid)
+
+
+def pull_out(link: str) -> None:
+    """Take such a cable away."""
+    _delete(link)
+
+
 def set_link(name: str, state: str) -> None:
     """Put this machine's end of a cable `up` or `down`."""
     run(["ip", "link", "set", name, state])

@@ -54,6 +54,8 @@ class Lab:
     options: Options
     hosts: list[Host]
     lxcfs: Process | None = None
+    ceph: Process | None = None
+    """The first process of the namespaces that Ceph runs in, where the lab has one."""
 
     def host(self, name: str) -> Host:
         """The host of that name; raises `LabError` naming those there are."""
@@ -117,7 +119,8 @@ def load(root: Path) -> Lab:
     except FileNotFoundError as error:
         raise LabError(f"no lab runs in {root}", hint=f"{command(root)} up 2") from error
     options = Options(**{**data["options"], "stock_hosts": tuple(data["options"]["stock_hosts"])})
-    return Lab(data["name"], root, data["number"], options, [_host(item) for item in data["hosts"]], _process(data["lxcfs"]))
+    hosts = [_host(item) for item in data["hosts"]]
+    return Lab(data["name"], root, data["number"], options, hosts, _process(data["lxcfs"]), _process(data["ceph"]))
 
 
 def command(root: Path) -> str:

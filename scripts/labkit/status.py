@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import access, proc, services
+from . import access, ceph, proc, services
 from .spec import Host, Lab
 
 
@@ -21,6 +21,7 @@ def report(lab: Lab) -> dict[str, Any]:
         "known_hosts": str(lab.root / "known_hosts"),
         "ssh_config": str(lab.root / "ssh_config"),
         "shared": str(lab.root / "shared"),
+        "ceph": ceph.report(lab),
         "hosts": [_host(lab, host) for host in lab.hosts],
     }
 

@@ -48,6 +48,12 @@ def volatile(vm_id: int = 7, disk_id: int = 1, **more: object) -> DiskSpec:
     return DiskSpec(**(values | more))  # type: ignore[arg-type]
 
 
+def kept_as(lab: DatastoreLab, format_: str) -> str:
+    """The format in which the datastore keeps what comes in that format."""
+    formats = lab.datastore.capabilities.formats
+    return format_ if format_ in formats else formats[0]
+
+
 def take_in(lab: DatastoreLab, image: ImageSpec) -> ImageSpec:
     staged = lab.stage(lab.source, image)
     lab.datastore.take_in(lab.source, image, staged, job="1-take", progress=None, cancel=None)
@@ -112,8 +118,9 @@ class DatastoreContract:
         for _ in range(2):
             lab.datastore.clone_image(lab.source, image, copy, job="6-clone", progress=None, cancel=None)
             assert lab.datastore.has_image(lab.source, copy)
-        probe = lab.datastore.probe(lab.source, lab.datastore.image_path(lab.source, copy), format_)
-        assert (probe.format, probe.virtual_size) == (format_, SIZE)
+        form = kept_as(lab, format_)
+        probe = lab.datastore.probe(lab.source, lab.datastore.image_path(lab.source, copy), form)
+        assert (probe.format, probe.virtual_size) == (form, SIZE)
         lab.datastore.remove_image(lab.source, image)
         assert lab.datastore.has_image(lab.source, copy)
         with pytest.raises(NotFoundError):
@@ -201,10 +208,17 @@ class DatastoreContract:
             lab.datastore.prepare_incoming(lab.target, disks, ISO)
         assert lab.datastore.vm_ids(lab.target) == [7]
 
+    def test_a_disk_that_nobody_has_open_is_free(self, lab: DatastoreLab) -> None:
+        create(lab, volatile())
+        lab.datastore.require_unused(lab.source, volatile())
+
     def test_memory_is_kept_beside_the_disks(self, lab: DatastoreLab) -> None:
         create(lab, volatile())
         path = lab.datastore.memory_path(lab.source, 7)
-        assert path.rpartition("/")[0] == lab.datastore.disk_path(lab.source, volatile()).rpartition("/")[0]
+        datastore = lab.datastore
+        disk, context = datastore.disk_path(lab.source, volatile()), datastore.context_path(lab.source, 7)
+        beside = context if datastore.capabilities.local_home else disk
+        assert path.rpartition("/")[0] == beside.rpartition("/")[0]
         for _ in range(2):
             lab.datastore.remove_memory(lab.source, 7)
         assert lab.datastore.vm_ids(lab.source) == [7]
@@ -225,6 +239,46 @@ class DatastoreContract:
         assert lab.datastore.probe(lab.source, path, form).virtual_size == SIZE
         assert kept.image is not None
         assert lab.datastore.has_image(lab.source, kept.image)
+
+    def test_a_disk_is_copied_out_and_put_back(self, lab: DatastoreLab) -> None:
+        assert lab.datastore.capabilities.backups
+        disk = clone_of(take_in(lab, os_image()))
+        create(lab, disk)
+        how: dict[str, Any] = {"job": "10-out", "progress": None, "cancel": None}
+        for _ in range(2):
+            lab.datastore.make_scratch(lab.source, "vm-7")
+        path = f"{lab.datastore.scratch_path(lab.source, 'vm-7')}/disk.0.0"
+        for _ in range(2):
+            lab.datastore.copy_out(lab.source, disk, path, **how)
+        filled = os_image(3, persistent=True)
+        for _ in range(2):
+            lab.datastore.fill_image(lab.source, filled, path, **how)
+            assert lab.datastore.has_image(lab.source, filled)
+        for _ in range(2):
+            lab.datastore.restore_disk(lab.source, disk, path, **how)
+            lab.datastore.discard_restored(lab.source, disk)
+        lab.datastore.restore_disk(lab.source, disk, path, **how)
+        for _ in range(2):
+            lab.datastore.replace_disk(lab.source, disk)
+        where = lab.datastore.image_path(lab.source, filled)
+        assert lab.datastore.probe(lab.source, where, kept_as(lab, "qcow2")).virtual_size == SIZE
+        for _ in range(2):
+            lab.datastore.remove_scratch(lab.source, "vm-7")
+
+    def test_space_adds_up(self, lab: DatastoreLab) -> None:
+        usage = lab.datastore.usage(lab.source)
+        assert 0 <= usage.used <= usage.total
+        assert 0 <= usage.free <= usage.total
+
+    def test_a_sound_host_passes_the_check(self, lab: DatastoreLab) -> None:
+        assert [finding for finding in lab.datastore.check(lab.source) if finding.level == "error"] == []
+
+    def test_capabilities_are_declared(self, lab: DatastoreLab) -> None:
+        assert "raw" in lab.datastore.capabilities.formats or "qcow2" in lab.datastore.capabilities.formats
+
+
+class LayersContract:
+    """Of drivers whose disks can have layers."""
 
     def test_layers_are_made_rebased_moved_and_removed(self, lab: DatastoreLab) -> None:
         assert lab.datastore.capabilities.snapshots
@@ -251,38 +305,3 @@ class DatastoreContract:
         lab.datastore.remove_layers(lab.source, disk, [0])
         lab.datastore.remove_vm(lab.source, 7, [replace(disk, below=-1, frozen=())])
         assert lab.datastore.vm_ids(lab.source) == []
-
-    def test_a_disk_is_copied_out_and_put_back(self, lab: DatastoreLab) -> None:
-        assert lab.datastore.capabilities.backups
-        disk = clone_of(take_in(lab, os_image()))
-        create(lab, disk)
-        how: dict[str, Any] = {"job": "10-out", "progress": None, "cancel": None}
-        for _ in range(2):
-            lab.datastore.make_scratch(lab.source, "vm-7")
-        path = f"{lab.datastore.scratch_path(lab.source, 'vm-7')}/disk.0.0"
-        for _ in range(2):
-            lab.datastore.copy_out(lab.source, disk, path, **how)
-        filled = os_image(3, persistent=True)
-        for _ in range(2):
-            lab.datastore.fill_image(lab.source, filled, path, **how)
-            assert lab.datastore.has_image(lab.source, filled)
-        for _ in range(2):
-            lab.datastore.restore_disk(lab.source, disk, path, **how)
-            lab.datastore.discard_restored(lab.source, disk)
-        lab.datastore.restore_disk(lab.source, disk, path, **how)
-        for _ in range(2):
-            lab.datastore.replace_disk(lab.source, disk)
-        assert lab.datastore.probe(lab.source, lab.datastore.image_path(lab.source, filled), "qcow2").virtual_size == SIZE
-        for _ in range(2):
-            lab.datastore.remove_scratch(lab.source, "vm-7")
-
-    def test_space_adds_up(self, lab: DatastoreLab) -> None:
-        usage = lab.datastore.usage(lab.source)
-        assert 0 <= usage.used <= usage.total
-        assert 0 <= usage.free <= usage.total
-
-    def test_a_sound_host_passes_the_check(self, lab: DatastoreLab) -> None:
-        assert [finding for finding in lab.datastore.check(lab.source) if finding.level == "error"] == []
-
-    def test_capabilities_are_declared(self, lab: DatastoreLab) -> None:
-        assert "raw" in lab.datastore.capabilities.formats or "qcow2" in lab.datastore.capabilities.formats

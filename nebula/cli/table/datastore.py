@@ -17,9 +17,9 @@ COMMANDS = (
         (
             Option(
                 "--driver",
-                "shared: all hosts see the same files; ssh: each host has its own; restic: backups.",
+                "shared: all hosts see the same files; ssh: each host has its own; ceph: RBD images; restic: backups.",
                 metavar="DRIVER",
-                choices=("shared", "ssh", "restic", "sim"),
+                choices=("shared", "ssh", "ceph", "restic", "sim"),
             ),
             Option(
                 "--type",
@@ -49,6 +49,28 @@ COMMANDS = (
                     ("monthly", "one of each of so many months"),
                 )
             ),
+            *(
+                Option(f"--{name}", f"Of ceph: {text}", metavar=metavar)
+                for name, metavar, text in (
+                    ("pool-name", "POOL", "the pool (one)."),
+                    (
+                        "ceph-host",
+                        "HOST,...",
+                        "its monitors, with a port if that is not 6789; without: as the hosts' file says.",
+                    ),
+                    ("ceph-user", "USER", "the user without `client.` (libvirt)."),
+                    ("ceph-conf", "FILE", "the hosts' file that names the monitors (/etc/ceph/ceph.conf)."),
+                    ("ceph-secret", "UUID", "of the libvirt secret; without: one is made on each host."),
+                    ("ec-pool-name", "POOL", "an erasure coded pool for the data."),
+                )
+            ),
+            Option(
+                "--ceph-key-file",
+                "Of ceph: a file with the user's key; - is what is piped in. Without: the hosts have it below /etc/ceph.",
+                metavar="FILE",
+                complete="file",
+            ),
+            Option("--ceph-trash", "Of ceph: images that are removed go to the pool's trash.", "flag"),
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
         ),
         changes=True,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nebula.cli.invocation import Invocation
 
 
+_CEPH = ("pool_name", "ceph_host", "ceph_user", "ceph_conf", "ceph_secret", "ec_pool_name")
 _KEEP = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 
 
@@ -27,4 +28,21 @@ def create(context: Context, line: Invocation) -> int:
         spec["password"] = text.rstrip("\r\n")
     if spec.get("type") != "backup" and {"host", "password", *_KEEP} & set(spec):
         raise UsageError("--host, --password-file and --keep-… are of backups", hint="--type backup")
+    ceph = _ceph(line)
+    if ceph:
+        spec["settings"] = ceph
     return make(context, line, [name], lambda engine, _, call: engine.datastores.create(spec, call))
+
+
+def _ceph(line: Invocation) -> dict[str, str]:
+    """What was said of Ceph, by OpenNebula's names."""
+    found = {name.upper(): str(value) for name, value in given(line, *_CEPH).items()}
+    if line.text("ceph_key_file"):
+        found["CEPH_KEY"] = read_text(
+            line.text("ceph_key_file"), "the key's file", largest=1024, hint="one line", stdin=True
+        ).strip()
+    if line.flag("ceph_trash"):
+        found["CEPH_TRASH"] = "yes"
+    if found and line.text("driver") != "ceph":
+        raise UsageError("--pool-name, --ec-pool-name and --ceph-… are of Ceph", hint="--driver ceph")
+    return found

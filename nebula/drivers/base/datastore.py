@@ -10,7 +10,7 @@ import msgspec
 from nebula.cancel import CancelToken
 from nebula.drivers.base.host import HostHandle, Progress
 from nebula.model.host import Finding
-from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
+from nebula.model.storage import DatastoreUsage, DiskSpec, Format, ImageProbe, ImageSpec
 
 
 class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,14 +18,25 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     shared: bool
     """All hosts see the same files: a live migration copies no disk."""
-    formats: tuple[str, ...]
+    local_home: bool = False
+    """Only the disks are shared: what else belongs to a VM (context CD, memory, UEFI variables) lies on its host."""
+    formats: tuple[Format, ...]
+    """The first is what becomes of others that are taken in."""
     linked_clones: bool
     live_copy: bool
     """Disks can be copied to another host while the VM runs."""
     snapshots: bool = False
     """qcow2 disks can have snapshots, each a layer of files."""
     backups: bool = False
-    """Disks are files that can be copied for a backup, and put in the place of one another."""
+    """Disks can be copied to files for a backup, and put in the place of one another."""
+
+    exclusive: bool = True
+    """QEMU itself refuses a disk that somebody else writes to; where not, `require_unused` is asked before a start."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything goes along when a VM comes to another host."""
+        return self.local_home or not self.shared
 
 
 class Datastore(Protocol):
@@ -139,6 +150,10 @@ class Datastore(Protocol):
 
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """Let the disk, which nobody uses now, grow to `size` bytes. As large already: nothing."""
+        ...
+
+    def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
+        """ConflictError if anybody, on whatever host, has the disk open to write to it; where QEMU sees to that: nothing."""
         ...
 
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:

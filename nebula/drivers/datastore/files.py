@@ -186,6 +186,9 @@ class FileDatastore:
         form = disk.image.format if disk.kind == "persistent" and disk.image else disk.format
         host.transport.run(["sh", "-c", _RESIZE, "nebula-resize", form, self.disk_path(host, disk), str(size)], root=True)
 
+    def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
+        """Nothing: QEMU locks files that it writes to, over NFS, too."""
+
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
         """See Datastore.write_context."""
         directory, _, name = layout.context_file(self.base(host), vm_id).rpartition("/")

@@ -60,10 +60,16 @@ def volatile(disk: DiskSpec) -> Recipe:
         raise UsageError(
             f"a file system can be made in raw disks only, disk {disk.disk_id} is {disk.format}", hint="FORMAT = raw"
         )
+    check_filesystem(disk)
     if disk.filesystem == "swap":
         return Recipe("swap", str(disk.size))
-    if disk.filesystem in _EXT:
-        return Recipe("filesystem", disk.filesystem, str(disk.size))
+    return Recipe("filesystem", disk.filesystem, str(disk.size))
+
+
+def check_filesystem(disk: DiskSpec) -> None:
+    """UsageError for a file system that is not made here."""
+    if disk.filesystem == "swap" or disk.filesystem in _EXT:
+        return
     known = ", ".join(["swap", *_EXT])
     raise UsageError(f"disk {disk.disk_id} asks for the file system {disk.filesystem!r}", hint=f"use one of: {known}")
 

@@ -167,6 +167,9 @@ class SimDatastore:
         path = self.disk_path(host, disk)
         sim(host).perform("datastore.resize_disk", lambda _now: images.grow(host, path, size), subject=f"vm-{disk.vm_id}")
 
+    def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
+        """Nothing: the world records who writes to what, and refuses nobody."""
+
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
         """See Datastore.write_context."""
         path = context_file(self._base(host), vm_id)

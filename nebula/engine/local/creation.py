@@ -15,7 +15,7 @@ from nebula.engine.local.access import Right, may, require
 from nebula.engine.local.base import resolve, usable
 from nebula.engine.local.rules import right_to
 from nebula.engine.machines import cards
-from nebula.engine.machines.disks import plan
+from nebula.engine.machines.disks import plan, suit
 from nebula.engine.machines.domain import tap_name
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
@@ -64,6 +64,8 @@ class Creation:
         disks, images = plan(
             template.get("DISK", []), self._image, lambda: self._home_of_disks(named), system.word("SD_DISK_BUS")
         )
+        for disk, asked in zip(disks, template.get("DISK", []), strict=True):
+            suit(disk, asked, self.formats)
         vm = self._tx.insert(
             VmRow(
                 name=str(template.get("NAME") or "vm"),
@@ -104,6 +106,10 @@ class Creation:
             require(self._person, vm, right_to(action), vm.name)
         self._tx.event("vm.created", "vm", vm.id, actor=self._actor, name=vm.name, state=VmState(vm.state).name)
         return vm
+
+    def formats(self, datastore_id: int) -> tuple[str, ...]:
+        """The formats that disks of a datastore may have."""
+        return self._services.pool.datastore(self._tx.get(DatastoreRow, datastore_id)).capabilities.formats
 
     def further_nic(self, vm: VmRow, item: Mapping[str, Any], machine: Machine) -> Nic:
         """A card for a VM that exists, with its lease."""

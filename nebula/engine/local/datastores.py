@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nebula.drivers.registry import DATASTORES
+from nebula.drivers.registry import DATASTORES, load
 from nebula.engine.api.values import Accepted, Call, Detail, Finding
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.repositories import repository_settings
@@ -49,6 +49,7 @@ class LocalDatastores(Noun):
         can = self._services.pool.datastore(row).capabilities
         return {
             "all hosts see the same files": can.shared,
+            "only disks are shared": can.local_home,
             "formats": list(can.formats),
             "linked clones": can.linked_clones,
             "copy to another host while the VM runs": can.live_copy,
@@ -72,6 +73,9 @@ class LocalDatastores(Noun):
             not path.startswith("/") or ".." in path.split("/") or any(ord(sign) < 32 for sign in path) or len(path) > 1024
         ):
             raise UsageError(f"{path[:60]!r} is no absolute path", hint="--path /srv/nebula")
+
+        if kind != "backup":
+            load("datastore", driver)(0, {**_extra(spec), **({"path": path} if path else {})})  # it refuses what makes no sense
 
         def work(tx: Transaction) -> Accepted:
             named = spec.get("cluster")

@@ -21,7 +21,7 @@ from nebula.engine.local.booking import require_no_snapshots, require_room
 from nebula.engine.local.creation import MAX_NICS, Creation
 from nebula.engine.local.vm_noun import VmNoun
 from nebula.engine.machines import cards
-from nebula.engine.machines.disks import MAX_DISK_MIB, Disk, further, image_spec, size_of
+from nebula.engine.machines.disks import MAX_DISK_MIB, Disk, further, image_spec, size_of, suit
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
 from nebula.engine.machines.hardware.group import one
@@ -119,6 +119,7 @@ class VmHardware(VmNoun):
                 lambda: self._home(tx, vm, machine),
                 system,
             )
+            suit(new, item, Creation(tx, self._services, self._leases, vm.owner).formats)
             if place_of(vm) == RUNNING:
                 self._require_hot_bus(tx, vm, new)
             self._require_here(tx, vm, new, image)

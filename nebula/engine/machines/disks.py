@@ -162,6 +162,22 @@ def further(
     return disk, images[0] if images else None
 
 
+def suit(disk: Disk, asked: Mapping[str, Any], formats: Callable[[int], Sequence[str]]) -> None:
+    """Give a disk a format that its datastore has (`formats`: by its id); UsageError where another one was asked for."""
+    if disk.format == "raw":
+        return
+    known = formats(disk.datastore_id)
+    if disk.format in known:
+        return
+    if asked.get("FORMAT") or asked.get("DRIVER"):
+        raise UsageError(
+            f"disk {disk.disk_id}: its datastore has no {disk.format} disks",
+            cause=f"it has {' and '.join(known)}",
+            hint=f"FORMAT: {known[0]}, or leave it out",
+        )
+    disk.format = known[0]
+
+
 def size_of(disk: Disk) -> int:
     """Bytes that the guest sees."""
     return disk.size or (disk.image.size if disk.image else 0)

@@ -14,6 +14,7 @@ from nebula.drivers.hypervisor.libvirt.connection import Session
 from nebula.drivers.hypervisor.libvirt.design import disk, interface, is_q35
 from nebula.drivers.hypervisor.libvirt.domains import require
 from nebula.drivers.hypervisor.libvirt.ownership import leaves_owners, source_of, with_owners
+from nebula.drivers.hypervisor.libvirt.xml.disk import kind_of, same_source
 from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
 from nebula.errors import ConflictError
 from nebula.model.domain import DomainSpec
@@ -43,9 +44,10 @@ def load_cd(session: Session, uuid: str, target: str, path: str, host: str) -> N
         drive = _disk(_definition(session, domain, flag), target)
         if drive is None or drive.get("device") != "cdrom":
             raise ConflictError(f"domain {domain.name()} on host {host} has no CD drive {target}")
-        if _medium(drive) != path:
+        if not same_source(drive.find("source"), path):
             medium = source_of(session, path) if path else None
-            domain.updateDeviceFlags(_holding(drive, medium), flag | session.lib.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
+            full = _holding(drive, kind_of(path), medium)
+            domain.updateDeviceFlags(full, flag | session.lib.VIR_DOMAIN_DEVICE_MODIFY_FORCE)
 
 
 def attach_card(session: Session, spec: DomainSpec, nic_id: int, host: str) -> None:
@@ -134,22 +136,18 @@ def _names(element: ET.Element, child: str, attribute: str, value: str) -> bool:
     return found is not None and found.get(attribute) == value
 
 
-def _medium(drive: ET.Element) -> str:
-    source = drive.find("source")
-    return "" if source is None else source.get("file", "")
-
-
-def _holding(drive: ET.Element, medium: ET.Element | None) -> str:
-    """The drive with that file in it; of what it held before nothing is told."""
+def _holding(drive: ET.Element, kind: str, medium: ET.Element | None) -> str:
+    """The drive with a medium of that kind in it; of what it held before nothing is told."""
     copy = ET.Element(drive.tag, drive.attrib)
     copy.extend(_without_medium(drive))
+    copy.set("type", kind)
     if medium is not None:
         copy.append(medium)
     return write(copy)
 
 
 def _without_medium(drive: ET.Element) -> Iterator[ET.Element]:
-    return (child for child in drive if child.tag not in {"source", "backingStore"})
+    return (child for child in drive if child.tag not in {"source", "backingStore", "auth"})
 
 
 def _running(session: Session, uuid: str, host: str) -> Any:

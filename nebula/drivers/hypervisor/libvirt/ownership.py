@@ -13,7 +13,9 @@ from xml.etree import ElementTree as ET
 
 from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Session
+from nebula.drivers.hypervisor.libvirt.xml.disk import source_element
 from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
+from nebula.model.rbd import is_rbd
 
 ROOT = "0:0"
 """As chown takes it."""
@@ -28,7 +30,10 @@ def source_of(session: Session, path: str) -> ET.Element:
     """A file as the source of a disk, for a running domain that is given it. Without its label libvirt would take the file when
     the guest leaves, and the QEMU that has it then could not open it another time: its next migration would fail at its end.
     """
-    return node("source", *([_left()] if leaves_owners(session) else []), file=path)
+    source = source_element(path)
+    if not is_rbd(path) and leaves_owners(session):
+        source.append(_left())
+    return source
 
 
 def qemu_is_root(capabilities: str) -> bool:
@@ -80,8 +85,8 @@ def _left() -> ET.Element:
 
 
 def _sources(root: Any) -> list[Any]:
-    """The disks' files, and those on which they lie."""
-    return list(root.iterfind("devices/disk//source"))
+    """The disks' files, and those on which they lie; what is reached over the network belongs to nobody on a host."""
+    return [source for source in root.iterfind("devices/disk//source") if not source.get("protocol")]
 
 
 def _label(source: Any) -> Any:

@@ -32,7 +32,7 @@ from nebula.engine.store.rows import (
     VmRow,
 )
 from nebula.errors import ConflictError, NebulaError, NotFoundError, UnreachableError
-from nebula.model.domain import DomainSpec
+from nebula.model.domain import DomainSpec, DomainState
 from nebula.model.storage import DiskSpec
 
 if TYPE_CHECKING:
@@ -305,7 +305,26 @@ def domain_spec(site: Site, host_id: int, context_path: str, vm: VmRow | None = 
 
 def start_domain(site: Site, host_id: int, context_path: str) -> None:
     """Define and start the domain on the host."""
+    require_unused(site, host_id)
     site.context.hypervisor(host_id).start(domain_spec(site, host_id, context_path))
+
+
+def require_unused(site: Site, host_id: int) -> None:
+    """Nobody writes to the VM's disks, as far as QEMU itself would not see to that; but this very domain may run already."""
+    asked = [
+        disk
+        for disk in site.machine.disks
+        if not (disk.empty or disk.readonly or disk.shareable or site.store_of(disk).capabilities.exclusive)
+    ]
+    if not asked or _runs(site, host_id):
+        return
+    for disk in asked:
+        site.store_of(disk).require_unused(site.context.handle(host_id), disk.spec(site.vm.id))
+
+
+def _runs(site: Site, host_id: int) -> bool:
+    found = site.context.hypervisor(host_id).lookup(site.vm.uuid)
+    return found is not None and found.state not in {DomainState.SHUTOFF, DomainState.CRASHED}
 
 
 def held_on(site: Site, host_id: int) -> Held | None:

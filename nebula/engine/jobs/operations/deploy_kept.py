@@ -48,13 +48,14 @@ def _unbring(context: JobContext) -> None:
 def _remove_copies(site: common.Site, host_id: int) -> None:
     handle = site.context.handle(host_id)
     for driver, disks in site.by_datastore():
-        if not driver.capabilities.shared:
+        if driver.capabilities.moves:
             driver.remove_vm(handle, site.vm.id, disks, keep_persistent=False)
 
 
 def _restore(context: JobContext) -> None:
     site, host = common.site(context), context.job.args["host"]
     path = home_of(site).memory_path(context.handle(host), site.vm.id)
+    common.require_unused(site, host)
     spec = common.domain_spec(site, host, common.write_context(site, host))
     context.hypervisor(host).restore(spec, path, paused=True)
 

@@ -19,7 +19,7 @@ from nebula.engine.machines.disks import image_spec
 from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.store.rows import DatastoreRow, ImageCopyRow, ImageRow, VmRow
 from nebula.errors import NotFoundError
-from nebula.model.storage import ImageSpec
+from nebula.model.storage import Format, ImageSpec
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
@@ -80,8 +80,9 @@ def _bring(context: JobContext) -> None:
         driver.abandon(host, context.work_name)
         return
     if not (context.job.args.get("path") or context.job.args.get("url")):
-        driver.create_empty(host, spec)
-        context.save(size=image.size, format=image.format, probed=True)
+        made = msgspec.structs.replace(spec, format=_kept_as(driver, spec.format))
+        driver.create_empty(host, made)
+        context.save(size=image.size, format=made.format, probed=True)
         return
     staged = driver.staging_path(host, spec)
     host.transport.upload(Path(context.facts["fetched"]), staged, progress=context.report, cancel=context.cancel, root=True)
@@ -89,8 +90,14 @@ def _bring(context: JobContext) -> None:
         context.save(size=Path(context.facts["fetched"]).stat().st_size, format="raw", probed=True)
     else:
         probe = driver.probe(host, staged, str(context.job.args.get("format", "")))
-        context.save(size=probe.virtual_size, format=probe.format, probed=True)
+        context.save(size=probe.virtual_size, format=_kept_as(driver, probe.format), probed=True)
     driver.take_in(host, _whole(context, spec), staged, job=context.work_name, progress=context.report, cancel=context.cancel)
+
+
+def _kept_as(driver: Datastore, form: Format) -> Format:
+    """The format in which the datastore keeps what comes, or is asked for, in that format."""
+    formats = driver.capabilities.formats
+    return form if form in formats else formats[0]
 
 
 def _unbring(context: JobContext) -> None:

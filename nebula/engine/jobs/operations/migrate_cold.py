@@ -44,7 +44,7 @@ def _uncopy(context: JobContext) -> None:
     common.unplug(site, target.host_id)
     common.end_copies(site, target.host_id)
     for driver, disks in site.by_datastore():
-        if not driver.capabilities.shared:
+        if driver.capabilities.moves:
             driver.remove_vm(target, site.vm.id, disks, keep_persistent=False)
     common.drop_images(site, target.host_id)
 
@@ -65,7 +65,7 @@ def _leave(context: JobContext) -> None:
     common.unplug(site, source)
     handle = context.handle(source)
     for driver, disks in site.by_datastore():
-        if not driver.capabilities.shared:
+        if driver.capabilities.moves:
             driver.remove_vm(handle, site.vm.id, disks, keep_persistent=False)
 
 

@@ -77,7 +77,7 @@ def _prepare(context: JobContext) -> None:
     handle = context.handle(target)
     iso = common.context_cd(site, target)
     for driver, disks in site.by_datastore():
-        if not driver.capabilities.shared:
+        if driver.capabilities.moves:
             _copy_layers(context, driver, disks)
             driver.prepare_incoming(handle, disks, iso if driver is site.home else None)
     common.prepare_networks(site, target)
@@ -101,7 +101,7 @@ def _unprepare(context: JobContext) -> None:
     common.unplug(site, target)
     handle = context.handle(target)
     for driver, disks in site.by_datastore():
-        if not driver.capabilities.shared:
+        if driver.capabilities.moves:
             driver.remove_vm(handle, site.vm.id, disks, keep_persistent=False)
     common.drop_images(site, target)
 
@@ -164,7 +164,7 @@ def _settle(context: JobContext) -> None:
 def _leave(site: common.Site, source: int) -> None:
     handle = site.context.handle(source)
     for driver, disks in site.by_datastore():
-        if not driver.capabilities.shared:
+        if driver.capabilities.moves:
             driver.remove_vm(handle, site.vm.id, disks, keep_persistent=False)
     common.unplug(site, source)
 

@@ -98,14 +98,14 @@ def left(tx: Transaction, vm: VmRow, services: Services, *, memory: bool) -> Non
     machine = machine_of(vm)
     machine.memory = memory
     machine.failures, machine.waiting, machine.not_before = 0, None, 0.0
-    kept_on = 0 if _all_shared(tx, services, vm, machine) else vm.host_id
+    kept_on = vm.host_id if _moves(tx, services, vm, machine) else 0
     common.end_stay(tx, vm)
     tx.swap(vm, host_id=-1, kept_on=kept_on, body=body_of(machine), cpu_used=-1, memory_used=-1)
 
 
-def _all_shared(tx: Transaction, services: Services, vm: VmRow, machine: Machine) -> bool:
+def _moves(tx: Transaction, services: Services, vm: VmRow, machine: Machine) -> bool:
     ids = {disk.datastore_id for disk in machine.disks} | {vm.datastore_id}
-    return all(services.pool.datastore(tx.get(DatastoreRow, number)).capabilities.shared for number in ids if number > 0)
+    return any(services.pool.datastore(tx.get(DatastoreRow, number)).capabilities.moves for number in ids if number > 0)
 
 
 STOP = Leave(

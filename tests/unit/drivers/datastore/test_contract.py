@@ -2,22 +2,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.datastore import DatastoreContract, DatastoreLab
+from tests.contract.datastore import DatastoreContract, DatastoreLab, LayersContract
 
 
-class TestShared(DatastoreContract):
+class TestShared(DatastoreContract, LayersContract):
     @pytest.fixture
     def lab(self, shared_lab: DatastoreLab) -> DatastoreLab:
         return shared_lab
 
 
-class TestSsh(DatastoreContract):
+class TestSsh(DatastoreContract, LayersContract):
     @pytest.fixture
     def lab(self, ssh_lab: DatastoreLab) -> DatastoreLab:
         return ssh_lab
 
 
-class TestSshReachedOverSsh(DatastoreContract):
+class TestSshReachedOverSsh(DatastoreContract, LayersContract):
     @pytest.fixture
     def lab(self, remote_lab: DatastoreLab) -> DatastoreLab:
         return remote_lab

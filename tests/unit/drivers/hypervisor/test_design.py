@@ -22,6 +22,7 @@ DISK = DomainDisk(disk_id=0, path="/var/lib/nebula/datastores/1/7/disk.0.qcow2",
 CONTEXT = DomainDisk(
     disk_id=1, path="/var/lib/nebula/datastores/1/7/context.iso", target="sda", bus="sata", format="raw", device="cdrom"
 )
+RBD = "rbd:one/nebula-1?user=libvirt&secret=5a1cd1a5-0000-4b5c-9a39-6a2f6a0c1e07&host=10.0.0.1&host=[fd00::2]:6790"
 CARD = DomainInterface(nic_id=0, mac="02:00:c0:a8:00:07", bridge="br0", tap="one-7-0", mtu=1450)
 BASE = DomainSpec(
     vm_id=7,
@@ -55,6 +56,13 @@ SPECS = {
         virt="qemu", graphics=None, kernel="/boot/k", initrd="/boot/i", kernel_cmd='a="b" <c>', disks=(), title=""
     ),
     "uefi-baseline": changed(uefi=DomainFirmware(), cpu_xml=CLUSTER_CPU),
+    "rbd": changed(
+        disks=(
+            msgspec.structs.replace(DISK, format="raw", path=RBD),
+            msgspec.structs.replace(DISK, disk_id=2, target="vdb", format="raw", path="rbd:one/b?conf=/etc/ceph/far.conf"),
+            CONTEXT,
+        )
+    ),
     "block-scsi": changed(
         cpu_mode="EPYC",
         cpu_share=0,

@@ -5,7 +5,7 @@ import pytest
 from nebula.drivers.sim import images
 from nebula.drivers.sim.datastore import SimDatastore
 from nebula.drivers.sim.world import SimWorld
-from tests.contract.datastore import DatastoreContract, DatastoreLab
+from tests.contract.datastore import DatastoreContract, DatastoreLab, LayersContract
 from tests.unit.drivers.sim.lab import handle
 
 
@@ -20,13 +20,13 @@ def lab_of(world: SimWorld, settings: dict[str, object]) -> DatastoreLab:
     return DatastoreLab(datastore=datastore, source=handle(world, "one"), target=handle(world, "two"), stage=stage)
 
 
-class TestLocalFiles(DatastoreContract):
+class TestLocalFiles(DatastoreContract, LayersContract):
     @pytest.fixture
     def lab(self, world: SimWorld) -> DatastoreLab:
         return lab_of(world, {})
 
 
-class TestSlowCopies(DatastoreContract):
+class TestSlowCopies(DatastoreContract, LayersContract):
     """The same where every copy takes simulated minutes."""
 
     @pytest.fixture
@@ -35,7 +35,7 @@ class TestSlowCopies(DatastoreContract):
         return lab_of(world, {})
 
 
-class TestSharedFiles(DatastoreContract):
+class TestSharedFiles(DatastoreContract, LayersContract):
     @pytest.fixture
     def lab(self, world: SimWorld) -> DatastoreLab:
         return lab_of(world, {"shared": True})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 from xml.etree import ElementTree as ET
@@ -9,14 +10,48 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from nebula.drivers.hypervisor.libvirt.xml.tree import node
+from nebula.model.rbd import is_rbd
+from nebula.model.rbd import parse as parse_rbd
 
 _WAYS = tuple(f"{way}_{what}_sec" for what in ("bytes", "iops") for way in ("total", "read", "write"))
 LIMITS = (*_WAYS, *(f"{way}_max" for way in _WAYS), "size_iops_sec", *(f"{way}_max_length" for way in _WAYS))
 """In the order of libvirt's schema, which validators mind."""
 
 
+def kind_of(path: str, *, block: bool = False) -> str:
+    """The type of a disk with that source."""
+    return "network" if is_rbd(path) else "block" if block else "file"
+
+
+def source_element(path: str, *, block: bool = False) -> ET.Element:
+    """`<source>`: a file, a block device of the host, or an RBD image, whose key libvirt has as a secret."""
+    if not is_rbd(path):
+        return node("source", dev=path) if block else node("source", file=path)
+    rbd = parse_rbd(path)
+    hosts = (_host(host) for host in rbd.hosts)
+    auth = node("auth", node("secret", type_="ceph", uuid=rbd.secret), username=rbd.user) if rbd.user else None
+    conf = node("config", file=rbd.conf) if rbd.conf else None
+    return node("source", *hosts, conf, auth, protocol="rbd", name=rbd.name)
+
+
+def _host(text: str) -> ET.Element:
+    """A monitor: its port is Ceph's own unless it is told."""
+    found = re.fullmatch(r"(\[.*\]|[^:]*)(?::(\d+))?", text)
+    name, port = (found[1].strip("[]"), found[2]) if found else (text, None)
+    return node("host", name=name, port=port or 6789)
+
+
+def same_source(source: ET.Element | None, path: str) -> bool:
+    """Whether a disk's `<source>` is what the path says; "" is a drive with nothing in it."""
+    if source is None:
+        return not path
+    if is_rbd(path):
+        return source.get("protocol") == "rbd" and source.get("name") == parse_rbd(path).name
+    return source.get("file", "") == path
+
+
 class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
-    """A disk or CD that is a file or a block device on the host; empty values are left out."""
+    """A disk or CD that is a file, a block device on the host or an RBD image; empty values are left out."""
 
     source: str
     target: str
@@ -49,15 +84,13 @@ class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
             node("shareable") if self.shareable else None,
             node("serial", text=self.serial) if self.serial else None,
             node("boot", order=self.boot_order) if self.boot_order else None,
-            type_="block" if self.block else "file",
+            type_=kind_of(self.source, block=self.block),
             device=self.device,
         )
 
     def _source(self) -> ET.Element | None:
         """An empty CD drive has none."""
-        if not self.source:
-            return None
-        return node("source", dev=self.source) if self.block else node("source", file=self.source)
+        return source_element(self.source, block=self.block) if self.source else None
 
     def _driver(self) -> ET.Element:
         return node(

@@ -1,0 +1,152 @@
+"""The Ceph driver on a Ceph: its contract, and what happens when the cluster is full or does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nebula.clock import SystemClock
+from nebula.drivers.base import HostHandle
+from nebula.drivers.datastore.ceph import CephDatastore
+from nebula.drivers.datastore.cephcluster import Waits
+from nebula.errors import CapacityError, ConflictError, TimedOutError
+from nebula.model.storage import ImageSpec
+from nebula.transport.loop import TunnelLoop
+from nebula.transport.ssh import SshTransport
+from tests.contract.datastore import DatastoreContract, DatastoreLab, clone_of, os_image, take_in, volatile
+from tests.contract.datastore import create as create_disk
+from tests.e2e.program import Program
+from tests.lab.handle import LabHandle, eventually
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+POOL = "nebula"
+
+
+def settings(lab: LabHandle) -> dict[str, str]:
+    """What a datastore of the lab's Ceph is made with."""
+    told = lab.status()["ceph"]
+    key = Path(told["key_file"]).read_text().strip()
+    return {"POOL_NAME": told["pool"], "CEPH_HOST": told["host"], "CEPH_USER": told["user"], "CEPH_KEY": key}
+
+
+@pytest.fixture(scope="module")
+def ceph(session_lab: LabHandle) -> Iterator[LabHandle]:
+    session_lab.run("ceph", "up")
+    yield session_lab
+    session_lab.run("ceph", "down")
+
+
+@pytest.fixture(scope="module")
+def hosts(ceph: LabHandle, session_cluster: Program) -> Iterator[tuple[HostHandle, ...]]:
+    """The lab's hosts as drivers know them; the engine made them known to each other."""
+    assert session_cluster.json("host", "list", "-c", "name", "-f", "json") == [{"name": "h1"}, {"name": "h2"}]
+    loop = TunnelLoop()
+    loop.start()
+    found = tuple(_handle(ceph, number, loop) for number in (1, 2))
+    yield found
+    for host in found:
+        host.transport.close()
+    loop.stop()
+
+
+def _handle(lab: LabHandle, number: int, loop: TunnelLoop) -> HostHandle:
+    told = lab.host(f"h{number}")
+    transport = SshTransport(
+        name=told["name"],
+        address=told["address"],
+        user="root",
+        port=22,
+        key_path=Path(lab.status()["key"]),
+        known_host=told["host_key"],
+        loop=loop,
+        clock=SystemClock(),
+    )
+    return HostHandle(
+        host_id=number, name=told["name"], address=told["address"], user="root", port=22, virt="qemu",
+        root="/var/lib/nebula", transport=transport,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ceph_lab(ceph: LabHandle, hosts: tuple[HostHandle, HostHandle]) -> Iterator[DatastoreLab]:
+    """The pool is empty after each test, and nothing lies about on the hosts."""
+    datastore = CephDatastore(100, settings(ceph))
+    yield DatastoreLab(datastore, *hosts, stage=lambda host, image: stage(datastore, host, image))
+    ceph.run("ceph", "admin", "rados", "purge", POOL, "--yes-i-really-really-mean-it")
+    for host in hosts:
+        host.transport.run(["rm", "-rf", "/var/lib/nebula/datastores/100"], root=True)
+
+
+def stage(datastore: CephDatastore, host: HostHandle, image: ImageSpec) -> str:
+    """A real image with some data in it, where an upload would put it."""
+    staged = datastore.staging_path(host, image)
+    host.transport.run(["qemu-img", "create", "-q", "-f", image.format, staged, str(image.size)], root=True)
+    host.transport.run(["qemu-io", "-f", image.format, "-c", "write -P 65 1M 64k", staged], root=True)
+    return staged
+
+
+@pytest.fixture
+def hasty(ceph: LabHandle) -> CephDatastore:
+    """The same datastore, which gives up sooner."""
+    return CephDatastore(100, settings(ceph), Waits(monitor=5, osd=5, busy=2))
+
+
+class TestCeph(DatastoreContract):
+    @pytest.fixture
+    def lab(self, ceph_lab: DatastoreLab) -> DatastoreLab:
+        return ceph_lab
+
+
+_HOLD = """
+setsid sh -c 'echo $$ >/run/holder; sleep 100 | qemu-io -f raw "$1"' holder "$1" </dev/null >/dev/null 2>&1 &
+"""
+
+
+def test_a_disk_that_another_host_writes_to_is_not_free(ceph: LabHandle, ceph_lab: DatastoreLab, hasty: CephDatastore) -> None:
+    disk = volatile()
+    hasty.create_disk(ceph_lab.source, disk, job="1-disk", progress=None, cancel=None)
+    name = f"rbd:{POOL}/nebula-100-7-1:id=nebula:conf=/var/lib/nebula/ceph/nebula-100.conf"
+    ceph_lab.datastore.usage(ceph_lab.target)
+    ceph_lab.target.transport.run(["sh", "-c", _HOLD, "hold", name], root=True)
+    eventually(lambda: "watcher=" in ceph.run("ceph", "admin", "rbd", "status", f"{POOL}/nebula-100-7-1"), "the other writer")
+    with pytest.raises(ConflictError, match="two writers") as refused:
+        hasty.require_unused(ceph_lab.source, disk)
+    assert ceph_lab.target.address in refused.value.cause
+    ceph_lab.target.transport.run(["sh", "-c", 'pkill -P "$(cat /run/holder)" sleep'], root=True)
+    ceph_lab.datastore.require_unused(ceph_lab.source, disk)
+
+
+def test_a_full_pool_is_said_to_be_full_and_nothing_half_made_stays(
+    ceph: LabHandle, ceph_lab: DatastoreLab, hasty: CephDatastore
+) -> None:
+    image = take_in(ceph_lab, os_image())
+    ceph.run("ceph", "admin", "ceph", "osd", "pool", "set-quota", POOL, "max_objects", "1")
+    eventually(lambda: "POOL_FULL" in ceph.run("ceph", "admin", "ceph", "health", "detail"), "a full pool")
+    other = os_image(2)
+    staged = ceph_lab.stage(ceph_lab.source, other)
+    with pytest.raises(CapacityError, match="is full"):
+        hasty.take_in(ceph_lab.source, other, staged, job="1-full", progress=None, cancel=None)
+    assert hasty.has_image(ceph_lab.source, image)
+    hasty.remove_image(ceph_lab.source, other)
+    ceph.run("ceph", "admin", "ceph", "osd", "pool", "set-quota", POOL, "max_objects", "0")
+    eventually(lambda: "POOL_FULL" not in ceph.run("ceph", "admin", "ceph", "health", "detail"), "a pool with room")
+    assert in_pool(ceph) == [f"nebula-{image.uuid}"]
+
+
+def test_a_dead_osd_is_told_of_in_time_and_costs_nothing(ceph: LabHandle, ceph_lab: DatastoreLab, hasty: CephDatastore) -> None:
+    image = take_in(ceph_lab, os_image())
+    ceph.run("ceph", "stop-osd")
+    try:
+        with pytest.raises(TimedOutError, match="does not answer host h1"):
+            hasty.create_disk(ceph_lab.source, clone_of(image), job="1-dead", progress=None, cancel=None)
+    finally:
+        ceph.run("ceph", "start-osd")
+    create_disk(ceph_lab, clone_of(image))
+    assert sorted(in_pool(ceph)) == [f"nebula-{image.uuid}", f"nebula-{image.uuid}-7-0"]
+
+
+def in_pool(ceph: LabHandle) -> list[str]:
+    return ceph.run("ceph", "admin", "rbd", "ls", POOL).split()
