@@ -1,4 +1,4 @@
-"""The lab's guest: a small disk that BIOS (syslinux) and UEFI (its shell's script) boot: Debian's kernel and busybox."""
+"""The lab's guest: a small disk that BIOS (syslinux) and UEFI (systemd-boot) boot: Debian's kernel and busybox."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ SSHD_FILES = (
     "dropbear", "libtomcrypt.so.1", "libtommath.so.1", "libgmp.so.10", "libcrypt.so.1", "libz.so.1", "libc.so.6",
     "ld-linux-x86-64.so.2",
 )  # fmt: skip
+UEFI_LOADER = "systemd-boot-efi"
+"""The package; without a loader UEFI asks the network for a minute before its shell's script has a turn."""
+UEFI_ENTRY = "loader/entries/nebula.conf"
 SIZE = 64 << 20
 MADE_BY = tuple(Path(__file__).with_name(name) for name in ("images.py", "guestmodules.py", "quickkernel.py"))
 MBR = Path("/usr/lib/syslinux/mbr/mbr.bin")
@@ -51,7 +54,9 @@ def _make(scratch: Path, images: list[Path]) -> None:
     initrd = scratch / "initrd.gz"
     initrd.write_bytes(gzip.compress(_initramfs(scratch, unpacked), compresslevel=6, mtime=0))
     raw, qcow2 = scratch / "guest.raw", scratch / "guest.qcow2"
-    files = {"vmlinuz": quick_kernel(unpacked, scratch), "vmlinuz.efi": _vmlinuz(unpacked), "initrd.gz": initrd}
+    loader = _unpacked(scratch, "uefi", UEFI_LOADER) / "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+    bios, uefi = quick_kernel(unpacked, scratch), _vmlinuz(unpacked)
+    files = {"vmlinuz": bios, "vmlinuz.efi": uefi, "initrd.gz": initrd, "EFI/BOOT/BOOTX64.EFI": loader}
     _disk(raw, files)
     run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(qcow2)])
     for made, image in zip((raw, qcow2), images, strict=True):
@@ -132,8 +137,7 @@ def cpio(tree: Path, archive: Path) -> bytes:
 def _disk(image: Path, files: Mapping[str, Path]) -> None:
     """A partitioned disk without loop devices: boot partition (FAT16), and a raw one for what the guest is told to keep."""
     partition(image, SIZE, PARTITIONS)
-    settings = {name: GUEST / name for name in ("syslinux.cfg", "startup.nsh")}
-    make_bootable(image, {**files, **settings})
+    make_bootable(image, {**files, "syslinux.cfg": GUEST / "syslinux.cfg", UEFI_ENTRY: GUEST / "uefi.conf"})
 
 
 def partition(image: Path, size: int, table: str) -> None:
@@ -146,8 +150,11 @@ def partition(image: Path, size: int, table: str) -> None:
 
 
 def make_bootable(image: Path, files: Mapping[str, Path]) -> None:
-    """Fill the first partition, 62 MiB from 1 MiB on, with files by name: syslinux.cfg and what it names."""
+    """Fill the first partition, 62 MiB from 1 MiB on, with files by path: syslinux.cfg and what it names."""
     run(["mkfs.fat", "-F", "16", "-n", "NEBULA", "--offset", "2048", str(image), str(126976 // 2)])
+    folders = {parent.as_posix() for name in files for parent in Path(name).parents} - {"."}
+    for folder in sorted(folders):
+        run(["mmd", "-i", f"{image}@@1M", f"::{folder}"])
     for name, source in files.items():
         run(["mcopy", "-i", f"{image}@@1M", str(source), f"::{name}"])
     run(["syslinux", "--offset", str(2048 * 512), "--install", str(image)])

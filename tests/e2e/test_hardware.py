@@ -151,7 +151,7 @@ def test_uefi_boots_and_its_variables_go_along_to_another_cpu(
 
 
 def test_secure_boot_starts_and_a_screen_is_no_must(cluster: Program, lab: LabHandle) -> None:
-    """The guest's kernel is Debian's and signed; the shell's script that boots it is not run under secure boot."""
+    """The guest's kernel is Debian's and signed; its boot loader is not, so nothing boots under secure boot."""
     words = ("--secure-boot", "--graphics", "none", "--memory", "256M", "--image", "own", "--host", "h1")
     cluster.out("vm", "create", "locked", *words)
     vm = cluster.vm("locked")
