@@ -23,6 +23,8 @@ REPOSITORIES = {
 }
 NETWORKS = {
     "bridge": "nebula.drivers.network.bridge:BridgeNetwork",
+    "802.1Q": "nebula.drivers.network.vlan:VlanNetwork",
+    "vxlan": "nebula.drivers.network.vxlan:VxlanNetwork",
     "sim": "nebula.drivers.sim.network:SimNetwork",
 }
 MONITORS = {

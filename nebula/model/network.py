@@ -16,7 +16,9 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     bridge: str
     owned: bool = False
     physical_device: str = ""
-    """A device that becomes a port of an owned bridge; empty: none."""
+    """A device that becomes a port of an owned bridge, or through which a VLAN or VXLAN goes; empty: none."""
+    vlan_id: int = 0
+    """Of 802.1Q the VLAN, of VXLAN the network identifier; 0: neither."""
     mtu: int = 0
     gateway: str = ""
     """IPv4 of the gateway; the host itself carries it where `nat` is set."""

@@ -10,7 +10,10 @@ import pytest
 
 from nebula.drivers.base import HostHandle, Network
 from nebula.errors import ConflictError, NotFoundError
+from nebula.model.firewall import CardFilter, FilterRule
 from nebula.model.network import NetworkSpec, NicSpec
+
+OWNED = NetworkSpec(network_id=7, name="lan", driver="", bridge="onebr7", owned=True)
 
 
 class NetworkSubject(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,9 +27,10 @@ class NetworkSubject(msgspec.Struct, frozen=True, kw_only=True):
     """What a hypervisor does for a card: make its tap on its bridge."""
     bridges: Callable[[], list[str]]
     """Names of the host's bridges."""
+    owned: NetworkSpec = OWNED
+    """A network whose bridge is ours."""
 
 
-OWNED = NetworkSpec(network_id=7, name="lan", driver="", bridge="onebr7", owned=True)
 EXISTING = NetworkSpec(network_id=8, name="office", driver="", bridge="br0")
 NAT = NetworkSpec(network_id=9, name="inside", driver="", bridge="onebr9", owned=True, nat=True, gateway="10.77.5.1")
 
@@ -45,30 +49,32 @@ def card(network: NetworkSpec, number: int = 1) -> NicSpec:
 def test_an_owned_bridge_comes_and_goes(network_subject: NetworkSubject) -> None:
     driver, host = network_subject.driver, network_subject.host
     for _ in range(2):
-        driver.prepare(host, OWNED)
+        driver.prepare(host, network_subject.owned)
         assert network_subject.bridges() == ["onebr7"]
     for _ in range(2):
-        driver.release(host, OWNED)
+        driver.release(host, network_subject.owned)
         assert network_subject.bridges() == []
 
 
 def test_a_bridge_with_a_card_stays(network_subject: NetworkSubject) -> None:
     driver, host = network_subject.driver, network_subject.host
-    driver.prepare(host, OWNED)
+    driver.prepare(host, network_subject.owned)
     for number in (1, 2):
-        network_subject.add_tap(card(OWNED, number))
-        driver.plugged(host, card(OWNED, number))
+        network_subject.add_tap(card(network_subject.owned, number))
+        driver.plugged(host, card(network_subject.owned, number))
     assert driver.taps(host) == [*TAPS]
-    driver.unplugged(host, card(OWNED, 1))
-    driver.release(host, OWNED)
+    driver.unplugged(host, card(network_subject.owned, 1))
+    driver.release(host, network_subject.owned)
     assert (driver.taps(host), network_subject.bridges()) == ([TAPS[1]], ["onebr7"])
     for _ in range(2):
-        driver.unplugged(host, card(OWNED, 2))
-        driver.release(host, OWNED)
+        driver.unplugged(host, card(network_subject.owned, 2))
+        driver.release(host, network_subject.owned)
     assert (driver.taps(host), network_subject.bridges()) == ([], [])
 
 
 def test_a_bridge_of_the_hosts_own_is_used_and_left(network_subject: NetworkSubject) -> None:
+    if not network_subject.driver.capabilities.existing:
+        return
     driver, host = network_subject.driver, network_subject.host
     network_subject.add_bridge("br0")
     driver.prepare(host, EXISTING)
@@ -80,6 +86,8 @@ def test_a_bridge_of_the_hosts_own_is_used_and_left(network_subject: NetworkSubj
 
 
 def test_a_missing_bridge_is_a_conflict_with_a_hint(network_subject: NetworkSubject) -> None:
+    if not network_subject.driver.capabilities.existing:
+        return
     with pytest.raises(ConflictError) as caught:
         network_subject.driver.prepare(network_subject.host, EXISTING)
     assert "br0" in str(caught.value)
@@ -88,14 +96,15 @@ def test_a_missing_bridge_is_a_conflict_with_a_hint(network_subject: NetworkSubj
 
 
 def test_a_card_without_tap_is_not_found(network_subject: NetworkSubject) -> None:
-    network_subject.driver.prepare(network_subject.host, OWNED)
+    network_subject.driver.prepare(network_subject.host, network_subject.owned)
     with pytest.raises(NotFoundError) as caught:
-        network_subject.driver.plugged(network_subject.host, card(OWNED))
+        network_subject.driver.plugged(network_subject.host, card(network_subject.owned))
     assert caught.value.hint
 
 
 def test_unplugging_and_releasing_what_is_not_there_is_fine(network_subject: NetworkSubject) -> None:
-    for network in (OWNED, EXISTING, NAT):
+    more = (EXISTING, NAT) if network_subject.driver.capabilities.existing else ()
+    for network in (network_subject.owned, *more):
         network_subject.driver.unplugged(network_subject.host, card(network))
         network_subject.driver.release(network_subject.host, network)
     assert network_subject.driver.taps(network_subject.host) == []
@@ -103,8 +112,10 @@ def test_unplugging_and_releasing_what_is_not_there_is_fine(network_subject: Net
 
 def test_a_check_changes_nothing_and_says_what_is_wrong(network_subject: NetworkSubject) -> None:
     driver, host = network_subject.driver, network_subject.host
-    assert all(finding.level != "error" for finding in driver.check(host, OWNED))
+    assert all(finding.level != "error" for finding in driver.check(host, network_subject.owned))
     assert network_subject.bridges() == []
+    if not network_subject.driver.capabilities.existing:
+        return
     errors = [finding for finding in driver.check(host, EXISTING) if finding.level == "error"]
     assert errors
     assert all(finding.fix for finding in errors)
@@ -122,3 +133,23 @@ def test_a_nat_network_comes_and_goes(network_subject: NetworkSubject) -> None:
     for _ in range(2):
         driver.release(host, NAT)
     assert network_subject.bridges() == []
+
+
+def test_filters_are_there_before_the_card_and_go_with_it(network_subject: NetworkSubject) -> None:
+    driver, host = network_subject.driver, network_subject.host
+    driver.prepare(host, network_subject.owned)
+    rules = (FilterRule(inbound=False), FilterRule(inbound=True, protocol="tcp", ports=((80, 80),)))
+    cards = [
+        msgspec.structs.replace(card(network_subject.owned, number), ip=f"10.0.0.{number}", filter=CardFilter(rules=rules))
+        for number in (1, 2)
+    ]
+    for _ in range(2):
+        driver.set_filters(host, cards)
+        assert driver.filtered(host) == [*TAPS]
+    network_subject.add_tap(cards[0])
+    driver.plugged(host, cards[0])
+    driver.set_filters(host, [msgspec.structs.replace(cards[1], filter=None)])
+    assert driver.filtered(host) == [TAPS[0]]
+    for _ in range(2):
+        driver.unplugged(host, cards[0])
+        assert (driver.filtered(host), driver.taps(host)) == ([], [])

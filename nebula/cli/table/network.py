@@ -17,6 +17,8 @@ SECURITY_GROUP = Option(
 )
 _ADDRESS = Argument("address", "An IP or MAC address of the network.")
 
+_DRIVERS = ("bridge", "802.1Q", "vxlan", "sim")
+
 COMMANDS = (
     listing("network", "nebula network list"),
     show("network"),
@@ -44,8 +46,13 @@ COMMANDS = (
             Option("--prefix6", "Length of the IPv6 prefix (default 64).", "integer", metavar="N"),
             Option("--dns", "A name server; may be repeated.", "many", metavar="IP"),
             Option("--mtu", "MTU.", "integer", metavar="N"),
-            Option("--physical-device", "A device of the hosts that becomes a port of our own bridge.", metavar="DEVICE"),
-            Option("--driver", "Network driver (default bridge).", metavar="DRIVER", choices=("bridge", "sim")),
+            Option(
+                "--physical-device",
+                "A device of the hosts: a port of our own bridge, or the way of VLANs and VXLANs.",
+                metavar="DEVICE",
+            ),
+            Option("--vlan-id", "The VLAN of 802.1Q, or the number of a VXLAN; without it a free one.", "integer", metavar="N"),
+            Option("--driver", "Network driver (default bridge).", metavar="DRIVER", choices=_DRIVERS),
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
             SECURITY_GROUP,
         ),

@@ -42,8 +42,9 @@ def spec_of(line: Invocation) -> dict[str, Any]:
             "--nat makes a bridge of our own, --bridge uses one that is there", hint="give one of --nat and --bridge BRIDGE"
         )
     found = given(
-        line, "bridge", "nat", "cluster", "gateway", "prefix", "gateway6", "prefix6", "mtu", "physical_device", "driver"
-    )
+        line, "bridge", "nat", "cluster", "gateway", "prefix", "gateway6", "prefix6", "mtu", "physical_device", "vlan_id",
+        "driver",
+    )  # fmt: skip
     spec: dict[str, Any] = {_RENAMED.get(key, key): value for key, value in found.items()}
     spec["name"] = check_name("network", line.text("name"))
     spec["ranges"] = [range_of(word) for word in line.texts("range")]

@@ -20,6 +20,8 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     security_groups: bool
     spans_hosts: bool
     """Guests on two hosts reach each other without help from outside."""
+    existing: bool = True
+    """It can use bridges of the host's own; otherwise all are ours."""
 
 
 class Network(Protocol):

@@ -17,7 +17,7 @@ _BRIDGE_NF = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 def look(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     """Findings, errors first; one "ok" if there is nothing to say."""
-    missing = _tools(host, network)
+    missing = tools(host, network)
     if missing:
         return missing
     found = [*_bridge(host, network), *(_nat(host, network) if network.nat else _bridged(host, network))]
@@ -25,11 +25,12 @@ def look(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     return sorted(found, key=lambda one: one.level != "error") or [ok]
 
 
-def _tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:
-    tools = {"ip": "iproute2", **({"nft": "nftables"} if network.nat else {})}
+def tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:
+    """What programs are missing there."""
+    needed = {"ip": "iproute2", **({"nft": "nftables"} if network.nat else {})}
     return [
         Finding(check="tools", level="error", text=f"host {host.name} has no {tool}", fix=f"apt-get install {package}")
-        for tool, package in tools.items()
+        for tool, package in needed.items()
         if host.transport.run(["env", tool, "-V"], root=True, check=False).status != 0
     ]
 
@@ -37,15 +38,15 @@ def _tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:
 def _bridge(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     present = links(host)
     if not network.owned:
-        return _asked("bridge", lambda: check_existing(host, network, present))
-    found = _asked("bridge", lambda: owned.check_name_free(host, network, present))
+        return asked("bridge", lambda: check_existing(host, network, present))
+    found = asked("bridge", lambda: owned.check_name_free(host, network, present))
     if network.physical_device:
-        found += _asked("port", lambda: port.check_port(host, network, present))
+        found += asked("port", lambda: port.check_port(host, network, present))
     return found
 
 
 def _nat(host: HostHandle, network: NetworkSpec) -> list[Finding]:
-    found = _asked("subnet", lambda: nat.check(host, network))
+    found = asked("subnet", lambda: nat.check(host, network))
     if not forwarding.uplinks(routes(host)):
         found.append(
             Finding(
@@ -84,7 +85,7 @@ def _bridged(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     ]
 
 
-def _asked(check: str, question: Callable[[], None]) -> list[Finding]:
+def asked(check: str, question: Callable[[], None]) -> list[Finding]:
     """What would stop `prepare`, as a finding."""
     try:
         question()

@@ -11,12 +11,19 @@ from nebula.errors import ConflictError, UsageError
 from nebula.model.network import NetworkSpec
 
 _BRIDGE_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+SEGMENTS = {"802.1Q": 4094, "vxlan": (1 << 24) - 1}
+"""Drivers of networks with a number, and the highest one."""
+_FIRST_ID = 2
+_LONGEST_DEVICE = 15
+_VXLAN_MTU = 1450
+"""What fits into packets of 1500 bytes."""
 FALLBACK_DNS = ("9.9.9.9", "1.1.1.1")
 
 
 def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
     """(settings, ranges) of a network. Raises UsageError."""
     _devices(spec)
+    driver = str(spec.get("driver") or "bridge")
     ranges = list(spec.get("ranges") or ())
     settings: dict[str, Any] = {
         "nat": bool(spec.get("nat")),
@@ -28,11 +35,39 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
         "mtu": _between(spec, "mtu", 0, 0, 65535),
         "physical_device": str(spec.get("physical_device") or ""),
     }
+    if driver in SEGMENTS:
+        _complete_segment(spec, settings, driver, others)
+    elif spec.get("vlan_id"):
+        raise UsageError(f"a network of driver {driver} has no VLAN", hint=f"--driver {' or '.join(SEGMENTS)}")
     if settings["nat"]:
         _complete_nat(spec, settings, ranges, others)
     return {
         key: value for key, value in settings.items() if value not in ("", [], False) and (key, value) != ("mtu", 0)
     }, ranges
+
+
+def _complete_segment(spec: Mapping[str, Any], settings: dict[str, Any], driver: str, others: Sequence[NetworkSpec]) -> None:
+    """A number of its own where none was chosen, and an MTU that fits."""
+    device = settings["physical_device"]
+    if spec.get("bridge") or settings["nat"]:
+        raise UsageError(f"a network of driver {driver} makes its own bridge, without NAT", hint="leave --bridge and --nat out")
+    if not device:
+        raise UsageError(f"a network of driver {driver} needs a device of the hosts", hint="--physical-device eth0")
+    alike = [other for other in others if other.driver == driver and (driver == "vxlan" or other.physical_device == device)]
+    used = {other.vlan_id: other.name for other in alike}
+    wanted = _between(spec, "vlan_id", 0, 0, SEGMENTS[driver])
+    if wanted in used:
+        raise ConflictError(
+            f"network {used[wanted]} has the number {wanted} already", hint="leave --vlan-id out for a free one"
+        )
+    settings["vlan_id"] = wanted or next(number for number in range(_FIRST_ID, SEGMENTS[driver]) if number not in used)
+    name = f"{device}.{settings['vlan_id']}"
+    if driver == "802.1Q" and len(name) > _LONGEST_DEVICE:
+        raise UsageError(
+            f"{name} is too long for a device's name", cause=f"at most {_LONGEST_DEVICE} characters", hint="another uplink"
+        )
+    if driver == "vxlan":
+        settings["mtu"] = settings["mtu"] or _VXLAN_MTU
 
 
 def _complete_nat(

@@ -29,6 +29,7 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         bridge=row.bridge,
         owned=bool(row.owned),
         physical_device=settings.get("physical_device", ""),
+        vlan_id=int(settings.get("vlan_id", 0)),
         mtu=int(settings.get("mtu", 0)),
         gateway=settings.get("gateway", ""),
         prefix_length=int(settings.get("prefix_length", 24)),

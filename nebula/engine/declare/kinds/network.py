@@ -18,7 +18,9 @@ from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow, Secu
 from nebula.engine.store.transaction import Queries
 
 _ADDRESSES = ("gateway", "gateway6")
-_SETTINGS = frozenset({"nat", "gateway", "prefix_length", "gateway6", "prefix_length6", "dns", "mtu", "physical_device"})
+_SETTINGS = frozenset(
+    {"nat", "gateway", "prefix_length", "gateway6", "prefix_length6", "dns", "mtu", "physical_device", "vlan_id"}
+)
 _RESERVATION = frozenset({"parent", "size", "first"})
 
 

@@ -18,20 +18,24 @@ server = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 server.bind((sys.argv[1], int(sys.argv[2])))
 print("ready", flush=True)
 while True:
-    server.sendto(*server.recvfrom(100))
+    server.sendto(*server.recvfrom(9000))
 """
 ASK = """
 import socket, sys
 address, port, times, patience, source = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
+whole = 10, 2  # IP_MTU_DISCOVER, IP_PMTUDISC_DO: in one piece or not at all
+question = b"?" * int(sys.argv[6])
 answers = 0
 for _ in range(times):
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(patience)
+        if ":" not in address:
+            client.setsockopt(socket.IPPROTO_IP, *whole)
         if source:
             client.bind((source, 0))
         try:
-            client.sendto(b"?", (address, port))
-            answers += client.recvfrom(100)[0] == b"?"
+            client.sendto(question, (address, port))
+            answers += client.recvfrom(9000)[0] == question
         except OSError:
             pass
 print(answers)
@@ -83,9 +87,11 @@ class Guest(msgspec.Struct, frozen=True):
             finally:
                 server.kill()
 
-    def asks(self, other: Guest, port: int, *, times: int = 1, patience: float = BLIND, source: str = "", to: str = "") -> int:
-        """How many of its questions are answered."""
-        return asks(self.inside, to or other.nic.ip, port, times=times, patience=patience, source=source)
+    def asks(
+        self, other: Guest, port: int, *, times: int = 1, patience: float = BLIND, source: str = "", to: str = "", size: int = 1
+    ) -> int:
+        """How many of its questions, of so many bytes, are answered."""
+        return asks(self.inside, to or other.nic.ip, port, times=times, patience=patience, source=source, size=size)
 
     @contextlib.contextmanager
     def hearing(self) -> Iterator[list[str]]:
@@ -103,9 +109,11 @@ class Guest(msgspec.Struct, frozen=True):
         self.inside.transport.run([sys.executable, "-c", SEND, *(frame.hex() for frame in frames)])
 
 
-def asks(inside: Namespace, address: str, port: int, *, times: int = 1, patience: float = BLIND, source: str = "") -> int:
+def asks(
+    inside: Namespace, address: str, port: int, *, times: int = 1, patience: float = BLIND, source: str = "", size: int = 1
+) -> int:
     """How many questions by UDP are answered."""
-    words = [address, str(port), str(times), str(patience), source]
+    words = [address, str(port), str(times), str(patience), source, str(size)]
     return int(inside.transport.run([sys.executable, "-c", ASK, *words]).text)
 
 

@@ -1,0 +1,47 @@
+"""Networks of VLANs and VXLANs: their numbers and what fits into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nebula.errors import ConflictError, UsageError
+from tests.support.sim import CALL, Sim
+
+
+def create(sim: Sim, name: str, driver: str, **spec: Any) -> dict[str, Any]:
+    sim.engine.networks.create({"name": name, "driver": driver, "physical_device": "eth0", **spec}, CALL)
+    return sim.engine.networks.show(name).body
+
+
+def test_each_gets_a_number_of_its_own(sim: Sim) -> None:
+    assert [create(sim, name, "vxlan")["vlan_id"] for name in ("one", "two")] == [2, 3]
+    assert create(sim, "three", "vxlan", vlan_id=4)["vlan_id"] == 4
+    assert create(sim, "four", "vxlan", physical_device="eth1")["vlan_id"] == 5
+    assert create(sim, "five", "802.1Q")["vlan_id"] == 2
+    assert create(sim, "six", "802.1Q", physical_device="eth1", vlan_id=2)["vlan_id"] == 2
+    with pytest.raises(ConflictError, match="one"):
+        create(sim, "seven", "vxlan", vlan_id=2)
+    with pytest.raises(ConflictError, match="five"):
+        create(sim, "eight", "802.1Q", vlan_id=2)
+
+
+def test_a_tunnel_takes_its_share_of_the_mtu(sim: Sim) -> None:
+    assert create(sim, "one", "vxlan")["mtu"] == 1450
+    assert create(sim, "two", "vxlan", mtu=8950)["mtu"] == 8950
+    assert "mtu" not in create(sim, "three", "802.1Q")
+
+
+@pytest.mark.parametrize(
+    ("driver", "spec"),
+    [
+        ("vxlan", {"physical_device": ""}), ("802.1Q", {"physical_device": ""}), ("vxlan", {"bridge": "br0"}),
+        ("802.1Q", {"nat": True}), ("802.1Q", {"vlan_id": 4095}), ("vxlan", {"vlan_id": 1 << 24}), ("bridge", {"vlan_id": 7}),
+        ("802.1Q", {"physical_device": "enp0s31f6abcde"}), ("802.1q", {}),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(sim: Sim, driver: str, spec: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        create(sim, "one", driver, **spec)
+    assert caught.value.hint
