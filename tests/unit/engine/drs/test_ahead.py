@@ -52,6 +52,17 @@ def test_a_pattern_moves_a_vm_before_its_peak_and_not_hours_before(sim: Sim, hou
     assert (forecast["peak"] > 200) == bool(moves)
 
 
+@pytest.mark.parametrize(("writer", "quiet"), [("first", "second"), ("second", "first")])
+def test_of_two_alike_the_one_that_writes_less_moves_before_their_hour(sim: Sim, writer: str, quiet: str) -> None:
+    sim.world.guests.order(writer, profile="busy")
+    for name in ("first", "second"):
+        sim.add_vm(name, VCPU=4, CPU=1, HOST="h2")
+    keep(sim.engine.services.store, [sim.vm(name).id for name in (writer, quiet)], daily(0.25, 380.0), memory=512.0)
+    sim.engine.drs.set("default", QUICK, CALL)
+    (move,) = sim.engine.drs.plan("default", CALL).body["moves"]
+    assert (move["vm"], move["source"]) == (quiet, "h2")
+
+
 def test_without_a_look_ahead_nothing_moves(sim: Sim) -> None:
     remember(sim, daily(0.25, 380.0))
     sim.engine.drs.set("default", {**QUICK, "predictive": "no"}, CALL)
