@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from nebula.engine.api.values import Detail, LogLine
+from nebula.engine.firewall.groups import of_card
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.states import HostState, LcmState, VmState
 from nebula.engine.lifecycle.table import legal_verbs
@@ -15,7 +16,17 @@ from nebula.engine.machines.machine import Machine, machine_of
 from nebula.engine.scheduler.hardware import held_by_host
 from nebula.engine.secrets import hide_template
 from nebula.engine.services import Services
-from nebula.engine.store.rows import EventRow, HistoryRow, HostRow, JobLogRow, JobRow, VmRow
+from nebula.engine.store.rows import (
+    EventRow,
+    HistoryRow,
+    HostRow,
+    JobLogRow,
+    JobRow,
+    LeaseRow,
+    NetworkRow,
+    SecurityGroupRow,
+    VmRow,
+)
 from nebula.engine.store.transaction import Queries
 from nebula.model.domain import DomainReality
 
@@ -64,7 +75,7 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
         "job": vm.job_id or None,
         "disks": [_disk(disk) for disk in machine.disks],
         **({"adopted": msgspec.to_builtins(machine.adopted)} if machine.adopted else {}),
-        "nics": [msgspec.to_builtins(nic) for nic in machine.nics],
+        "nics": _cards(queries, vm, machine),
         "template": hide_template(machine.template),
     }
     if held := held_by_host(queries, host=vm.host_id).get(vm.host_id, {}).get(vm.id):
@@ -72,6 +83,20 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
     if reality is not None:
         body["domain"] = {"state": str(reality.state), "reason": reality.reason, "name": reality.name}
     return Detail(kind="vm", id=vm.id, name=vm.name, body=body)
+
+
+def _cards(queries: Queries, vm: VmRow, machine: Machine) -> list[dict[str, Any]]:
+    """With the security groups of each, its own and its network's."""
+    leases = {lease.nic_id: lease for lease in queries.select(LeaseRow, '"vm_id"=?', (vm.id,))}
+    found = []
+    for nic in machine.nics:
+        card: dict[str, Any] = msgspec.to_builtins(nic)
+        lease = leases.get(nic.nic_id)
+        groups = of_card(lease, queries.get(NetworkRow, lease.network_id)) if lease is not None else ()
+        if groups:
+            card["security_groups"] = [queries.get(SecurityGroupRow, number).name for number in groups]
+        found.append(card)
+    return found
 
 
 def _keeper(queries: Queries, vm: VmRow) -> str | None:

@@ -289,6 +289,45 @@ def test_a_host_check_finds_cards_without_filters_and_filters_without_cards(sim:
     assert len(inbound(of(sim, "one"))) == 1
 
 
+def test_documents_say_the_same(sim: Sim) -> None:
+    """What a set of documents makes is exported so, and made again changes nothing."""
+    rules = [
+        {"protocol": "TCP", "rule_type": "inbound", "range": "80", "security_group": "proxy"},
+        {"protocol": "ALL", "rule_type": "outbound"},
+    ]
+    documents: list[dict[str, Any]] = [
+        {"kind": "network", "name": "dmz", "driver": "sim", "ranges": [{"ip": "10.9.1.1+4"}], "security_groups": ["app"]},
+        {"kind": "securitygroup", "name": "app", "rules": rules, "attributes": {"TEAM": "shop"}},
+        {"kind": "securitygroup", "name": "proxy", "rules": [{"protocol": "ALL", "rule_type": "outbound"}]},
+    ]
+
+    def differing(given: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        return [(item.name, item.action) for item in sim.engine.declarations.compare(given) if item.action]
+
+    named = {(item["kind"], item["name"]): item for item in documents}
+    for found in sim.engine.declarations.compare(documents):
+        sim.engine.declarations.make(named[found.kind, found.name], CALL)
+    assert differing(documents) == []
+    assert sim.engine.networks.show("dmz").body["security_groups"] == ["app"]
+    rules.pop(0)
+    documents[0]["security_groups"] = ["proxy"]
+    assert [name for name, _ in differing(documents)] == ["app", "dmz"]
+    for name in ("app", "dmz"):
+        sim.engine.declarations.make(next(item for item in documents if item["name"] == name), CALL)
+    sim.settle()
+    assert differing(documents) == []
+    assert len(sim.engine.securitygroups.show("app").body["rules"]) == 1
+
+
+def test_a_vm_shows_the_groups_of_its_cards(sim: Sim) -> None:
+    create(sim, "web", WEB)
+    network(sim, "dmz", "10.9.1.10", "default")
+    vm(sim, "one", NETWORK="dmz", SECURITY_GROUPS="web")
+    vm(sim, "two", NETWORK="lan")
+    assert sim.engine.vms.show("one").body["nics"][0]["security_groups"] == ["default", "web"]
+    assert "security_groups" not in sim.engine.vms.show("two").body["nics"][0]
+
+
 def test_a_dry_run_tells_nobody(sim: Sim) -> None:
     create(sim, "web", WEB)
     vm(sim, "one", NETWORK="lan", SECURITY_GROUPS="web")
