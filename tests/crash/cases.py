@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Case(NamedTuple):
@@ -16,7 +16,7 @@ class Case(NamedTuple):
     kind: str
     operations: tuple[str, ...]
     ends: tuple[str, ...]
-    shared: bool = False
+    storage: Literal["own", "shared", "blocks"] = "own"
     fails: str = ""
 
 
@@ -64,7 +64,7 @@ CASES = {
         fails="network.plugged",
     ),
     "stop": Case(("create",), "stop", "vm.stop", _STOP, ("STOPPED",)),
-    "stop, shared": Case(("create",), "stop", "vm.stop", _STOP, ("STOPPED",), True),
+    "stop, shared": Case(("create",), "stop", "vm.stop", _STOP, ("STOPPED",), "shared"),
     "stop undone": Case(("create",), "stop", "vm.stop", _WAKE, ("RUNNING",), fails="hypervisor.undefine"),
     "stop of a suspended VM": Case(("create", "suspend"), "stop", "vm.stop-suspended", _STOP[1:], ("STOPPED",)),
     "stop of a suspended VM undone": Case(
@@ -78,7 +78,15 @@ CASES = {
         ("RUNNING",),
     ),
     "return of a stopped VM, shared": Case(
-        ("create", "stop"), "resume", "vm.deploy-stopped", (*_WAKE, "datastore.remove_memory"), ("RUNNING",), True
+        ("create", "stop"), "resume", "vm.deploy-stopped", (*_WAKE, "datastore.remove_memory"), ("RUNNING",), "shared"
+    ),
+    "return of a stopped VM, blocks": Case(
+        ("create", "stop"),
+        "return_elsewhere",
+        "vm.deploy-stopped",
+        ("datastore.move_vm", "hypervisor.restore", "datastore.remove_memory", "datastore.remove_vm"),
+        ("RUNNING",),
+        "blocks",
     ),
     "return of a stopped VM undone": Case(
         ("create", "stop"), "return_elsewhere", "vm.deploy-stopped", _CLEAR, ("BOOT_STOPPED_FAILURE",), fails="network.plugged"
@@ -266,7 +274,7 @@ CASES = {
         "vm.disk-snapshot-delete-off",
         ("datastore.rebase_layer",),
         ("POWEROFF",),
-        True,
+        "shared",
     ),
     "backup": Case(
         ("create_layered", "vault"),
@@ -299,7 +307,12 @@ CASES = {
         fails="repository.store",
     ),
     "backup, shared": Case(
-        ("create_layered", "vault"), "backup", "vm.backup", ("hypervisor.begin_backup", "repository.store"), ("RUNNING",), True
+        ("create_layered", "vault"),
+        "backup",
+        "vm.backup",
+        ("hypervisor.begin_backup", "repository.store"),
+        ("RUNNING",),
+        "shared",
     ),
     "backup, off": Case(
         ("create_qcow2", "vault", "poweroff"),
@@ -361,7 +374,7 @@ CASES = {
         ("RUNNING",),
     ),
     "live migration with a snapshot": Case(
-        ("create_qcow2", "snapshot"), "migrate_live", "vm.migrate-live", ("hypervisor.migrate",), ("RUNNING",), True
+        ("create_qcow2", "snapshot"), "migrate_live", "vm.migrate-live", ("hypervisor.migrate",), ("RUNNING",), "shared"
     ),
     "live migration, copied": Case(
         ("create",),
@@ -371,7 +384,15 @@ CASES = {
         ("RUNNING",),
     ),
     "live migration, shared": Case(
-        ("create",), "migrate_live", "vm.migrate-live", ("hypervisor.migrate", "network.unplugged"), ("RUNNING",), True
+        ("create",), "migrate_live", "vm.migrate-live", ("hypervisor.migrate", "network.unplugged"), ("RUNNING",), "shared"
+    ),
+    "live migration, blocks": Case(
+        ("create",),
+        "migrate_live",
+        "vm.migrate-live",
+        ("datastore.prepare_incoming", "hypervisor.migrate", "datastore.remove_vm"),
+        ("RUNNING",),
+        "blocks",
     ),
     "live migration undone": Case(
         ("create",),
@@ -443,5 +464,5 @@ def possible_ends(case: Case) -> set[tuple[str, ...]]:
     """As the case ends; and as it ends without the fault, for an engine that was killed between the fault and the note of
     it: the next one tries the step again.
     """
-    alike = [other for other in CASES.values() if (other.before, other.verb, other.shared) == (*case[:2], case.shared)]
+    alike = [other for other in CASES.values() if (other.before, other.verb, other.storage) == (*case[:2], case.storage)]
     return {case.ends} | {other.ends for other in alike if case.fails and not other.fails}

@@ -19,13 +19,13 @@ Homes = Callable[[Case, Path], Path]
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Homes:
     """(case, place) -> a home there, as it is before the case's verb, with the fault ordered that the case wants."""
-    made: dict[tuple[bool, tuple[str, ...]], Path] = {}
+    made: dict[tuple[str, tuple[str, ...]], Path] = {}
 
     def prepared(case: Case) -> Path:
-        key = (case.shared, case.before)
+        key = (case.storage, case.before)
         if key not in made:
             home = tmp_path_factory.mktemp("prepared")
-            furnish(home, shared=case.shared)
+            furnish(home, storage=case.storage)
             for verb in case.before:
                 do(home, deed(verb, home))
             made[key] = home

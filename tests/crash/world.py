@@ -50,13 +50,13 @@ def engine(home: Path) -> LocalEngine:
     return made
 
 
-def furnish(home: Path, *, shared: bool) -> None:
+def furnish(home: Path, *, storage: str = "own") -> None:
     """Three hosts, a datastore, an image, a network."""
     used = engine(home)
     try:
         for name in HOSTS:
             used.hosts.add({"name": name, "driver": "sim"}, CALL)
-        used.datastores.create({"name": "disks", "driver": "sim", "settings": {"shared": str(shared)}}, CALL)
+        used.datastores.create({"name": "disks", "driver": "sim", "settings": {storage: "true"}}, CALL)
         picture = home / "picture.raw"
         picture.write_bytes(bytes(1 << 20))
         used.networks.create({"name": "lan", "driver": "sim", "ranges": [{"IP": "10.9.0.10-10.9.0.250"}]}, CALL)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from nebula.cancel import CancelToken
 from nebula.drivers.base import DatastoreCapabilities, HostHandle, Progress
 from nebula.drivers.datastore.layout import (
@@ -27,20 +29,35 @@ _TRUE = (True, "true", "True", "yes", "1", 1)
 
 
 class SimDatastore:
-    """One datastore of simulated hosts. Settings: `shared` (true: all hosts see the same files)."""
+    """One datastore of simulated hosts. Settings: `shared` (true: all hosts see the same files) or `blocks` (true: they see the
+    same images and disks, which are raw; the rest of a VM lies on its host).
+    """
 
     def __init__(self, datastore_id: int, settings: Mapping[str, object]) -> None:
-        self._id, self._shared = datastore_id, settings.get("shared", False) in _TRUE
+        self._id, self._blocks = datastore_id, settings.get("blocks", False) in _TRUE
+        self._shared = self._blocks or settings.get("shared", False) in _TRUE
 
     @property
     def capabilities(self) -> DatastoreCapabilities:
         """See Datastore.capabilities."""
+        if self._blocks:
+            return DatastoreCapabilities(
+                shared=True, local_home=True, formats=("raw",), linked_clones=True, live_copy=False, backups=True
+            )
         return DatastoreCapabilities(
             shared=self._shared, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True
         )
 
     def _base(self, host: HostHandle) -> str:
         return base(host.root, self._id, shared=self._shared)
+
+    def _home(self, host: HostHandle) -> str:
+        """Where the rest of a VM is."""
+        return base(host.root, self._id, shared=self._shared and not self._blocks)
+
+    def _kept(self, image: ImageSpec) -> ImageSpec:
+        """As what it is kept."""
+        return msgspec.structs.replace(image, format="raw") if self._blocks else image
 
     def check(self, host: HostHandle) -> list[Finding]:
         """See Datastore.check."""
@@ -85,7 +102,10 @@ class SimDatastore:
         """See Datastore.take_in."""
         path = self.image_path(host, image)
         sim(host).perform(
-            "datastore.take_in", lambda _now: images.take_in(host, image, staged, path), subject=image.uuid, cancel=cancel
+            "datastore.take_in",
+            lambda _now: images.take_in(host, self._kept(image), staged, path),
+            subject=image.uuid,
+            cancel=cancel,
         )
         if progress is not None:
             progress(image.size, image.size)
@@ -127,7 +147,10 @@ class SimDatastore:
         """See Datastore.clone_image."""
         pair = (self.image_path(host, source), self.image_path(host, image))
         sim(host).perform(
-            "datastore.clone_image", lambda _now: images.clone(host, image, *pair), subject=image.uuid, cancel=cancel
+            "datastore.clone_image",
+            lambda _now: images.clone(host, self._kept(image), *pair),
+            subject=image.uuid,
+            cancel=cancel,
         )
         if progress is not None:
             progress(image.size, image.size)
@@ -172,7 +195,7 @@ class SimDatastore:
 
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
         """See Datastore.write_context."""
-        path = context_file(self._base(host), vm_id)
+        path = context_file(self._home(host), vm_id)
         sim(host).perform(
             "datastore.write_context", lambda _now: images.put_context(host, path, vm_id, iso), subject=f"vm-{vm_id}"
         )
@@ -180,31 +203,31 @@ class SimDatastore:
 
     def context_path(self, host: HostHandle, vm_id: int) -> str:
         """See Datastore.context_path."""
-        return context_file(self._base(host), vm_id)
+        return context_file(self._home(host), vm_id)
 
     def memory_path(self, host: HostHandle, vm_id: int) -> str:
         """See Datastore.memory_path."""
-        path = memory_file(self._base(host), vm_id)
+        path = memory_file(self._home(host), vm_id)
         sim(host).perform("datastore.memory_path", lambda _now: None, subject=f"vm-{vm_id}")
         return path
 
     def remove_memory(self, host: HostHandle, vm_id: int) -> None:
         """See Datastore.remove_memory."""
-        path = memory_file(self._base(host), vm_id)
+        path = memory_file(self._home(host), vm_id)
         sim(host).perform("datastore.remove_memory", lambda now: images.remove(host, path, now), subject=f"vm-{vm_id}")
 
     def prepare_incoming(self, target: HostHandle, disks: Sequence[DiskSpec], context: bytes | None) -> None:
         """See Datastore.prepare_incoming."""
-        if self._shared or not disks:
+        if (self._shared and not self._blocks) or not disks:
             return
         vm_id = disks[0].vm_id
 
         def effect(_now: float) -> None:
-            for disk in disks:
+            for disk in () if self._blocks else disks:
                 backing = layer_files.backing_of(self._base(target), disk, disk.below)
                 images.put_incoming(target, disk, self.disk_path(target, disk), backing)
             if context is not None:
-                images.put_context(target, context_file(self._base(target), vm_id), vm_id, context)
+                images.put_context(target, context_file(self._home(target), vm_id), vm_id, context)
 
         sim(target).perform("datastore.prepare_incoming", effect, subject=f"vm-{vm_id}")
 
@@ -220,24 +243,30 @@ class SimDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.move_vm."""
-        if self._shared:
+        if self._shared and not self._blocks:
             return
+        moved = () if self._blocks else disks
         pairs = [
-            pair for disk in disks if disk.kind != "cdrom" for pair in (*self._frozen(source, target, disk),
+            pair for disk in moved if disk.kind != "cdrom" for pair in (*self._frozen(source, target, disk),
             (self.disk_path(source, disk), self.disk_path(target, disk)))
         ]  # fmt: skip
         beside = (context_file, memory_file)
-        pairs.extend((file(self._base(source), vm_id), file(self._base(target), vm_id)) for file in beside)
+        pairs.extend((file(self._home(source), vm_id), file(self._home(target), vm_id)) for file in beside)
         movement.move("move_vm", source, target, pairs, vm_id, job, progress, cancel)
 
     def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
         """See Datastore.remove_vm; on shared files no host's copy is a stale one."""
-        if self._shared and not keep_persistent:
+        if self._shared and not self._blocks and not keep_persistent:
             return
-        stale = [] if keep_persistent else [self.disk_path(host, disk) for disk in disks if disk.kind == "persistent"]
+        places = {self._home(host), *((self._base(host),) if keep_persistent else ())}
+        stale = (
+            []
+            if keep_persistent or self._blocks
+            else [self.disk_path(host, disk) for disk in disks if disk.kind == "persistent"]
+        )
         sim(host).perform(
             "datastore.remove_vm",
-            lambda now: images.remove_vm(host, self._base(host), vm_id, stale, now),
+            lambda now: images.remove_vm(host, sorted(places), vm_id, stale, now),
             subject=f"vm-{vm_id}",
         )
 
@@ -357,7 +386,10 @@ class SimDatastore:
         """See Datastore.fill_image; it takes no time."""
         target = self.image_path(host, image)
         sim(host).perform(
-            "datastore.fill_image", lambda _now: restoring.fill(host, image, path, target), subject=image.uuid, cancel=cancel
+            "datastore.fill_image",
+            lambda _now: restoring.fill(host, self._kept(image), path, target),
+            subject=image.uuid,
+            cancel=cancel,
         )
 
     def restore_disk(
@@ -392,4 +424,6 @@ class SimDatastore:
 
     def vm_ids(self, host: HostHandle) -> list[int]:
         """See Datastore.vm_ids."""
-        return sim(host).perform("datastore.vm_ids", lambda _now: images.vm_ids(host, self._base(host)))
+        places = sorted({self._base(host), self._home(host)})
+        found = sim(host).perform("datastore.vm_ids", lambda _now: [images.vm_ids(host, place) for place in places])
+        return sorted({number for numbers in found for number in numbers})

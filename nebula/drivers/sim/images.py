@@ -196,9 +196,10 @@ def remove(host: HostHandle, path: str, now: float) -> None:
     world.storage.remove(name, path)
 
 
-def remove_vm(host: HostHandle, directory: str, vm_id: int, stale: Sequence[str], now: float) -> None:
+def remove_vm(host: HostHandle, directories: Sequence[str], vm_id: int, stale: Sequence[str], now: float) -> None:
     """See Datastore.remove_vm; `stale` are the paths of persistent disks that go too."""
-    for path in (*_vm_files(host, directory, vm_id), *stale):
+    files = (path for directory in directories for path in _vm_files(host, directory, vm_id))
+    for path in (*files, *stale):
         remove(host, path, now)
 
 

@@ -39,3 +39,9 @@ class TestSharedFiles(DatastoreContract, LayersContract):
     @pytest.fixture
     def lab(self, world: SimWorld) -> DatastoreLab:
         return lab_of(world, {"shared": True})
+
+
+class TestBlocks(DatastoreContract):
+    @pytest.fixture
+    def lab(self, world: SimWorld) -> DatastoreLab:
+        return lab_of(world, {"blocks": True})
