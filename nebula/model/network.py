@@ -25,8 +25,15 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     prefix_length: int = 24
     gateway6: str = ""
     prefix_length6: int = 64
+    root_id: int = 0
+    """Of a reservation the network that it was taken from, first of all, whose bridge it shares; 0: none."""
     nat: bool = False
     """The hosts route and masquerade for the guests."""
+
+    @property
+    def bridge_id(self) -> int:
+        """The network whose bridge it is: what is made for one is made for all that share it."""
+        return self.root_id or self.network_id
 
 
 class NicSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,6 +72,21 @@ def test_a_bridge_with_a_card_stays(network_subject: NetworkSubject) -> None:
     assert (driver.taps(host), network_subject.bridges()) == ([], [])
 
 
+def test_a_reservation_shares_the_bridge(network_subject: NetworkSubject) -> None:
+    driver, host, whole = network_subject.driver, network_subject.host, network_subject.owned
+    part = msgspec.structs.replace(whole, network_id=11, name="part", root_id=whole.network_id)
+    for network in (part, whole, part):
+        driver.prepare(host, network)
+        assert network_subject.bridges() == ["onebr7"]
+    network_subject.add_tap(card(part))
+    driver.plugged(host, card(part))
+    driver.release(host, whole)
+    assert network_subject.bridges() == ["onebr7"]
+    driver.unplugged(host, card(part))
+    driver.release(host, part)
+    assert network_subject.bridges() == []
+
+
 def test_a_bridge_of_the_hosts_own_is_used_and_left(network_subject: NetworkSubject) -> None:
     if not network_subject.driver.capabilities.existing:
         return

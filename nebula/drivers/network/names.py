@@ -26,9 +26,9 @@ def is_tap(name: str) -> bool:
 
 def tag(network: NetworkSpec) -> str:
     """What marks a bridge or a rule as made by us for this network."""
-    return f"{_TAG}{network.network_id}"
+    return f"{_TAG}{network.bridge_id}"
 
 
 def table(network: NetworkSpec) -> str:
     """The network's own nftables table (family ip)."""
-    return f"nebula_net_{network.network_id}"
+    return f"nebula_net_{network.bridge_id}"

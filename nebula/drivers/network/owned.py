@@ -61,7 +61,7 @@ def remove(host: HostHandle, network: NetworkSpec) -> None:
 
 def _make(host: HostHandle, network: NetworkSpec) -> str:
     """Make and tag the bridge under another name, so that one without a tag never has the real one, whenever we die."""
-    unfinished = check_device(f"nbnew{network.network_id}")
+    unfinished = check_device(f"nbnew{network.bridge_id}")
     host.transport.run(["mkdir", "-p", host.root], root=True)
     complaint = batch_locked(
         host,

@@ -134,7 +134,7 @@ class SegmentNetwork(BridgeNetwork, ABC):
 
     def lines(self, network: NetworkSpec) -> list[str]:
         """What `ip -batch` makes the device with."""
-        unfinished, device = check_device(f"nbseg{network.network_id}"), self.device(network)
+        unfinished, device = check_device(f"nbseg{network.bridge_id}"), self.device(network)
         return [
             f"link delete dev {unfinished}",
             f"link add name {unfinished} {self.options(network)}",

@@ -17,7 +17,7 @@ from nebula.engine.local.access import mode_text
 from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
 from nebula.engine.local.network_spec import settings_of
-from nebula.engine.machines.networks import network_spec
+from nebula.engine.machines.networks import network_spec, root_of
 from nebula.engine.secrets import hide
 from nebula.engine.services import Services
 from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, LeaseRow, NetworkRow, SecurityGroupRow, VmRow
@@ -173,7 +173,7 @@ class LocalNetworks(OwnedNoun):
                     cluster_id=parent.cluster_id,
                     parent_id=parent.id,
                     **self._belongs(call),
-                    body={key: value for key, value in parent.body.items() if key != LABEL},
+                    body={**{key: value for key, value in parent.body.items() if key != LABEL}, "root": root_of(parent)},
                 )
             )
             self._move_addresses(tx, parent, child, size, first)

@@ -35,8 +35,14 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         prefix_length=int(settings.get("prefix_length", 24)),
         gateway6=settings.get("gateway6", ""),
         prefix_length6=int(settings.get("prefix_length6", 64)),
+        root_id=root_of(row) if row.parent_id > 0 else 0,
         nat=bool(settings.get("nat", False)),
     )
+
+
+def root_of(row: NetworkRow) -> int:
+    """The network whose bridge it uses: itself, or, of a reservation, that at the beginning."""
+    return int(row.body.get("root", row.parent_id)) if row.parent_id > 0 else row.id
 
 
 def nic_spec(vm_id: int, nic: Nic, network: NetworkSpec, wanted: CardFilter | None = None) -> NicSpec:

@@ -228,7 +228,7 @@ def remove_disks(site: Site, host_id: int, *, keep_persistent: bool = True) -> N
 def prepare_networks(site: Site, host_id: int) -> None:
     """Bridges are there, and filters for the VM's cards: nothing passes before its rules do."""
     for network in site.networks.values():
-        with site.context.hold(f"network:{network.network_id}:{host_id}"):
+        with site.context.hold(f"network:{network.bridge_id}:{host_id}"):
             site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
     set_filters(site, host_id)
 
@@ -278,16 +278,18 @@ def _unplug(site: Site, nic: Nic, host_id: int) -> None:
 
 def _release(site: Site, network_id: int, host_id: int) -> None:
     network = site.networks[network_id]
-    with site.context.hold(f"network:{network_id}:{host_id}"):
-        if not _others_use(site, network_id, host_id):
+    with site.context.hold(f"network:{network.bridge_id}:{host_id}"):
+        if not _others_use(site, network.bridge, host_id):
             site.context.services.pool.network(network.driver).release(site.context.handle(host_id), network)
 
 
-def _others_use(site: Site, network_id: int, host_id: int) -> bool:
+def _others_use(site: Site, bridge: str, host_id: int) -> bool:
+    """Whether another VM there has a card on that bridge, be it by a reservation of the network."""
     rows = site.context.services.store.read().rows(
         'SELECT COUNT(*) FROM "lease" JOIN "vm" ON "vm"."id"="lease"."vm_id" '
-        'WHERE "lease"."network_id"=? AND "vm"."id"<>? AND "vm"."state"<>6 AND ("vm"."host_id"=? OR "vm"."target_host"=?)',
-        (network_id, site.vm.id, host_id, host_id),
+        'JOIN "network" ON "network"."id"="lease"."network_id" '
+        'WHERE "network"."bridge"=? AND "vm"."id"<>? AND "vm"."state"<>6 AND ("vm"."host_id"=? OR "vm"."target_host"=?)',
+        (bridge, site.vm.id, host_id, host_id),
     )
     return bool(rows[0][0])
 

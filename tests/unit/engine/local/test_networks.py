@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nebula.engine.machines.networks import network_spec
 from nebula.errors import ConflictError, UsageError
 from tests.support.sim import CALL, Sim
 
@@ -25,6 +26,29 @@ def test_each_gets_a_number_of_its_own(sim: Sim) -> None:
         create(sim, "seven", "vxlan", vlan_id=2)
     with pytest.raises(ConflictError, match="five"):
         create(sim, "eight", "802.1Q", vlan_id=2)
+
+
+def test_reservations_share_the_first_networks_bridge(sim: Sim) -> None:
+    whole = sim.network("lan")
+    sim.engine.networks.reserve("lan", "part", 10, CALL)
+    sim.engine.networks.reserve("part", "small", 3, CALL)
+    specs = [network_spec(sim.network(name)) for name in ("lan", "part", "small")]
+    assert {(spec.bridge_id, spec.bridge) for spec in specs} == {(whole.id, whole.bridge)}
+
+
+def test_a_bridge_stays_while_a_reservation_has_a_card_on_it(sim: Sim) -> None:
+    sim.engine.networks.reserve("lan", "part", 10, CALL)
+    sim.add_vm("one", NIC=[{"NETWORK": "lan"}], HOST="h1")
+    sim.add_vm("two", NIC=[{"NETWORK": "part"}], HOST="h1")
+    before = sim.world.audit.operations("network.release")
+    for name in ("one", "two"):
+        sim.engine.vms.poweroff(name, CALL, hard=True)
+        sim.settle()
+    assert sim.world.audit.operations("network.release") == before
+    for name in ("one", "two"):
+        sim.engine.vms.terminate(name, CALL)
+        sim.settle()
+    assert sim.world.audit.operations("network.release") == before + 1
 
 
 def test_a_tunnel_takes_its_share_of_the_mtu(sim: Sim) -> None:
