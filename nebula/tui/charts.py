@@ -178,7 +178,8 @@ class Charts(Vertical):
         plot.plot(hours, list(series.values), line_style=_CALM_COLOUR, hires_mode=style)
         title = f"{series.name.replace('_', ' ')}: {human(series.show, series.values[-1], now)}"
         if series.mean is not None and series.peak is not None:
-            plot.plot(*band(series.mean, series.peak, 2 * plot.size.width), line_style=_BAND_COLOUR, hires_mode=style)
+            dots = 2 * self.app.size.width // (self._hours + 1)  # at most: the plot knows its own width only later
+            plot.plot(*band(series.mean, series.peak, dots), line_style=_BAND_COLOUR, hires_mode=style)
             plot.plot([0, 1], [series.peak, series.peak], line_style=_PEAK_COLOUR, hires_mode=style)
             title += f"; next hour {human(series.show, series.mean, now)}, up to {human(series.show, series.peak, now)}"
         top = max(*series.values, series.peak or 0.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import subprocess
 import sys
@@ -18,8 +19,13 @@ sys.path.insert(0, str(ROOT))
 from nebula.cli import connect  # noqa: E402 - the path comes first
 from nebula.cli.context import Connect  # noqa: E402
 from nebula.cli.options import GlobalOptions  # noqa: E402
+from nebula.engine.api.values import Call  # noqa: E402
+from nebula.engine.local.engine import own  # noqa: E402
+from nebula.engine.settings import Settings  # noqa: E402
+from nebula.engine.store.rows import VmRow  # noqa: E402
 from nebula.tui.app import NebulaApp  # noqa: E402
 from nebula.tui.memory import Memory  # noqa: E402
+from tests.support.days import keep  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 SIZE = (140, 36)
@@ -41,6 +47,8 @@ PLAN = (
     Picture("dialog", "vm", ("down", "space", "space", "o"), ("RUNNING to POWEROFF",)),
     Picture("palette", "vm", ("ctrl+p", "s", "n", "a", "p"), ("snapshot-create",)),
     Picture("form", "vm", ("n", *"shop"), ("--image linux", "create VM shop")),
+    Picture("metrics", "vm", ("down", "]"), ("cpu: ", "next hour", "memory: ")),
+    Picture("plan", "drs", ("A",), ("Space ticks", "nebula drs apply 1", "moves of plan 1")),
 )
 
 
@@ -50,12 +58,35 @@ def main() -> int:
         home = Path(scratch) / "home"
         argv = [sys.executable, "-m", "nebula", "demo", "--home", str(home), "--vms", "18"]
         subprocess.run(argv, check=True, cwd=ROOT, capture_output=True)
+        _measure(home)
         options = GlobalOptions(home=str(home), no_wait=True, quiet=True)
         PICTURES.mkdir(exist_ok=True)
         for picture in PLAN:
             asyncio.run(_draw(picture, options, Path(scratch)))
             print(PICTURES / f"{picture.name}.svg")
     return 0
+
+
+def _measure(home: Path) -> None:
+    """Three days of all VMs and hosts, of which one has most to do, and a plan about it."""
+    engine = own(home, "pictures", settings=Settings(monitor_interval=_PATIENCE))
+    if engine is None:
+        raise TimeoutError(f"somebody else owns {home}")
+    try:
+        store = engine.services.store
+        vms = {vm.id: vm.host_id for vm in store.read().select(VmRow, "1=1")}
+        keep(store, vms, lambda vm, slot: _busy(vms[vm], slot), memory=300.0)
+        keep(store, set(vms.values()), lambda host, slot: 6 * _busy(host, slot), memory=4000.0, kind="host")
+        call = Call(actor="pictures")
+        engine.drs.set("default", {"policy": "striping", "weights.memory": "0", "budget_share": "1", "patience": "1"}, call)
+        engine.drs.plan("default", call)
+    finally:
+        engine.close()
+
+
+def _busy(host: int, slot: int) -> float:
+    """Hundredths of a core."""
+    return (90.0 if host == 1 else 8.0) * (1.0 + 0.25 * math.sin(slot / 5) + 0.6 * (slot * 7919 % 11 - 5) / 5)
 
 
 async def _draw(picture: Picture, options: GlobalOptions, scratch: Path) -> None:

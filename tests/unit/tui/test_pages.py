@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
 from textual.widgets import Static
@@ -112,7 +113,9 @@ def test_charts_are_drawn_with_what_is_expected(sim: Sim, memory: Memory) -> Non
     async def charted(tui: Driven, page: ListPage) -> None:
         await tui.until(lambda: "cpu: " in tui.screen() and "next hour" in tui.screen(), "titles")
         plot = page.detail.query_one("#plot-cpu", PlotWidget)
-        await tui.until(lambda: colours(plot) >= {"green", "yellow", "red"}, "line, band and peak")
+        await tui.until(lambda: set(colours(plot)) >= {"green", "yellow", "red"}, "line, band and peak")
+        columns = plot.query_one("#plot", Canvas).size.width
+        assert colours(plot)["yellow"] >= columns // 7, "the band of one hour of seven is filled"
         assert "-6h" in tui.screen()
         await tui.press("H")
         await tui.until(lambda: "-24h" in tui.screen(), "a day")
@@ -125,11 +128,14 @@ def _restless(_number: int, slot: int) -> float:
     return 20.0 + 15.0 * (slot % 5)
 
 
-def colours(plot: PlotWidget) -> set[str]:
-    """In which colours something is drawn in it."""
+def colours(plot: PlotWidget) -> Counter[str]:
+    """How many cells are drawn in which colour."""
     canvas = plot.query_one("#plot", Canvas)
-    rows = range(canvas.size.height)
-    return {str(part.style.color.name) for y in rows for part in canvas.render_line(y) if part.style and part.style.color}
+    found = Counter[str]()
+    for part in (part for y in range(canvas.size.height) for part in canvas.render_line(y)):
+        if part.style and part.style.color and part.text.strip():
+            found[str(part.style.color.name)] += len(part.text)
+    return found
 
 
 def test_charts_begin_with_what_was_measured_last(sim: Sim) -> None:
