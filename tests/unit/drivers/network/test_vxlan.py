@@ -53,7 +53,7 @@ def test_guests_on_two_hosts_share_a_wire(tmp_path: Path) -> None:
         for each in guests:
             each.inside.sh("ip link set eth0 mtu 1450")
         with second.serving(53):
-            assert first.asks(second, 53, patience=PATIENT) == 1
+            assert first.asks(second, 53, times=3, patience=5.0) >= 1
             assert first.asks(second, 53, patience=PATIENT, size=1422) == 1
             assert first.asks(second, 53, size=1423) == 0
             closed = CardFilter(rules=(FilterRule(inbound=False),))
