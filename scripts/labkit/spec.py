@@ -120,7 +120,7 @@ def load(root: Path) -> Lab:
         raise LabError(f"no lab runs in {root}", hint=f"{command(root)} up 2") from error
     options = Options(**{**data["options"], "stock_hosts": tuple(data["options"]["stock_hosts"])})
     hosts = [_host(item) for item in data["hosts"]]
-    return Lab(data["name"], root, data["number"], options, hosts, _process(data["lxcfs"]), _process(data["ceph"]))
+    return Lab(data["name"], root, data["number"], options, hosts, _process(data["lxcfs"]), _process(data.get("ceph")))
 
 
 def command(root: Path) -> str:

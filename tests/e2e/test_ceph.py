@@ -70,10 +70,15 @@ def _handle(lab: LabHandle, number: int, loop: TunnelLoop) -> HostHandle:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def datastore(ceph: LabHandle) -> CephDatastore:
+    """One for all tests: what hosts need of it is brought once."""
+    return CephDatastore(100, settings(ceph))
+
+
 @pytest.fixture
-def ceph_lab(ceph: LabHandle, hosts: tuple[HostHandle, HostHandle]) -> Iterator[DatastoreLab]:
+def ceph_lab(ceph: LabHandle, datastore: CephDatastore, hosts: tuple[HostHandle, HostHandle]) -> Iterator[DatastoreLab]:
     """The pool is empty after each test, and nothing lies about on the hosts."""
-    datastore = CephDatastore(100, settings(ceph))
     yield DatastoreLab(datastore, *hosts, stage=lambda host, image: stage(datastore, host, image))
     ceph.run("ceph", "admin", "rados", "purge", POOL, "--yes-i-really-really-mean-it")
     for host in hosts:
@@ -90,8 +95,8 @@ def stage(datastore: CephDatastore, host: HostHandle, image: ImageSpec) -> str:
 
 @pytest.fixture
 def hasty(ceph: LabHandle) -> CephDatastore:
-    """The same datastore, which gives up sooner."""
-    return CephDatastore(100, settings(ceph), Waits(monitor=5, osd=5, busy=2))
+    """Another datastore of the same pool, which gives up sooner."""
+    return CephDatastore(101, settings(ceph), Waits(monitor=5, osd=5, busy=2))
 
 
 class TestCeph(DatastoreContract):
@@ -108,15 +113,15 @@ setsid sh -c 'echo $$ >/run/holder; sleep 100 | qemu-io -f raw "$1"' holder "$1"
 def test_a_disk_that_another_host_writes_to_is_not_free(ceph: LabHandle, ceph_lab: DatastoreLab, hasty: CephDatastore) -> None:
     disk = volatile()
     hasty.create_disk(ceph_lab.source, disk, job="1-disk", progress=None, cancel=None)
-    name = f"rbd:{POOL}/nebula-100-7-1:id=nebula:conf=/var/lib/nebula/ceph/nebula-100.conf"
+    name = f"rbd:{POOL}/nebula-101-7-1:id=nebula:conf=/var/lib/nebula/ceph/nebula-100.conf"
     ceph_lab.datastore.usage(ceph_lab.target)
     ceph_lab.target.transport.run(["sh", "-c", _HOLD, "hold", name], root=True)
-    eventually(lambda: "watcher=" in ceph.run("ceph", "admin", "rbd", "status", f"{POOL}/nebula-100-7-1"), "the other writer")
+    eventually(lambda: "watcher=" in ceph.run("ceph", "admin", "rbd", "status", f"{POOL}/nebula-101-7-1"), "the other writer")
     with pytest.raises(ConflictError, match="two writers") as refused:
         hasty.require_unused(ceph_lab.source, disk)
     assert ceph_lab.target.address in refused.value.cause
     ceph_lab.target.transport.run(["sh", "-c", 'pkill -P "$(cat /run/holder)" sleep'], root=True)
-    ceph_lab.datastore.require_unused(ceph_lab.source, disk)
+    CephDatastore(101, settings(ceph)).require_unused(ceph_lab.source, disk)
 
 
 def test_a_full_pool_is_said_to_be_full_and_nothing_half_made_stays(
