@@ -46,6 +46,7 @@ _AFFINITY = r"""for task in /proc/$(pgrep -f "guest=one-$1,")/task/*; do
     if grep -q "^CPU 0/" "$task/comm"; then sed -n "s/^Cpus_allowed_list:\s*//p" "$task/status"; fi
 done"""
 """Prints on which CPUs the thread of a domain's vCPU may run."""
+PAGES = Path("/proc/sys/vm/nr_hugepages")
 PCI = {"i6300esb": "8086:25ab", "virtio-scsi": "1af4:1048", "ich9": "8086:293e", "virtio-gpu": "1af4:1050", "rng": "1af4:1044"}
 
 
@@ -116,6 +117,47 @@ def assert_own_cpu(lab: LabHandle, host: str, vm_id: int) -> None:
     affinity = lab.exec(host, "sh", "-c", _AFFINITY, "sh", str(vm_id)).split()
     assert affinity == [pin.get("cpuset")]
     assert affinity in (["0"], ["1"]) if host == "h1" else affinity == ["1"]
+
+
+@pytest.fixture
+def huge_pages(cluster: Program, lab: LabHandle) -> Iterator[None]:
+    """The machine, which all hosts are on, has 160 huge pages of 2 MiB; each host has them where its libvirt looks for them."""
+    before = PAGES.read_text()
+    PAGES.write_text("160")
+    for host in ("h1", "h2"):
+        lab.exec(host, "sh", "-c", "mkdir -p /dev/hugepages && mount -t hugetlbfs hugetlbfs /dev/hugepages")
+        lab.damage(host, "libvirtd")
+        lab.mend(host, "libvirtd")
+        cluster.out("host", "check", host)
+    yield
+    for host in ("h1", "h2"):
+        lab.exec(host, "umount", "-l", "/dev/hugepages")
+        lab.damage(host, "libvirtd")
+        lab.mend(host, "libvirtd")
+    PAGES.write_text(before)
+
+
+def free_pages() -> int:
+    """Huge pages that nobody has."""
+    return int(next(line for line in Path("/proc/meminfo").read_text().splitlines() if "HugePages_Free" in line).split()[1])
+
+
+@pytest.mark.usefixtures("huge_pages")
+def test_memory_of_huge_pages_goes_along_to_another_host(cluster: Program, lab: LabHandle, tmp_path: Path) -> None:
+    (tmp_path / "pages.yaml").write_text("topology: {hugepage_size: 2}\n")
+    whole = free_pages()
+    address = start(cluster, "big", "--image", "common", "--memory", "128M", "--file", str(tmp_path / "pages.yaml"))
+    vm, before = cluster.vm("big"), guest_facts(address)
+    assert whole - free_pages() == 64
+    page = definition(lab, vm["host"], vm["id"]).find("memoryBacking/hugepages/page")
+    assert page is not None
+    assert (page.get("size"), page.get("unit")) == ("2048", "KiB")
+    cluster.out("vm", "migrate", "big", "--host", other(vm["host"]), "--live")
+    assert guest_facts(address)["boot-id"] == before["boot-id"], "it was started anew"
+    assert whole - free_pages() == 64
+    cluster.out("vm", "terminate", "big", "--hard")
+    eventually(lambda: free_pages() == whole, "its pages")
+    assert_left_nothing(lab, vm["id"])
 
 
 @pytest.mark.usefixtures("pinned")
