@@ -24,6 +24,8 @@ class Errands:
 
     def __init__(self) -> None:
         self.submit: Callable[[JobRow], None] = _left_lying
+        self.filed = 0
+        """How many jobs about filters came: who read what may pass looks whether anything came since."""
 
 
 def _left_lying(_: JobRow) -> None:

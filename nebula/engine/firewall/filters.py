@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 
 from nebula.engine.addresses import address_at
-from nebula.engine.firewall.groups import leases_with, of_card, rules_of
+from nebula.engine.firewall.groups import leases_with, of_card, of_network, rules_of
 from nebula.engine.firewall.rules import Rule, collapsed, filter_rule
 from nebula.engine.leases import range_of
 from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow, SecurityGroupRow
@@ -15,6 +15,13 @@ from nebula.model.firewall import CardFilter, FilterRule
 
 _YES = frozenset({"YES", "TRUE", "1"})
 _NO = frozenset({"NO", "FALSE", "0"})
+
+
+def asks_for_filters(network: NetworkRow) -> bool:
+    """Whether all cards of the network have some."""
+    said: Mapping[str, object] = network.body.get("attributes") or {}
+    spoofing = (str(said.get(f"FILTER_{what}_SPOOFING", "")).strip().upper() for what in ("MAC", "IP"))
+    return bool(of_network(network)) or any(value in _YES for value in spoofing)
 
 
 class Filters:

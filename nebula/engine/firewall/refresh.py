@@ -49,10 +49,16 @@ def _file(tx: Transaction, services: Services, kind: str, number: int, actor: st
     where = '"kind"=? AND "target_kind"=? AND "target_id"=? AND "state"=\'ready\' AND "attempt"=0'
     waiting = tx.first(JobRow, where, (KIND, kind, number))
     if waiting is not None and not clean:
+        tx.after_commit(lambda: _count(services))
         return waiting.id
     job = tx.insert(
         JobRow(kind=KIND, target_kind=kind, target_id=number, created=tx.now, actor=actor, args={"clean": clean})
     )  # fmt: skip
     tx.event("job.filed", "job", job.id, actor=actor, kind=KIND, target=[kind, number])
+    tx.after_commit(lambda: _count(services))
     tx.after_commit(lambda: services.errands.submit(job))
     return job.id
+
+
+def _count(services: Services) -> None:
+    services.errands.filed += 1

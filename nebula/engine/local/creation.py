@@ -245,6 +245,7 @@ class Creation:
             ip=lease.ip,
             ip6=lease.ip6,
             tap=tap_name(vm.id, number),
+            grouped=bool(groups),
             **cards.settings_of(number, item, network.body.get("attributes") or {}),
         )
 

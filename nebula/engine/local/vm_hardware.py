@@ -258,6 +258,8 @@ class VmHardware(VmNoun):
             args: dict[str, Any] = {"before": before}
             if ATTRIBUTE in given:
                 groups = named(tx, given[ATTRIBUTE], self.person)
+                for card in machine.nics:
+                    card.grouped = bool(groups) if card.nic_id == found.nic_id else card.grouped
                 args["groups_before"] = regroup(tx, self._services, vm, found.nic_id, groups)
             tx.swap(vm, body=body_of(machine))
             return self._card_job(tx, vm, row, call, found, **args)

@@ -26,6 +26,8 @@ class Nic(msgspec.Struct, kw_only=True):
     queues: int = 0
     """-1: as many as vCPUs."""
     filter: str = ""
+    grouped: bool = False
+    """It names security groups itself; which, its lease knows."""
     guest_mtu: int = 0
     inbound: tuple[int, int, int] = (0, 0, 0)
     outbound: tuple[int, int, int] = (0, 0, 0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nebula import typed
 from nebula.drivers.base import Datastore
-from nebula.engine.firewall.filters import Filters
+from nebula.engine.firewall.filters import Filters, asks_for_filters
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.base import Lock
 from nebula.engine.jobs.operations import filtering
@@ -60,6 +60,7 @@ class Site:
     """A VM's parts as a job sees them: its machine, datastores and networks, read once."""
 
     def __init__(self, context: JobContext) -> None:
+        self._filed = context.services.errands.filed
         read = context.services.store.read()
         self.context = context
         self.vm: VmRow = context.vm()
@@ -71,6 +72,13 @@ class Site:
         }
         self.network_rows = {nic.network_id: read.get(NetworkRow, nic.network_id) for nic in self.machine.nics}
         self.networks = {number: network_spec(row) for number, row in self.network_rows.items()}
+
+    @property
+    def unfiltered(self) -> bool:
+        """Nobody asked for filters of its cards when it was read, and nothing has changed since."""
+        cards, networks = self.machine.nics, self.network_rows.values()
+        unchanged = self._filed == self.context.services.errands.filed
+        return unchanged and not any(nic.grouped for nic in cards) and not any(map(asks_for_filters, networks))
 
     def specs(self) -> list[DiskSpec]:
         """All disks."""
@@ -244,6 +252,8 @@ def plug(site: Site, host_id: int) -> None:
 
 def set_filters(site: Site, host_id: int) -> None:
     """See filtering.set_filters."""
+    if site.unfiltered and not site.context.cache.get("filters"):
+        return
     filtering.set_filters(site.context, host_id, site.vm.id, site.machine.nics)
 
 
@@ -266,7 +276,7 @@ def _unplug(site: Site, nic: Nic, host_id: int) -> None:
     network = site.networks[nic.network_id]
     handle = site.context.handle(host_id)
     driver = site.context.services.pool.network(network.driver)
-    wanted = Filters(site.context.services.store.read()).of_vm(site.vm.id).get(nic.nic_id)
+    wanted = None if site.unfiltered else Filters(site.context.services.store.read()).of_vm(site.vm.id).get(nic.nic_id)
     card = nic_spec(site.vm.id, nic, network, wanted)
     if wanted is None:
         driver.unplugged(handle, card)
