@@ -124,6 +124,33 @@ def test_a_disk_that_another_host_writes_to_is_not_free(ceph: LabHandle, ceph_la
     CephDatastore(101, settings(ceph)).require_unused(ceph_lab.source, disk)
 
 
+def test_a_file_system_is_made_in_an_empty_disk_and_what_is_half_made_is_begun_anew(
+    ceph: LabHandle, ceph_lab: DatastoreLab
+) -> None:
+    disk = volatile(filesystem="ext4")
+    ceph.run("ceph", "admin", "rbd", "create", "--size", "1M", f"{POOL}/nebula-100-7-1.part")
+    for _ in range(2):
+        create_disk(ceph_lab, disk)
+    magic = 'rbd --id nebula -c "$1" export --no-progress "$2" - | od -An -tx2 -j1080 -N2'
+    conf = "/var/lib/nebula/ceph/nebula-100.conf"
+    told = ceph_lab.source.transport.run(["sh", "-c", magic, "magic", conf, f"{POOL}/nebula-100-7-1"], root=True)
+    assert told.text.strip() == "ef53"
+    assert in_pool(ceph) == ["nebula-100-7-1"]
+    assert ceph_lab.source.transport.run(["ls", "/var/lib/nebula/datastores/100"], root=True).text == ""
+
+
+def test_what_is_removed_goes_to_the_trash_where_that_is_wanted(ceph: LabHandle, ceph_lab: DatastoreLab) -> None:
+    careful = CephDatastore(101, {**settings(ceph), "CEPH_TRASH": "yes"})
+    disk = clone_of(take_in(ceph_lab, os_image()))
+    careful.create_disk(ceph_lab.source, disk, job="1-disk", progress=None, cancel=None)
+    careful.remove_disk(ceph_lab.source, disk)
+    for _ in range(2):
+        careful.remove_image(ceph_lab.source, os_image())
+    assert in_pool(ceph) == []
+    trash = ceph.run("ceph", "admin", "rbd", "trash", "ls", POOL)
+    assert os_image().uuid in trash, trash
+
+
 def test_a_full_pool_is_said_to_be_full_and_nothing_half_made_stays(
     ceph: LabHandle, ceph_lab: DatastoreLab, hasty: CephDatastore
 ) -> None:

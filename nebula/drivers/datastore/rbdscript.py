@@ -35,7 +35,7 @@ bare() {
 }
 drop() {
     if [ "$trash" = yes ] && [ "$2" != half ]; then
-        bare "$1" && rbd_ trash mv "$pool/$1"
+        rbd_ trash mv "$pool/$1"
         return
     fi
     tries=0
@@ -85,7 +85,7 @@ done
     "empty": 'begin "$1"; blank "$2" && finish',
     "file": 'begin "$1"; blank "$2" && fill "$3" "$4" && finish && rm -f -- "$4"',
     "fill": 'begin "$1"; blank "$2" && fill "$3" "$4" && finish',
-    "bytes": 'begin "$1"; rbd_ import --no-progress "$2" "$pool/$part" && finish && rm -f -- "$2"',
+    "bytes": 'begin "$1"; part import --no-progress "$2" && finish && rm -f -- "$2"',
     "read": 'there "$1" || exit 44; rbd_ export --no-progress "$pool/$1" - | head -c "$2"',
     "copy": 'begin "$1"; there "${2%@*}" || exit 44; blank "$3" && fill raw "$(qemu "$2")" && finish',
     "clone": r"""
@@ -102,6 +102,7 @@ finish
 """,
     "filesystem": r"""
 begin "$1"
+trap 'exit 143' TERM
 file=$(mktemp -p "$3") && trap 'rm -f "$file"' EXIT && truncate -s "$2" "$file" || exit
 case $4 in swap) mkswap -q "$file" ;; *) mke2fs -q -F -t "$4" "$file" ;; esac || exit
 blank "$2" && fill raw "$file" && finish
