@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labkit.debianguest import ROOT_AT
 
 from tests.e2e.program import Program
 from tests.e2e.test_access import ssh
@@ -24,6 +25,11 @@ SCRIPT = """\
 #!/bin/sh
 echo "started on $(hostname)" >/root/started
 """
+WRITING = """\
+mkdir -p /root/busy
+while :; do for n in 0 1 2 3 4 5 6 7; do rm -f /root/busy/$n; head -c 65536 /dev/urandom >/root/busy/$n; done; done
+"""
+_RAW = 'qemu-img convert -U -f qcow2 -O raw "$1" "$2"'
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +119,50 @@ def test_another_context_is_on_the_cd_while_the_guest_runs(debian: Program) -> N
 def test_the_screen_is_pictured(debian: Program, tmp_path: Path) -> None:
     debian.out("vm", "screenshot", "deb", str(tmp_path / "deb.png"))
     assert (tmp_path / "deb.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def root_of(lab: LabHandle, host: str, pattern: str, name: str) -> str:
+    """The root file system of a disk as it is now, as e2fsprogs takes it; `name`: of the file on the host that has it."""
+    path = lab.exec(host, "sh", "-c", f"ls /var/lib/nebula/datastores/*/{pattern}").strip()
+    lab.exec(host, "sh", "-c", _RAW, "raw", path, f"/root/{name}")
+    return f"/root/{name}?offset={ROOT_AT}"
+
+
+def features(lab: LabHandle, host: str, root: str) -> list[str]:
+    """Of the file system; `needs_recovery` is there while its journal has to be played."""
+    said = lab.exec(host, "dumpe2fs", "-h", root)
+    return next(line for line in said.splitlines() if line.startswith("Filesystem features:")).split()
+
+
+def test_its_file_systems_are_at_rest_when_it_is_backed_up(debian: Program, session_lab: LabHandle, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("a word that nobody guesses\n")
+    vault = ("datastore", "create", "night", "--type", "backup", "--path", "/var/lib/nebula/night", "--host", "h1")
+    debian.out(*vault, "--password-file", str(tmp_path / "password"))
+    inside(debian, "systemd-run", "--unit=busy", "sh", "-c", WRITING)
+    eventually(lambda: "7" in inside(debian, "ls", "/root/busy").split(), "the guest's writing")
+    vm = debian.vm("deb")
+    job = debian.out("backup", "create", "deb", "--no-wait")
+    debian.out("job", "wait", job)
+    assert inside(debian, "systemctl", "is-active", "busy") == "active", "it goes on"
+    first = inside(debian, "stat", "-c", "%Y", "/root/busy/0")
+    eventually(lambda: inside(debian, "stat", "-c", "%Y", "/root/busy/0") != first, "further writing")
+    live = root_of(session_lab, vm["host"], f"vms/{vm['id']}/disk.0", "live")
+    assert "needs_recovery" in features(session_lab, vm["host"], live), "a moment without a freeze is like a power cut"
+
+    (backup,) = debian.json("backup", "list", "-c", "id", "-f", "json")
+    shown = debian.json("backup", "show", str(backup["id"]), "-f", "json")
+    assert shown["file_systems_at_rest"] is True, shown
+    assert "froze its file systems, and let them go on" in debian.out("job", "log", job)
+    debian.out("backup", "restore", str(backup["id"]), "--name", "deb-then", "--hold")
+    image = debian.json("image", "show", "deb-then-disk-0", "-f", "json")
+    host = image["copies_on"][0]
+    then = root_of(session_lab, host, f"images/{image['uuid']}.qcow2", "then")
+    assert "needs_recovery" not in features(session_lab, host, then)
+    session_lab.exec(host, "e2fsck", "-fn", then)  # its exit status is 0 only where there is nothing to mend
+    inside(debian, "systemctl", "stop", "busy")
+    session_lab.exec(host, "rm", "-f", "/root/then")
+    session_lab.exec(vm["host"], "rm", "-f", "/root/live")
+    debian.out("vm", "terminate", "deb-then")
+    debian.out("image", "remove", "deb-then-disk-0")
+    debian.out("backup", "remove", str(backup["id"]))
+    debian.out("datastore", "remove", "night")
