@@ -17,7 +17,6 @@ GUEST = Path(__file__).resolve().parent / "guest"
 KERNEL = "linux-image-amd64"  # the cloud kernel has no ahci, which a SATA CD on a q35 machine needs
 PLACED = (
     ("init", "init"), ("passwd", "etc/passwd"), ("keep.cgi", "www/cgi-bin/keep"), ("burn.cgi", "www/cgi-bin/burn"),
-    ("write.cgi", "www/cgi-bin/write"),
 )  # fmt: skip
 """Files of the guest and where they go."""
 COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "crash")
