@@ -25,7 +25,7 @@ from nebula.errors import (
     WrongStateError,
 )
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 """Seconds after which a test gives up."""
 DONE = 6000
 """The state DONE as lists hold it."""

@@ -108,13 +108,13 @@ class Scheduler(Follower):
                 self._changed.notify_all()
 
     def _plan(self) -> None:
-        self._move_marked()
+        again = [self._services.settings.schedule_again] if self._move_marked() else []
         now = self._services.clock.now()
         with self._services.store.snapshot() as queries:
             snapshot = load(queries, now=now, measured=self._measured)
         pending = self._refusals.ready(snapshot.pending, now)
         if not pending:
-            self._patience = self._refusals.next(now)
+            self._wait(again, now)
             return
         plan = place(snapshot, pending)
         refused = self._carry_out(plan)
@@ -122,14 +122,20 @@ class Scheduler(Follower):
         self._tell(snapshot, plan)
         wishing = {vm.id for vm in pending if vm.requirements}
         waits = any(item.vm_id in wishing or SPACE in item.tests for item in plan.unplaced)
-        times = [self._services.settings.schedule_again] if waits else []
-        again = self._refusals.next(self._services.clock.now())
-        self._patience = min([*times, *([again] if again is not None else [])], default=None)
-        if again == 0:
+        if self._wait([*again, *([self._services.settings.schedule_again] if waits else [])], self._services.clock.now()):
             self.poke()
 
-    def _move_marked(self) -> None:
-        """VMs that somebody marked (resched) go to another host; one that cannot stays marked until the next change."""
+    def _wait(self, times: list[float], now: float) -> bool:
+        """Plan again after the shortest of these seconds and of what refused VMs wait; whether the latter is over already."""
+        refused = self._refusals.next(now)
+        self._patience = min([*times, *([refused] if refused is not None else [])], default=None)
+        return refused == 0
+
+    def _move_marked(self) -> bool:
+        """VMs that somebody marked (resched) go to another host. Whether one cannot: it stays marked, and what it waits for
+        (a host's first measurement, another job's end) need not be a change of which the scheduler hears.
+        """
+        left = False
         marked = self._services.store.read().rows('SELECT "id" FROM "vm" WHERE "resched"=1 ORDER BY "id"')
         for (vm_id,) in marked:
             try:
@@ -138,6 +144,8 @@ class Scheduler(Follower):
                 raise
             except NebulaError as error:
                 _log.info("VM %d, which is marked, was not moved: %s", vm_id, error)
+                left = True
+        return left
 
     def _carry_out(self, plan: Plan) -> set[int]:
         """Each action by the façade's verb; returns the VMs whose action was refused: they go into a later plan."""

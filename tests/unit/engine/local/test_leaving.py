@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from nebula.engine.store.rows import VmRow
+from nebula.engine.store.rows import HostRow, VmRow
+from nebula.engine.store.transaction import Transaction
 from nebula.errors import CapacityError, ConflictError, WrongStateError
-from tests.support.sim import CALL, HOSTS, Sim, sim_engine
+from tests.support.sim import CALL, HOSTS, Sim, sim_engine, until
 
 
 def do(sim: Sim, verb: str, name: str = "one", **options: object) -> None:
@@ -236,6 +237,23 @@ def test_a_marked_vm_moves_once(sim: Sim) -> None:
     do(sim, "undeploy")
     with pytest.raises(WrongStateError):
         sim.engine.vms.resched("one", CALL)
+
+
+def test_a_marked_vm_needs_no_event_to_be_tried_again(sim: Sim) -> None:
+    sim.restart(msgspec.structs.replace(sim.settings, schedule_again=0.05))
+    sim.add_vm("one")
+    there, *others = [sim.host(name) for name in HOSTS if name != sim.where("one")]
+    for host in (there, *others):
+        sim.engine.hosts.disable(host.name, CALL)
+    sim.engine.vms.resched("one", CALL)
+    sim.settle()
+    assert sim.vm("one").resched == 1
+
+    def enable_unheard(tx: Transaction) -> None:
+        tx.swap(tx.get(HostRow, there.id), state=there.state)
+
+    sim.engine.services.store.write(enable_unheard)
+    until(lambda: sim.where("one") == there.name, "the VM's other host")
 
 
 def test_a_suspended_vm_counts_and_a_stopped_one_does_not(sim: Sim) -> None:
