@@ -24,7 +24,7 @@ DRY = Call(actor="tester", dry_run=True)
 SETTINGS = Settings(
     monitor_interval=0.05, host_failures=1, retry_first=0.02, retry_most=0.05, guest_shutdown=5.0, schedule_delay=0.0
 )
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a test waits at most for what must come."""
 HOSTS = ("h1", "h2", "h3")
 

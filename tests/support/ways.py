@@ -21,7 +21,7 @@ from nebula.rpc import plain
 from nebula.rpc.client import RemoteEngine
 from tests.support.sim import until
 
-PATIENCE = 30.0
+PATIENCE = 80.0
 NOT_FOUND = 3
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.support.ways", "nebula.cli.daemon", "nebula.rpc.server", "tests.crash.world"])

@@ -15,7 +15,7 @@ NOUNS = (
     Noun("host", "Hosts, on which virtual machines run.", "host"),
     Noun("image", "Images, from which disks are made.", "image"),
     Noun("network", "Virtual networks and their addresses.", "network"),
-    Noun("securitygroup", "Security groups: what may pass the cards of virtual machines.", "securitygroup"),
+    Noun("securitygroup", "Security groups: what may pass network cards.", "securitygroup"),
     Noun("datastore", "Datastores, where images and disks lie.", "datastore"),
     Noun("cluster", "Clusters of hosts.", "cluster"),
     Noun("drs", "Balancing: running VMs where they do best.", "drs"),

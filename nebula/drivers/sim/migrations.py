@@ -48,6 +48,7 @@ class Migrations:
         under_way = self.running(uuid, source)
         if under_way is not None:
             return _to_follow(under_way, target)
+        self._require_answer(target)
         at_target = self._domains.get(target, uuid)
         if at_target is not None and not at_target.incoming and self._domains.get(source, uuid) is None:
             return None
@@ -61,7 +62,7 @@ class Migrations:
         spec = domain.spec
         if spec is None:
             raise ConflictError(f"domain {domain.name} on host {source} is not ours", cause="nothing is known of its disks")
-        self._check_target(target, at_target)
+        _require_absence(target, at_target)
         moved = _at_target(spec, dict(disk_paths), pins, host_nodes)
         self._domains.arrive(target, moved, now)
         total, duration = self._course(spec, copy_targets, source, bandwidth_mib)
@@ -85,19 +86,13 @@ class Migrations:
         else:
             self.fail(migration_id, now)
 
-    def _check_target(self, target: str, at_target: Domain | None) -> None:
+    def _require_answer(self, target: str) -> None:
         row = self._db.one("SELECT powered AND connected AND libvirtd FROM hosts WHERE name=?", target)
         if row is None or not row[0]:
             raise UnreachableError(
                 f"host {target} does not answer its peers",
                 cause="unable to connect to server",
                 hint=f"nebula host check {target}",
-            )
-        if at_target is not None and at_target.active:
-            raise ConflictError(
-                f"domain {at_target.name} is on host {target} already",
-                cause=f"it is {at_target.state} there ({at_target.reason})",
-                hint=f"nebula host show {target}",
             )
 
     def _course(self, spec: DomainSpec, copied: tuple[str, ...], source: str, bandwidth_mib: int) -> tuple[int, float]:
@@ -208,3 +203,12 @@ def _at_target(spec: DomainSpec, paths: dict[str, str], pins: tuple[str, ...], h
     nodes = host_nodes if len(host_nodes) == len(spec.cells) else tuple(cell.host_node for cell in spec.cells)
     cells = tuple(msgspec.structs.replace(cell, host_node=node) for cell, node in zip(spec.cells, nodes, strict=True))
     return msgspec.structs.replace(spec, disks=disks, cells=cells, pins=pins or spec.pins)
+
+
+def _require_absence(target: str, at_target: Domain | None) -> None:
+    if at_target is not None and at_target.active:
+        raise ConflictError(
+            f"domain {at_target.name} is on host {target} already",
+            cause=f"it is {at_target.state} there ({at_target.reason})",
+            hint=f"nebula host show {target}",
+        )

@@ -19,7 +19,7 @@ from nebula.engine.home import owner
 from nebula.engine.local.engine import read_only
 from tests.support.sim import sim_engine, until
 
-PATIENCE = 30.0
+PATIENCE = 80.0
 INTERRUPTED = 130
 
 

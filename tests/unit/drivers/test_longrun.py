@@ -48,7 +48,7 @@ def runs(tmp_path: Path) -> int:
 
 
 def wait_until(what: Callable[[], bool]) -> None:
-    for _ in range(400):
+    for _ in range(1200):
         if what():
             return
         time.sleep(0.05)

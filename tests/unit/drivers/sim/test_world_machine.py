@@ -70,7 +70,7 @@ class World(RuleBasedStateMachine):
         except NebulaError:
             assert before or not self.active(vm_id)
         else:
-            assert to in self.active(vm_id)
+            assert to in self.active(vm_id) or not before, "one that is off was there already"
             assert host not in self.active(vm_id)
         self.world.faults.release()
 
