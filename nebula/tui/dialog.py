@@ -205,14 +205,21 @@ class CommandDialog(Modal[Filled]):
             shown = lines.named(self._offer.target, self._targets, filled)
             self.query_one(".line", Static).update(f"$ {lines.text(self._offer.command, shown)}")
         except NebulaError as error:
+            self._stop_attempts()
+            self.query_one(".line", Static).update("")
             self._verdict(good=False, text=error.message)
             return
         self._later()
 
     def _later(self) -> None:
+        self._stop_attempts()
+        self._timer = self.set_timer(_DEBOUNCE, self._attempt)
+
+    def _stop_attempts(self) -> None:
+        """What would come of the words that stood here before is no answer any more."""
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(_DEBOUNCE, self._attempt)
+        self.workers.cancel_group(self, "attempt")
 
     @work(group="attempt", exclusive=True)
     async def _attempt(self) -> None:

@@ -39,7 +39,7 @@ def lines(draw: st.DrawFn) -> list[str]:
     """A line of absurd words that may change something, dry, or of words that mean nothing."""
     command: Command = draw(st.sampled_from([command for command in COMMANDS if command.path not in LASTING]))
     options = [
-        item for item in options_of(command) if item.name not in {"--watch", "--follow", "--home", "--debug", "--timeout"}
+        item for item in options_of(command) if item.name not in {"--watch", "--follow", "--web", "--home", "--debug", "--timeout"}
     ]
     pieces = draw(st.lists(st.sampled_from(options).flatmap(_words), max_size=4)) if options else []
     places = draw(st.lists(st.sampled_from(ABSURD if command.changes else SENSELESS), max_size=3))

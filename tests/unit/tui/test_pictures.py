@@ -75,6 +75,7 @@ def test_a_dialog_that_destroys(still: Sim, memory: Memory) -> None:
         dialog = tui.app.screen
         assert isinstance(dialog, CommandDialog)
         await tui.until(lambda: "DONE" in tui.screen(), "what it would do")
+        await tui.until(lambda: "marked" in tui.app.export_screenshot(), "the list behind")
         compare(tui, "dialog")
 
     drive(still, memory, play, size=SIZES["middle"])
