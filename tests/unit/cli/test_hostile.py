@@ -18,6 +18,8 @@ STATUSES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 130}
 COMMANDS = [command for noun in ("", *(noun.name for noun in table.NOUNS)) for command in table.commands(noun)]
 LASTING = {"event follow", "daemon run", "daemon install", "daemon uninstall", "host scan", "demo", "vm ssh", "completion"}
 """They follow for ever, change this machine, or speak to others; `host add` is only tried dry."""
+ENDLESS = {"--watch", "--follow", "--web", "--timeout", "--home", "--debug"}
+"""Options that follow or serve for ever, and two that are no command's own."""
 ABSURD = [
     "", " ", "-", "--", "0", "-1", "999999999999999999999999999999", "1..3", "5..1", "1,2,,3", "*", "web-*", "web-1", "lan",
     "linux", "a'b", 'a"b', "a\nb", "a\tb", "$(reboot)", "`id`", "../../etc/passwd", "/dev/zero", "-rf", "a\u202eb", "\u0663",
@@ -38,9 +40,7 @@ def _words(option: Option) -> st.SearchStrategy[list[str]]:
 def lines(draw: st.DrawFn) -> list[str]:
     """A line of absurd words that may change something, dry, or of words that mean nothing."""
     command: Command = draw(st.sampled_from([command for command in COMMANDS if command.path not in LASTING]))
-    options = [
-        item for item in options_of(command) if item.name not in {"--watch", "--follow", "--web", "--home", "--debug", "--timeout"}
-    ]
+    options = [item for item in options_of(command) if item.name not in ENDLESS]
     pieces = draw(st.lists(st.sampled_from(options).flatmap(_words), max_size=4)) if options else []
     places = draw(st.lists(st.sampled_from(ABSURD if command.changes else SENSELESS), max_size=3))
     tail = ["--dry-run"] if command.changes else []
