@@ -108,7 +108,8 @@ def _build(lab: Lab, gibibytes: int) -> None:
 
 def _first_process(lab: Lab) -> None:
     argv = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sleep", "infinity"]
-    runner = subprocess.Popen(argv, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True)
+    nowhere = subprocess.DEVNULL  # whoever reads what we print waits for none that outlives us
+    runner = subprocess.Popen(argv, stdin=nowhere, stdout=nowhere, stderr=nowhere, cwd="/", start_new_session=True)
     known = proc.process(runner.pid)
     proc.wait_until(lambda: proc.only_child(known) is not None, seconds=20, what="the namespaces of Ceph")
     lab.ceph = proc.only_child(known)
