@@ -46,7 +46,7 @@ _AFFINITY = r"""for task in /proc/$(pgrep -f "guest=one-$1,")/task/*; do
     if grep -q "^CPU 0/" "$task/comm"; then sed -n "s/^Cpus_allowed_list:\s*//p" "$task/status"; fi
 done"""
 """Prints on which CPUs the thread of a domain's vCPU may run."""
-PAGES = Path("/proc/sys/vm/nr_hugepages")
+PAGES, COMPACT = Path("/proc/sys/vm/nr_hugepages"), Path("/proc/sys/vm/compact_memory")
 PCI = {"i6300esb": "8086:25ab", "virtio-scsi": "1af4:1048", "ich9": "8086:293e", "virtio-gpu": "1af4:1050", "rng": "1af4:1044"}
 
 
@@ -123,18 +123,27 @@ def assert_own_cpu(lab: LabHandle, host: str, vm_id: int) -> None:
 def huge_pages(cluster: Program, lab: LabHandle) -> Iterator[None]:
     """The machine, which all hosts are on, has 160 huge pages of 2 MiB; each host has them where its libvirt looks for them."""
     before = PAGES.read_text()
+    COMPACT.write_text("1")
     PAGES.write_text("160")
+    assert PAGES.read_text().strip() == "160", "the machine's memory is in pieces"
     for host in ("h1", "h2"):
         lab.exec(host, "sh", "-c", "mkdir -p /dev/hugepages && mount -t hugetlbfs hugetlbfs /dev/hugepages")
         lab.damage(host, "libvirtd")
         lab.mend(host, "libvirtd")
         cluster.out("host", "check", host)
+    eventually(lambda: all(seen_pages(cluster, host) == [160] for host in ("h1", "h2")), "huge pages of both hosts", seconds=90)
     yield
     for host in ("h1", "h2"):
         lab.exec(host, "umount", "-l", "/dev/hugepages")
         lab.damage(host, "libvirtd")
         lab.mend(host, "libvirtd")
     PAGES.write_text(before)
+
+
+def seen_pages(cluster: Program, host: str) -> list[int]:
+    """Huge pages of 2 MiB, used or not, that the engine knows of on a host."""
+    [node] = cluster.json("host", "describe", host, "-f", "json")["numa"]
+    return [pages["total"] for pages in node["huge_pages"] if pages["size_mib"] == 2]
 
 
 def free_pages() -> int:
