@@ -88,7 +88,7 @@ _FILES_AT_ONCE = ("-n", "3", "--dist", "loadfile")
 
 def _unit(tools: Path, extra: list[str]) -> list[Phase]:
     return [
-        Phase("unit", [*_pytest(tools, "not lab and not databases"), *_TESTS_AT_ONCE, *extra], 1500),
+        Phase("unit", [*_pytest(tools, "not lab and not databases"), *_TESTS_AT_ONCE, *extra], 1700),
         Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 240),
     ]
 
@@ -98,7 +98,7 @@ def _build(tools: Path, extra: list[str]) -> list[Phase]:
 
 
 def _lab(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("lab", [*_pytest(tools, "lab and not slow"), *_FILES_AT_ONCE, *extra], 2400)]
+    return [Phase("lab", [*_pytest(tools, "lab and not slow"), *_FILES_AT_ONCE, *extra], 2700)]
 
 
 def _slow(tools: Path, extra: list[str]) -> list[Phase]:
