@@ -1,4 +1,4 @@
-"""The Ceph driver on a Ceph: its contract, and what happens when the cluster is full or does not answer."""
+"""The Ceph driver on a Ceph: a guest on it, its contract, and what happens when the cluster is full or does not answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from nebula.transport.ssh import SshTransport
 from tests.contract.datastore import DatastoreContract, DatastoreLab, clone_of, os_image, take_in, volatile
 from tests.contract.datastore import create as create_disk
 from tests.e2e.program import Program
-from tests.lab.handle import LabHandle, eventually
+from tests.e2e.test_main_job import create
+from tests.e2e.test_snapshots import keep
+from tests.lab.handle import LabHandle, eventually, guest_facts
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -97,6 +99,42 @@ def stage(datastore: CephDatastore, host: HostHandle, image: ImageSpec) -> str:
 def hasty(ceph: LabHandle) -> CephDatastore:
     """Another datastore of the same pool, which gives up sooner."""
     return CephDatastore(101, settings(ceph), Waits(monitor=5, osd=5, busy=2))
+
+
+def test_a_guest_lives_on_ceph(cluster: Program, ceph: LabHandle, guest_image: Path) -> None:
+    told = ceph.status()["ceph"]
+    key = Path(told["key_file"]).read_text().strip()
+    options = ("--pool-name", told["pool"], "--ceph-host", told["host"], "--ceph-user", told["user"])
+    cluster.out("datastore", "create", "rbd", "--driver", "ceph", *options, "--ceph-key-file", told["key_file"])
+    assert cluster.out("datastore", "check", "rbd").count("wrote, cloned, read and removed") == 2
+    cluster.out("image", "create", "blocks", "--path", str(guest_image), "--datastore", "rbd")
+    address = create(cluster, "web", "blocks", "--disk", "size=16M", "--host", "h1")
+    before = guest_facts(address)
+    keep(address, "before")
+    cluster.out("vm", "migrate", "web", "--host", "h2", "--live")
+    cluster.out("vm", "disk-attach", "web", "16M")
+    cluster.out("vm", "disk-resize", "web", "vdb", "32M")
+    now = guest_facts(address)
+    assert (now["boot-id"], now["kept"]) == (before["boot-id"], "before")
+    cluster.out("vm", "stop", "web")
+    cluster.out("vm", "deploy", "web", "--host", "h1")
+    eventually(lambda: guest_facts(address).get("boot-id") == before["boot-id"], "the guest with its memory")
+    cluster.out("vm", "poweroff", "web")
+    cluster.out("vm", "disk-saveas", "web", "vda", "golden")
+    cluster.out("vm", "migrate", "web", "--host", "h2")
+    cluster.out("vm", "resume", "web")
+    eventually(lambda: guest_facts(address).get("kept") == "before", "the guest with its disk")
+    for host in ("h1", "h2"):
+        said = ceph.exec(
+            host, "sh", "-c", "ps -eo args; cat /var/log/libvirt/qemu/*.log; virsh dumpxml one-* 2>/dev/null; true"
+        )
+        assert key not in said
+    assert key not in cluster.out("datastore", "show", "rbd", "-f", "json") + cluster.out("event", "list", "-f", "json")
+    cluster.out("vm", "terminate", "web", "--hard")
+    for name in ("blocks", "golden"):
+        cluster.out("image", "remove", name)
+    assert in_pool(ceph) == []
+    cluster.out("datastore", "remove", "rbd")
 
 
 class TestCeph(DatastoreContract):
