@@ -49,7 +49,7 @@ class Detail(Vertical):
         self._timer: Timer | None = None
         self._ansi = self._plain = ""
         self._search = ""
-        self._begun = False
+        self._begun = self._made = False
         self._open = tabs[0].name if tabs else ""
 
     def compose(self) -> ComposeResult:
@@ -97,10 +97,10 @@ class Detail(Vertical):
             self.open(names[place])
 
     def open(self, name: str) -> None:
-        """That tab."""
+        """That tab; where tabs are still being made, it is the first that opens."""
         self._open = name
-        for bar in self.query(Tabs):  # none before the first text
-            bar.active = f"tab-{name}"
+        if self._made:
+            self.query_one(Tabs).active = f"tab-{name}"
 
     def search(self, text: str) -> int:
         """Mark the text wherever it stands; how often that is. "" ends it."""
@@ -120,10 +120,15 @@ class Detail(Vertical):
 
     def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
         """Another tab; sentences wrap, tables do not."""
+        if not self._made or event.tab.id != event.tabs.active:
+            return  # what it said before somebody chose another
         self._open = (event.tab.id or "").removeprefix("tab-")
+        self._opened()
+        self._soon()
+
+    def _opened(self) -> None:
         self.set_class(self.tab is not None and self.tab.name in _SENTENCES, "-wrap")
         self.query_one(VerticalScroll).scroll_home(animate=False)
-        self._soon()
         self.post_message(self.Opened())
 
     def on_resize(self) -> None:
@@ -139,7 +144,7 @@ class Detail(Vertical):
 
     @work(exclusive=True)
     async def _load(self) -> None:
-        if self.display and not self.query(Tabs):
+        if self.display and not self._made:
             await self._make_tabs()
         key, tab = self._key, self.tab
         charts, static = self.query_one(Charts), self.query_one(Static)
@@ -160,10 +165,16 @@ class Detail(Vertical):
             self._draw(text)
 
     async def _make_tabs(self) -> None:
+        for begun in self.query(Tabs):  # by a load that another one ended
+            await begun.remove()
         active = f"tab-{self._open}" if self._open else None
         bar = Tabs(*(Tab(tab.name, id=f"tab-{tab.name}") for tab in self._tabs), active=active)
         bar.can_focus = False
         await self.mount(bar, before=0)
+        self._made = True
+        if self._open:
+            bar.active = f"tab-{self._open}"
+        self._opened()
 
     def _draw(self, ansi: str, *, keep: bool = False) -> None:
         body, static = self.query_one(VerticalScroll), self.query_one(Static)

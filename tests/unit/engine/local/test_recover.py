@@ -112,8 +112,8 @@ def test_a_job_that_waits_for_its_host_is_tried_now_or_given_up(sim: Sim) -> Non
     until(lambda: sim.job(job).state == "waiting", "the job to wait")
     assert sim.engine.vms.recover("one", "retry", CALL).job_id == job
     sim.engine.vms.recover("one", "failure", CALL)
-    sim.world.hosts.set_libvirtd(host, up=True)
     until(lambda: sim.job(job).state == "cancelled", "the job's end")
+    sim.world.hosts.set_libvirtd(host, up=True)
     sim.settle()
     assert sim.runs("one") == [host]
 
