@@ -12,6 +12,7 @@ from nebula.engine.api.values import Finding
 from nebula.engine.identity import identity
 from nebula.engine.jobs.operations.filtering import leftovers, wanted
 from nebula.engine.lifecycle.states import HostState
+from nebula.engine.monitor.hardware import take_up
 from nebula.engine.services import Services
 from nebula.engine.store.backup import problems
 from nebula.engine.store.rows import DatastoreRow, HostRow, NetworkRow
@@ -125,7 +126,9 @@ def _database(services: Services) -> list[Finding]:
 
 
 def _clock(services: Services, host: HostRow) -> list[Finding]:
-    sample = services.pool.monitor(host).sample(services.pool.handle(host))
+    """Whether the clocks agree. On the way an owner takes up what hardware is there by now: huge pages, devices."""
+    sample = services.pool.monitor(host).sample(services.pool.handle(host), hardware=services.store.owned)
+    take_up(services, host, sample)
     if not sample.host_time:
         return []
     apart = sample.host_time - services.clock.now()

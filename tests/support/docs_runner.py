@@ -20,11 +20,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.ways import run_program
 
 ANY = "…"
 SECONDS = 120
@@ -114,31 +114,21 @@ class Runner:
         if home not in self.made:
             self.made.add(home)
             if kind == "sim":
-                done = self._nebula(["demo", "--home", str(home)], home)
-                if done.returncode != 0:
-                    raise RuntimeError(f"nebula demo ended with {done.returncode}: {done.stdout}")
+                status, printed = self._nebula(["demo", "--home", str(home)], home)
+                if status != 0:
+                    raise RuntimeError(f"nebula demo ended with {status}: {printed}")
 
     def _step(self, page: Path, step: Step, home: Path) -> Iterator[str]:
         words = shlex.split(step.command)
         if words[:1] != ["nebula"]:
             yield f"{page.name}:{step.line}: only nebula is run, not {words[0]}"
             return
-        done = self._nebula(words[1:], home)
-        if done.returncode != step.status or not matches(step.output, done.stdout.splitlines()):
-            shown = "".join(f"\n    {line}" for line in done.stdout.splitlines())
-            yield f"{page.name}:{step.line}: {step.command}: exit {done.returncode} (expected {step.status}), printed:{shown}"
+        status, printed = self._nebula(words[1:], home)
+        if status != step.status or not matches(step.output, printed.splitlines()):
+            shown = "".join(f"\n    {line}" for line in printed.splitlines())
+            yield f"{page.name}:{step.line}: {step.command}: exit {status} (expected {step.status}), printed:{shown}"
 
-    def _nebula(self, arguments: Sequence[str], home: Path) -> subprocess.CompletedProcess[str]:
+    def _nebula(self, arguments: Sequence[str], home: Path) -> tuple[int, str]:
         """The program as a reader runs it: both streams as they come on a terminal of 120 columns, without colours."""
         fixed = {"NEBULA_HOME": str(home), "HOME": str(self.place), "COLUMNS": "120", "NO_COLOR": "1", "TZ": "UTC"}
-        return subprocess.run(
-            [sys.executable, "-m", "nebula", *arguments],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), **fixed},
-            cwd=self.place,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        return run_program(arguments, {"PATH": os.environ["PATH"], **fixed}, self.place, SECONDS)

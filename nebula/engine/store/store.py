@@ -62,6 +62,11 @@ class Store:
         """From now on every write checks that the database still has this epoch."""
         self._writer.epoch = epoch
 
+    @property
+    def owned(self) -> bool:
+        """Whether this process owns it, so that it may write."""
+        return self._writer.epoch != 0
+
     def when_lost(self, callback: Callable[[], object]) -> None:
         """Call back (from the writer's thread) when a write was refused because another process is the owner by now."""
         self._writer.on_lost = callback

@@ -40,7 +40,11 @@ def test_a_tab_chosen_while_tabs_are_being_made_is_the_one_that_opens() -> None:
             await making
             detail.begin()
             await pilot.pause(0.3)
-            assert (detail.tab and detail.tab.name, app.query_one(Tabs).active, detail.text) == ("two", "tab-two", "this is two")
+            assert (detail.tab and detail.tab.name, app.query_one(Tabs).active, detail.text) == (
+                "two",
+                "tab-two",
+                "this is two",
+            )
             detail.step(1)
             await pilot.pause(0.3)
             assert detail.text == "this is three"

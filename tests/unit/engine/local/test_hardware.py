@@ -251,3 +251,16 @@ def test_what_a_vm_has_for_itself_is_of_one_size(equipped: Sim) -> None:
 )
 def test_which_qemus_die_of_it(version: str, dies: bool) -> None:
     assert copies_crash(version) is dies
+
+
+def test_a_check_takes_up_what_a_host_was_given_since(sim: Sim) -> None:
+    known = sim.engine.hosts.describe("h1").body["numa"]
+    hardware = sim.world.hosts.hardware("h1")
+    pages = (PageCount(size_mib=2, total=160, free=160),)
+    nodes = tuple(msgspec.structs.replace(node, pages=pages) for node in hardware.nodes)
+    sim.world.hosts.set_hardware("h1", msgspec.structs.replace(hardware, nodes=nodes))
+    assert sim.engine.hosts.describe("h1").body["numa"] == known
+    sim.engine.hosts.check("h1")
+    assert [node["huge_pages"] for node in sim.engine.hosts.describe("h1").body["numa"]] == [
+        [{"size_mib": 2, "total": 160, "free": 160}]
+    ]
