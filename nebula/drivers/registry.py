@@ -24,6 +24,8 @@ REPOSITORIES = {
 NETWORKS = {
     "bridge": "nebula.drivers.network.bridge:BridgeNetwork",
     "802.1Q": "nebula.drivers.network.vlan:VlanNetwork",
+    "ovswitch": "nebula.drivers.network.ovswitch:OvsNetwork",
+    "ovswitch_vxlan": "nebula.drivers.network.ovswitch_vxlan:OvsVxlanNetwork",
     "vxlan": "nebula.drivers.network.vxlan:VxlanNetwork",
     "sim": "nebula.drivers.sim.network:SimNetwork",
 }

@@ -16,6 +16,7 @@ from nebula.engine.monitor.hardware import take_up
 from nebula.engine.services import Services
 from nebula.engine.store.backup import problems
 from nebula.engine.store.rows import DatastoreRow, HostRow, NetworkRow
+from nebula.engine.store.transaction import Queries
 from nebula.errors import ConflictError, DeniedError, MissingLibraryError, NebulaError
 
 if TYPE_CHECKING:
@@ -139,11 +140,11 @@ def _clock(services: Services, host: HostRow) -> list[Finding]:
 
 
 def _filters(services: Services, host: HostRow) -> list[Finding]:
-    """Cards that run without the filters that they should have, and filters of cards that are gone."""
+    """Cards that run without the filters that they should have, filters of cards that are gone, and cards that are left."""
     read = services.store.read()
-    drivers = {row.driver for row in read.select(NetworkRow) if (row.driver == "sim") == (host.driver == "sim")}
     found: list[Finding] = []
-    for name in sorted(drivers):
+    on_host: set[str] = set()
+    for name in _network_drivers(read, host):
         driver, handle = services.pool.network(name), services.pool.handle(host)
         there, taps = driver.filtered(handle), set(driver.taps(handle))
         fix = "nebula securitygroup commit default"
@@ -153,7 +154,21 @@ def _filters(services: Services, host: HostRow) -> list[Finding]:
         if open_ := sorted(wanted(read, host.id, name) & taps - set(there)):
             text = f"cards that should be filtered let everything pass: {', '.join(open_[:10])}"
             found.append(_finding(host, "filters", "error", text, "nebula securitygroup commit GROUP"))
-    return found
+        on_host |= taps
+    return [*found, *_left_cards(host, leftovers(read, host.id, sorted(on_host)))]
+
+
+def _network_drivers(read: Queries, host: HostRow) -> list[str]:
+    return sorted({row.driver for row in read.select(NetworkRow) if (row.driver == "sim") == (host.driver == "sim")})
+
+
+def _left_cards(host: HostRow, gone: list[str]) -> list[Finding]:
+    """Cards of VMs that are not there: devices, and ports in the database of Open vSwitch, which outlives them."""
+    if not gone:
+        return []
+    text = f"it has cards of VMs that are not there: {', '.join(gone[:10])}"
+    clear = "; ".join(f"ovs-vsctl --if-exists del-port {tap}; ip link delete {tap}" for tap in gone[:10])
+    return [_finding(host, "cards", "warning", text, f"ssh {host.user}@{host.address} {shlex.quote(clear)}")]
 
 
 def _datastores(services: Services, host: HostRow) -> list[Finding]:

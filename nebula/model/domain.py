@@ -48,6 +48,10 @@ class DomainInterface(msgspec.Struct, frozen=True, kw_only=True):
     mac: str
     bridge: str
     tap: str
+    open_vswitch: bool = False
+    """The bridge is one of Open vSwitch, where `vlan_id` (0: none) is what comes untagged and `trunks` what the guest tags."""
+    vlan_id: int = 0
+    trunks: tuple[int, ...] = ()
     model: str = "virtio"
     mtu: int = 0
     """0: the bridge's."""

@@ -6,6 +6,9 @@ import msgspec
 
 from nebula.model.firewall import CardFilter
 
+OPEN_VSWITCH = frozenset({"ovswitch", "ovswitch_vxlan"})
+"""Drivers whose bridges are no Linux bridges."""
+
 
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual network. `owned`: we make the bridge and take it away with its last card; otherwise it must be there."""
@@ -18,7 +21,11 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     physical_device: str = ""
     """A device that becomes a port of an owned bridge, or through which a VLAN or VXLAN goes; empty: none."""
     vlan_id: int = 0
-    """Of 802.1Q the VLAN, of VXLAN the network identifier; 0: neither."""
+    """Of 802.1Q and Open vSwitch the VLAN, of VXLAN the network identifier; 0: neither."""
+    trunks: tuple[int, ...] = ()
+    """VLANs of Open vSwitch that guests tag themselves, beside `vlan_id`, which comes to them without its tag."""
+    outer_id: int = 0
+    """Of a VXLAN below an Open vSwitch the network identifier; 0: none."""
     mtu: int = 0
     gateway: str = ""
     """IPv4 of the gateway; the host itself carries it where `nat` is set."""
@@ -29,6 +36,11 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Of a reservation the network that it was taken from, first of all, whose bridge it shares; 0: none."""
     nat: bool = False
     """The hosts route and masquerade for the guests."""
+
+    @property
+    def open_vswitch(self) -> bool:
+        """Whether its bridge is one of Open vSwitch."""
+        return self.driver in OPEN_VSWITCH
 
     @property
     def bridge_id(self) -> int:

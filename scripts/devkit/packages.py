@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from labkit import ceph
+from labkit import ceph, openvswitch
 from labkit import packages as lab
 
 BUILD = ("gcc", "libc6-dev", "libvirt-dev", "pkg-config", "python3-dev", "python3-venv")
 DATABASES = ("mariadb-server", "postgresql")
 LAB = (
-    *lab.HOST_PACKAGES, *lab.IMAGE_PACKAGES, *ceph.PACKAGES, "dnsmasq-base", "ipset", "iptables", "lxcfs", "ovmf",
-    "sshfs", "swtpm", "swtpm-tools",
+    *lab.HOST_PACKAGES, *lab.IMAGE_PACKAGES, *ceph.PACKAGES, *openvswitch.PACKAGES, "dnsmasq-base", "ipset", "iptables",
+    "lxcfs", "ovmf", "sshfs", "swtpm", "swtpm-tools",
 )  # fmt: skip
 SLOW = lab.DEBIAN_PACKAGES
 TOOLS = ("bash", "ca-certificates", "fish", "git", "openssl", "procps", "systemd", "tmux", "util-linux", "zsh")
-RUN = (*lab.HOST_PACKAGES, "dnsmasq-base", "ipset", "iptables", "libxml2-utils")
-"""A host for virtual machines with libvirt's own networks; xmllint for virt-xml-validate."""
+RUN = (*lab.HOST_PACKAGES, *openvswitch.PACKAGES, "dnsmasq-base", "ipset", "iptables", "libxml2-utils")
+"""A host for virtual machines with libvirt's own networks and Open vSwitch; xmllint for virt-xml-validate."""
 GUEST = ("cloud-init", "qemu-guest-agent")
 """What reads a context CD in a guest, and what does there as it is told: asked for what they make of ours."""
 

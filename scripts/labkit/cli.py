@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import access, ceph, debianguest, faults, images, lifecycle, lxcfs, packages, status
+from . import access, ceph, debianguest, faults, images, lifecycle, lxcfs, openvswitch, packages, status
 from .enter import argv_inside
 from .errors import LabError
 from .spec import PROFILES, Options, load
@@ -92,6 +92,12 @@ def _ceph(root: Path, arguments: argparse.Namespace) -> None:
             {"down": ceph.down, "stop-osd": ceph.stop_osd, "start-osd": ceph.start_osd}[arguments.what](lab)
 
 
+def _openvswitch(root: Path, arguments: argparse.Namespace) -> None:
+    packages.require(openvswitch.PACKAGES, install=arguments.install)
+    with lifecycle.locked(root):
+        {"up": openvswitch.up, "down": openvswitch.down}[arguments.what](load(root))
+
+
 def _ssh_config(root: Path, _arguments: argparse.Namespace) -> None:
     print(access.ssh_config(load(root)), end="")
 
@@ -131,6 +137,10 @@ def _parser() -> argparse.ArgumentParser:
         fault.add_argument("what", choices=list(faults.FAULTS), nargs=needed)
         fault.set_defaults(run=function)
     _add_ceph(commands.add_parser("ceph", help="a Ceph beside the hosts"))
+    switched = commands.add_parser("openvswitch", help="Open vSwitch on the hosts, joined by their eth2")
+    switched.add_argument("what", choices=("up", "down"))
+    _add_install(switched)
+    switched.set_defaults(run=_openvswitch)
     commands.add_parser("ssh-config", help="print an ssh configuration for its hosts").set_defaults(run=_ssh_config)
     commands.add_parser("key", help="print the path of the key that its hosts accept").set_defaults(run=_key)
     built = commands.add_parser("images", help="build the guest's disk images and print their paths")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import access, ceph, cgroup, files, hosts, lxcfs, network
+from . import access, ceph, cgroup, files, hosts, lxcfs, network, openvswitch
 from .errors import LabError
 from .spec import Lab, Options, command, load, make_hosts, save
 
@@ -76,6 +76,7 @@ def _take_down(lab: Lab) -> None:
     for host in lab.hosts:
         hosts.stop(lab, host)
     ceph.down(lab)
+    openvswitch.remove(lab)
     lxcfs.stop(lab)
     network.remove(lab)
     cgroup.remove_lab(lab)

@@ -41,10 +41,10 @@ def plug(lab: Lab, host: Host) -> None:
     if host.init is None:
         raise LabError(f"host {host.name} is not running")
     unplug(lab, host)
-    _cable(lab.link(host), lab.bridge(), "eth0", mac=f"02:4c:4e:{lab.number:02x}:00:{host.index:02x}", pid=host.init.pid)
+    plug_in(lab.link(host), lab.bridge(), "eth0", mac=f"02:4c:4e:{lab.number:02x}:00:{host.index:02x}", pid=host.init.pid)
     if lab.options.guest_bridge:
         mac = f"02:4c:4e:{lab.number:02x}:01:{host.index:02x}"
-        _cable(lab.guest_link(host), lab.guest_bridge(), "eth1", mac=mac, pid=host.init.pid)
+        plug_in(lab.guest_link(host), lab.guest_bridge(), "eth1", mac=mac, pid=host.init.pid)
 
 
 def commands_inside(lab: Lab, host: Host) -> list[list[str]]:
@@ -65,7 +65,20 @@ def unplug(lab: Lab, host: Host) -> None:
 def cable(lab: Lab, link: str, *, mac: str, pid: int) -> None:
     """Give the network namespace of `pid` an `eth0` on the management network, whose other end is `link`."""
     _delete(link)
-    _cable(link, lab.bridge(), "eth0", mac=mac, pid=pid)
+    plug_in(link, lab.bridge(), "eth0", mac=mac, pid=pid)
+
+
+def make_switch(name: str) -> None:
+    """A bridge on this machine without an address, whose ports may carry VLANs."""
+    run(["ip", "link", "add", name, "type", "bridge"])
+    run(["ip", "link", "set", name, "up"])
+
+
+def plug_in(outside: str, bridge: str, inside: str, *, mac: str, pid: int) -> None:
+    """Give the network namespace of `pid` a device, whose other end is a port of a bridge on this machine."""
+    peer = ["peer", "name", inside, "address", mac, "netns", str(pid)]
+    run(["ip", "link", "add", outside, "type", "veth", *peer])
+    run(["ip", "link", "set", outside, "master", bridge, "up"])
 
 
 def pull_out(link: str) -> None:
@@ -106,12 +119,6 @@ def exists(name: str) -> bool:
 def _raise_bridge(name: str, address: str) -> None:
     run(["ip", "addr", "add", f"{address}/24", "dev", name])
     run(["ip", "link", "set", name, "up"])
-
-
-def _cable(outside: str, bridge: str, inside: str, *, mac: str, pid: int) -> None:
-    peer = ["peer", "name", inside, "address", mac, "netns", str(pid)]
-    run(["ip", "link", "add", outside, "type", "veth", *peer])
-    run(["ip", "link", "set", outside, "master", bridge, "up"])
 
 
 def _delete(name: str) -> None:

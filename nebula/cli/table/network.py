@@ -17,7 +17,7 @@ SECURITY_GROUP = Option(
 )
 _ADDRESS = Argument("address", "An IP or MAC address of the network.")
 
-_DRIVERS = ("bridge", "802.1Q", "vxlan", "sim")
+_DRIVERS = ("bridge", "802.1Q", "vxlan", "ovswitch", "ovswitch_vxlan", "sim")
 
 COMMANDS = (
     listing("network", "nebula network list"),
@@ -51,7 +51,15 @@ COMMANDS = (
                 "A device of the hosts: a port of our own bridge, or the way of VLANs and VXLANs.",
                 metavar="DEVICE",
             ),
-            Option("--vlan-id", "The VLAN of 802.1Q, or the number of a VXLAN; without it a free one.", "integer", metavar="N"),
+            Option(
+                "--vlan-id",
+                "The VLAN of 802.1Q, or the number of a VXLAN; without it a free one. Of Open vSwitch the VLAN, else none.",
+                "integer",
+                metavar="N",
+            ),
+            Option("--automatic-vlan-id", "A free VLAN of Open vSwitch.", "flag"),
+            Option("--vlan-tagged-id", "VLANs of Open vSwitch that guests tag themselves: 10,20-22.", metavar="VLANS"),
+            Option("--outer-vlan-id", "The number of ovswitch_vxlan's VXLAN; without it a free one.", "integer", metavar="N"),
             Option("--driver", "Network driver (default bridge).", metavar="DRIVER", choices=_DRIVERS),
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
             SECURITY_GROUP,

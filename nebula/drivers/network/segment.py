@@ -44,9 +44,9 @@ class SegmentNetwork(BridgeNetwork, ABC):
         present = links(host)
         questions = (
             ("kernel", lambda: self.able(host)),
-            ("uplink", lambda: self._check_uplink(host, network, present)),
+            ("uplink", lambda: self.check_uplink(host, network, present)),
             ("bridge", lambda: owned.check_name_free(host, network, present)),
-            ("device", lambda: self._check_device(host, network, present)),
+            ("device", lambda: self.check_device(host, network, present)),
         )
         found = [finding for check, question in questions for finding in asked(check, question)]
         text = f"host {host.name} can carry network {network.name} on {network.bridge}, through {network.physical_device}"
@@ -57,12 +57,12 @@ class SegmentNetwork(BridgeNetwork, ABC):
         self._check_names(network)
         present = links(host)
         self.able(host)
-        self._check_uplink(host, network, present)
-        self._check_device(host, network, present)
+        self.check_uplink(host, network, present)
+        self.check_device(host, network, present)
         bridge = owned.ensure(host, network, present)
         device = self.device(network)
         if device not in present:
-            self._make(host, network)
+            self.make(host, network)
         size = f"link set dev {network.bridge} mtu {network.mtu}" if network.mtu else ""
         lines = [
             *([f"link set dev {device} mtu {network.mtu}"] if network.mtu else []),
@@ -83,7 +83,7 @@ class SegmentNetwork(BridgeNetwork, ABC):
             return
         if any(link.master == network.bridge and link.ifname != device for link in present.values()):
             return
-        if device in present and _is_ours(network, present[device]):
+        if device in present and is_ours(network, present[device]):
             batch(host, [f"link delete dev {device}"])
         if bridge is not None:
             owned.remove(host, network)
@@ -92,7 +92,8 @@ class SegmentNetwork(BridgeNetwork, ABC):
         for name in (network.bridge, network.physical_device, self.device(network)):
             check_device(name)
 
-    def _check_uplink(self, host: HostHandle, network: NetworkSpec, present: Mapping[str, Link]) -> None:
+    def check_uplink(self, host: HostHandle, network: NetworkSpec, present: Mapping[str, Link]) -> None:
+        """ConflictError if the uplink is missing, down or too narrow."""
         uplink = present.get(network.physical_device)
         if uplink is None:
             raise ConflictError(
@@ -114,22 +115,23 @@ class SegmentNetwork(BridgeNetwork, ABC):
                 f"or a network of its own with --mtu {uplink.mtu - self.overhead}",
             )
 
-    def _check_device(self, host: HostHandle, network: NetworkSpec, present: Mapping[str, Link]) -> None:
+    def check_device(self, host: HostHandle, network: NetworkSpec, present: Mapping[str, Link]) -> None:
+        """ConflictError if somebody else has a device of that name."""
         device = self.device(network)
         link = present.get(device)
-        if link is not None and not _is_ours(network, link):
+        if link is not None and not is_ours(network, link):
             raise ConflictError(
                 f"host {host.name} has a device {device} that is not network {network.name}'s",
                 cause=f"its alias is {link.ifalias!r}, ours would be {tag(network)!r}",
                 hint=f"another --vlan-id, or on {host.name}: ip link delete {device}",
             )
 
-    def _make(self, host: HostHandle, network: NetworkSpec) -> None:
+    def make(self, host: HostHandle, network: NetworkSpec) -> None:
         """Under another name until it has its tag, so that one without it never has the real name, whenever we die."""
         complaint = batch_locked(host, self.lines(network))
         device = self.device(network)
         link = links(host).get(device)
-        if link is None or not _is_ours(network, link):
+        if link is None or not is_ours(network, link):
             raise CommandError(host.name, ["ip", "link", "add", device], 1, complaint, hint="ip -V")
 
     def lines(self, network: NetworkSpec) -> list[str]:
@@ -145,5 +147,6 @@ class SegmentNetwork(BridgeNetwork, ABC):
         ]
 
 
-def _is_ours(network: NetworkSpec, link: Link) -> bool:
+def is_ours(network: NetworkSpec, link: Link) -> bool:
+    """Whether this is the device that we made for the network."""
     return link.ifalias == tag(network)

@@ -16,8 +16,8 @@ def list_taps(host: HostHandle) -> list[str]:
     return sorted(name for name in links(host) if is_tap(name))
 
 
-def check_plugged(host: HostHandle, nic: NicSpec) -> None:
-    """See that the card is there and is a port of its bridge; NotFoundError if it is not there."""
+def require_tap(host: HostHandle, nic: NicSpec) -> Link:
+    """The card's device; NotFoundError if it is not there."""
     link = links(host).get(check_device(nic.tap))
     if link is None:
         raise NotFoundError(
@@ -25,6 +25,12 @@ def check_plugged(host: HostHandle, nic: NicSpec) -> None:
             cause="the domain is not running there, or was started without this card",
             hint=f"nebula vm show {nic.vm_id} --refresh",
         )
+    return link
+
+
+def check_plugged(host: HostHandle, nic: NicSpec) -> None:
+    """See that the card is there and is a port of its bridge; NotFoundError if it is not there."""
+    link = require_tap(host, nic)
     if link.master != nic.network.bridge:
         batch(host, [f"link set dev {nic.tap} master {check_device(nic.network.bridge)}", f"link set dev {nic.tap} up"])
 

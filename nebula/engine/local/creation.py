@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nebula.engine.context import check_context, file_references
+from nebula.engine.firewall.ability import require_filters
 from nebula.engine.firewall.groups import ATTRIBUTE, named, packed
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.operations.common import use_image
@@ -236,6 +237,7 @@ class Creation:
             network, lease = self._any_network(vm, number, item, template, others, groups)
         else:
             raise UsageError(f"card {number} names no NETWORK", hint="nebula network list, or NETWORK_MODE=auto")
+        require_filters(self._services, network.driver, groups)
         members_changed(self._tx, self._services, [lease], self._actor)
         return Nic(
             nic_id=number,

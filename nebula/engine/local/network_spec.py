@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nebula.drivers.registry import NETWORKS
+from nebula.engine.local.network_segments import (
+    SEGMENTS,
+    between,
+    complete_open_vswitch,
+    complete_segment,
+    refuse_vlans_of_others,
+)
 from nebula.errors import ConflictError, UsageError
-from nebula.model.network import NetworkSpec
+from nebula.model.network import OPEN_VSWITCH, NetworkSpec
 
 _BRIDGE_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-SEGMENTS = {"802.1Q": 4094, "vxlan": (1 << 24) - 1}
-"""Drivers of networks with a number, and the highest one."""
-_FIRST_ID = 2
-_LONGEST_DEVICE = 15
-_VXLAN_MTU = 1450
-"""What fits into packets of 1500 bytes."""
+_NOTHING = (("mtu", 0), ("vlan_id", 0))
+"""Settings that say nothing."""
 FALLBACK_DNS = ("9.9.9.9", "1.1.1.1")
 
 
@@ -28,46 +31,27 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
     settings: dict[str, Any] = {
         "nat": bool(spec.get("nat")),
         "gateway": _address(spec.get("gateway"), 4),
-        "prefix_length": _between(spec, "prefix_length", 24, 1, 32),
+        "prefix_length": between(spec, "prefix_length", 24, 1, 32),
         "gateway6": _address(spec.get("gateway6"), 6),
-        "prefix_length6": _between(spec, "prefix_length6", 64, 1, 128),
+        "prefix_length6": between(spec, "prefix_length6", 64, 1, 128),
         "dns": [_any_address(item) for item in spec.get("dns") or ()],
-        "mtu": _between(spec, "mtu", 0, 0, 65535),
+        "mtu": between(spec, "mtu", 0, 0, 65535),
         "physical_device": str(spec.get("physical_device") or ""),
     }
     if driver in SEGMENTS:
-        _complete_segment(spec, settings, driver, others)
+        complete_segment(spec, settings, driver, others)
+    elif driver in OPEN_VSWITCH:
+        complete_open_vswitch(spec, settings, driver, others)
     elif spec.get("vlan_id"):
-        raise UsageError(f"a network of driver {driver} has no VLAN", hint=f"--driver {' or '.join(SEGMENTS)}")
+        raise UsageError(
+            f"a network of driver {driver} has no VLAN", hint=f"--driver {' or '.join([*SEGMENTS, *sorted(OPEN_VSWITCH)])}"
+        )
+    refuse_vlans_of_others(spec, driver)
     if settings["nat"]:
         _complete_nat(spec, settings, ranges, others)
     return {
-        key: value for key, value in settings.items() if value not in ("", [], False) and (key, value) != ("mtu", 0)
+        key: value for key, value in settings.items() if value not in ("", [], False) and (key, value) not in _NOTHING
     }, ranges
-
-
-def _complete_segment(spec: Mapping[str, Any], settings: dict[str, Any], driver: str, others: Sequence[NetworkSpec]) -> None:
-    """A number of its own where none was chosen, and an MTU that fits."""
-    device = settings["physical_device"]
-    if spec.get("bridge") or settings["nat"]:
-        raise UsageError(f"a network of driver {driver} makes its own bridge, without NAT", hint="leave --bridge and --nat out")
-    if not device:
-        raise UsageError(f"a network of driver {driver} needs a device of the hosts", hint="--physical-device eth0")
-    alike = [other for other in others if other.driver == driver and (driver == "vxlan" or other.physical_device == device)]
-    used = {other.vlan_id: other.name for other in alike}
-    wanted = _between(spec, "vlan_id", 0, 0, SEGMENTS[driver])
-    if wanted in used:
-        raise ConflictError(
-            f"network {used[wanted]} has the number {wanted} already", hint="leave --vlan-id out for a free one"
-        )
-    settings["vlan_id"] = wanted or next(number for number in range(_FIRST_ID, SEGMENTS[driver]) if number not in used)
-    name = f"{device}.{settings['vlan_id']}"
-    if driver == "802.1Q" and len(name) > _LONGEST_DEVICE:
-        raise UsageError(
-            f"{name} is too long for a device's name", cause=f"at most {_LONGEST_DEVICE} characters", hint="another uplink"
-        )
-    if driver == "vxlan":
-        settings["mtu"] = settings["mtu"] or _VXLAN_MTU
 
 
 def _complete_nat(
@@ -138,15 +122,6 @@ def _devices(spec: Mapping[str, Any]) -> None:
     driver = str(spec.get("driver") or "bridge")
     if driver not in NETWORKS:
         raise UsageError(f"no network driver is called {driver[:40]!r}", hint=f"one of: {', '.join(sorted(NETWORKS))}")
-
-
-def _between(spec: Mapping[str, Any], key: str, default: int, low: int, high: int) -> int:
-    text = str(spec.get(key) if spec.get(key) not in (None, "") else default)
-    if not (text.isascii() and text.isdecimal() and len(text) < 19) or not low <= int(text) <= high:
-        raise UsageError(
-            f"{key} must be between {low} and {high}", cause=f"got {text[:40]!r}", hint=f"use {default}, for example"
-        )
-    return int(text)
 
 
 def _address(value: Any, version: int) -> str:

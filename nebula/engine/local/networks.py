@@ -9,6 +9,8 @@ import msgspec
 
 from nebula.engine.addresses import check_subnet, from_attributes, overlaps, parse_span, to_attributes
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing
+from nebula.engine.firewall.ability import require_filters
+from nebula.engine.firewall.filters import asks_for_filters
 from nebula.engine.firewall.groups import SETTING, named, naming, of_network
 from nebula.engine.firewall.refresh import apply_network, groups_changed, network_changed
 from nebula.engine.jobs.runner import Runner
@@ -16,6 +18,7 @@ from nebula.engine.leases import RESERVED, Leases, count, range_of
 from nebula.engine.local.access import mode_text
 from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
+from nebula.engine.local.network_segments import shared_bridge
 from nebula.engine.local.network_spec import settings_of
 from nebula.engine.machines.networks import network_spec, root_of
 from nebula.engine.secrets import hide
@@ -78,12 +81,14 @@ class LocalNetworks(OwnedNoun):
         """See Networks.create."""
 
         def work(tx: Transaction) -> Accepted:
-            settings, ranges = settings_of(spec, [network_spec(row) for row in tx.select(NetworkRow)])
+            others = [network_spec(row) for row in tx.select(NetworkRow)]
+            settings, ranges = settings_of(spec, others)
             groups = named(tx, spec.get(SETTING), self.person)
             if groups:
                 settings[SETTING] = list(groups)
             cluster = spec.get("cluster")
             driver = str(spec.get("driver") or self._default_driver(tx))
+            require_filters(self._services, driver, groups)
             row = tx.insert(
                 NetworkRow(
                     name=free_name(tx, NetworkRow, str(spec.get("name", ""))),
@@ -96,7 +101,8 @@ class LocalNetworks(OwnedNoun):
                 )
             )
             if not row.bridge:
-                tx.swap(row, bridge=f"onebr{row.id}")
+                shared = shared_bridge(others, driver, settings.get("physical_device", ""))
+                tx.swap(row, bridge=shared or f"onebr{row.id}")
             for number, item in enumerate(ranges):
                 self._insert_range(tx, row, number, item)
             tx.event("network.created", "network", row.id, actor=call.actor, name=row.name)
@@ -207,6 +213,7 @@ class LocalNetworks(OwnedNoun):
                 wanted = named(tx, changes[SETTING], self.person)
                 body = {**body, "settings": {**settings, **({SETTING: list(wanted)} if wanted else {})}}
             tx.swap(row, body=body)
+            require_filters(self._services, row.driver, asks_for_filters(row))
             accepted = self._told(tx, row, "updated", call, changed=sorted(changes))
             groups_changed(tx, self._services, sorted({*groups} ^ {*of_network(row)}), call.actor)
             if _filters(before) == _filters(body):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nebula.engine.context import NicContext
     from nebula.engine.machines.machine import Nic
 
+LAST_VLAN = 4094
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -30,6 +31,8 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         owned=bool(row.owned),
         physical_device=settings.get("physical_device", ""),
         vlan_id=int(settings.get("vlan_id", 0)),
+        trunks=vlans(settings.get("vlan_tagged_id", "")),
+        outer_id=int(settings.get("outer_vlan_id", 0)),
         mtu=int(settings.get("mtu", 0)),
         gateway=settings.get("gateway", ""),
         prefix_length=int(settings.get("prefix_length", 24)),
@@ -38,6 +41,21 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         root_id=root_of(row) if row.parent_id > 0 else 0,
         nat=bool(settings.get("nat", False)),
     )
+
+
+def vlans(text: str) -> tuple[int, ...]:
+    """Numbers of VLANs as OpenNebula writes them: "10,20-22"; UsageError for what is none."""
+    found: set[int] = set()
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        first, dash, last = (part.strip() for part in word.partition("-"))
+        ends = (first, last if dash else first)
+        if not all(end.isascii() and end.isdecimal() and len(end) < 5 for end in ends):
+            raise UsageError(f"{word[:40]!r} is no VLAN", hint="for example 10,20-22")
+        low, high = map(int, ends)
+        if not 1 <= low <= high <= LAST_VLAN:
+            raise UsageError(f"VLANs are 1 to {LAST_VLAN}, not {word[:40]}", hint="for example 10,20-22")
+        found |= set(range(low, high + 1))
+    return tuple(sorted(found))
 
 
 def root_of(row: NetworkRow) -> int:

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from nebula.engine.services import Services
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
-    from nebula.engine.store.transaction import Transaction
+    from nebula.engine.store.transaction import Queries, Transaction
+    from nebula.model.network import NetworkSpec
 
 SHARED_COPY = -1
 """host_id of an image copy on storage that all hosts share."""
@@ -236,7 +237,7 @@ def remove_disks(site: Site, host_id: int, *, keep_persistent: bool = True) -> N
 def prepare_networks(site: Site, host_id: int) -> None:
     """Bridges are there, and filters for the VM's cards: nothing passes before its rules do."""
     for network in site.networks.values():
-        with site.context.hold(f"network:{network.bridge_id}:{host_id}"):
+        with site.context.hold(on_bridge(network, host_id)):
             site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
     set_filters(site, host_id)
 
@@ -288,18 +289,23 @@ def _unplug(site: Site, nic: Nic, host_id: int) -> None:
 
 def _release(site: Site, network_id: int, host_id: int) -> None:
     network = site.networks[network_id]
-    with site.context.hold(f"network:{network.bridge_id}:{host_id}"):
-        if not _others_use(site, network.bridge, host_id):
+    with site.context.hold(on_bridge(network, host_id)):
+        if not bridge_used(site.context.services.store.read(), network.bridge, host_id, but=site.vm.id):
             site.context.services.pool.network(network.driver).release(site.context.handle(host_id), network)
 
 
-def _others_use(site: Site, bridge: str, host_id: int) -> bool:
-    """Whether another VM there has a card on that bridge, be it by a reservation of the network."""
-    rows = site.context.services.store.read().rows(
+def on_bridge(network: NetworkSpec, host_id: int) -> str:
+    """The name of the lock of whoever makes or takes away the network's bridge on a host; networks may share one."""
+    return f"bridge:{network.bridge}:{host_id}"
+
+
+def bridge_used(queries: Queries, bridge: str, host_id: int, *, but: int = -1) -> bool:
+    """Whether a VM there, other than `but`, has a card on that bridge, be it by a reservation of the network."""
+    rows = queries.rows(
         'SELECT COUNT(*) FROM "lease" JOIN "vm" ON "vm"."id"="lease"."vm_id" '
         'JOIN "network" ON "network"."id"="lease"."network_id" '
         'WHERE "network"."bridge"=? AND "vm"."id"<>? AND "vm"."state"<>6 AND ("vm"."host_id"=? OR "vm"."target_host"=?)',
-        (bridge, site.vm.id, host_id, host_id),
+        (bridge, but, host_id, host_id),
     )
     return bool(rows[0][0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.engine.jobs.base import Lock, Step
+from nebula.engine.jobs.operations.common import bridge_used, on_bridge
 from nebula.engine.machines.networks import network_spec
 from nebula.engine.store.rows import HostRow, NetworkRow
 from nebula.errors import NotFoundError, UnreachableError
@@ -23,7 +24,9 @@ def _release(context: JobContext) -> None:
     driver = context.services.pool.network(network.driver)
     for host in read.select(HostRow, '"state" IN (2,4) ORDER BY "id"'):
         try:
-            driver.release(context.handle(host.id), network)
+            with context.hold(on_bridge(network, host.id)):
+                if not bridge_used(context.services.store.read(), network.bridge, host.id):
+                    driver.release(context.handle(host.id), network)
         except UnreachableError as error:
             context.log(f"host {host.name} does not answer, its bridge goes with its next restart: {error}", "warning")
 

@@ -112,7 +112,7 @@ NIC = (
     *_kept("names of cards are still to come", "NAME"),
     *_elsewhere("SECURITY_GROUPS", note="beside those of the network"),
     *_kept("aliases are still to come", "EXTERNAL", "PARENT"),
-    *_none("the network says it", "VLAN_ID", "BRIDGE", "VN_MAD"),
+    *_none("the network says it", "VLAN_ID", "VLAN_TAGGED_ID", "OUTER_VLAN_ID", "BRIDGE", "VN_MAD"),
     *_elsewhere(
         *("MTU", "GATEWAY", "GATEWAY6", "IP6_GATEWAY", "DNS", "SEARCH_DOMAIN", "NETWORK_MASK", "IP6_PREFIX_LENGTH", "ROUTES"),
         note="for the guest; the network says it where the card does not",

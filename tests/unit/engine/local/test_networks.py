@@ -57,12 +57,62 @@ def test_a_tunnel_takes_its_share_of_the_mtu(sim: Sim) -> None:
     assert "mtu" not in create(sim, "three", "802.1Q")
 
 
+def test_networks_of_open_vswitch_have_the_vlans_that_they_ask_for(sim: Sim) -> None:
+    """Those of one uplink are on the one bridge that can have it; none may be chosen twice unless somebody says so."""
+    whole, auto, more = (
+        create(sim, name, "ovswitch", **spec)
+        for name, spec in (
+            ("whole", {"vlan_tagged_id": "7, 20-22,21"}), ("auto", {"automatic_vlan_id": True}),
+            ("more", {"automatic_vlan_id": True}),
+        )
+    )  # fmt: skip
+    assert "vlan_id" not in whole
+    assert [auto["vlan_id"], more["vlan_id"], whole["vlan_tagged_id"]] == [2, 3, "7,20-22"]
+    assert {body["bridge"] for body in (whole, auto, more)} == {f"onebr{whole['id']}"}
+    assert create(sim, "same", "ovswitch", vlan_id=2)["vlan_id"] == 2
+    assert create(sim, "far", "ovswitch", physical_device="eth1")["bridge"] != whole["bridge"]
+    theirs = create(sim, "theirs", "ovswitch", physical_device="", bridge="br0", automatic_vlan_id=True)
+    assert (theirs["vlan_id"], theirs["bridge"]) == (2, "br0")
+    spec = network_spec(sim.network("whole"))
+    assert (spec.open_vswitch, spec.vlan_id, spec.trunks) == (True, 0, (7, 20, 21, 22))
+
+
+def test_tunnels_of_open_vswitch_share_their_numbers_with_vxlan(sim: Sim) -> None:
+    assert create(sim, "one", "vxlan")["vlan_id"] == 2
+    plain, tagged = create(sim, "two", "ovswitch_vxlan"), create(sim, "three", "ovswitch_vxlan", vlan_id=2)
+    assert [(body["outer_vlan_id"], body["mtu"]) for body in (plain, tagged)] == [(3, 1450), (4, 1446)]
+    assert create(sim, "four", "vxlan")["vlan_id"] == 5
+    with pytest.raises(ConflictError, match="two"):
+        create(sim, "five", "vxlan", vlan_id=3)
+    with pytest.raises(ConflictError, match="one"):
+        create(sim, "six", "ovswitch_vxlan", outer_vlan_id=2)
+
+
+def test_open_vswitch_refuses_filters_that_it_does_not_have(sim: Sim) -> None:
+    sim.engine.securitygroups.create({"name": "web", "rules": []}, CALL)
+    with pytest.raises(ConflictError, match="ovswitch") as caught:
+        create(sim, "one", "ovswitch", security_groups=["web"])
+    assert caught.value.hint
+    create(sim, "two", "ovswitch", ranges=[{"IP": "10.3.0.10+5"}])
+    for changes in ({"security_groups": ["web"]}, {"attributes": {"FILTER_MAC_SPOOFING": "YES"}}):
+        with pytest.raises(ConflictError, match="ovswitch"):
+            sim.engine.networks.update("two", changes, CALL)
+    assert "security_groups" not in sim.engine.networks.show("two").body
+    with pytest.raises(ConflictError, match="ovswitch"):
+        sim.add_vm("web", NIC=[{"NETWORK": "two", "SECURITY_GROUPS": "web"}])
+
+
 @pytest.mark.parametrize(
     ("driver", "spec"),
     [
         ("vxlan", {"physical_device": ""}), ("802.1Q", {"physical_device": ""}), ("vxlan", {"bridge": "br0"}),
         ("802.1Q", {"nat": True}), ("802.1Q", {"vlan_id": 4095}), ("vxlan", {"vlan_id": 1 << 24}), ("bridge", {"vlan_id": 7}),
-        ("802.1Q", {"physical_device": "enp0s31f6abcde"}), ("802.1q", {}),
+        ("802.1Q", {"physical_device": "enp0s31f6abcde"}), ("802.1q", {}), ("ovswitch", {"bridge": "br0"}),
+        ("ovswitch", {"nat": True}), ("ovswitch", {"vlan_id": 4095}), ("ovswitch", {"vlan_tagged_id": "7-"}),
+        ("ovswitch", {"vlan_tagged_id": "22-20"}), ("ovswitch", {"vlan_tagged_id": "4095"}),
+        ("ovswitch", {"vlan_id": 7, "vlan_tagged_id": "5-9"}), ("ovswitch", {"vlan_id": 7, "automatic_vlan_id": True}),
+        ("ovswitch", {"outer_vlan_id": 7}), ("ovswitch_vxlan", {"physical_device": ""}), ("ovswitch_vxlan", {"bridge": "br0"}),
+        ("vxlan", {"vlan_tagged_id": "7"}), ("bridge", {"automatic_vlan_id": True}),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(sim: Sim, driver: str, spec: dict[str, Any]) -> None:

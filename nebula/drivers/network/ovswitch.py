@@ -1,0 +1,172 @@
+"""The network driver "ovswitch": bridges of Open vSwitch, the host's own or ours, whose ports carry VLANs.
+
+libvirt makes the cards' ports, with their VLANs from the first moment. Networks of one uplink share the bridge that has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from nebula.drivers.base import HostHandle, NetworkCapabilities
+from nebula.drivers.network import taps, vsctl
+from nebula.drivers.network.findings import asked, tools
+from nebula.drivers.network.ip import Link, batch, links
+from nebula.drivers.network.names import check_device, is_tap
+from nebula.drivers.network.port import check_port
+from nebula.drivers.network.vsctl import Bridge
+from nebula.errors import ConflictError
+from nebula.model.host import Finding
+from nebula.model.network import NetworkSpec, NicSpec
+
+Questions = list[tuple[str, Callable[[], None]]]
+
+
+class OvsNetwork:
+    """Bridges through ovs-vsctl. A bridge is ours by a mark in the database of Open vSwitch, set as it is made.
+
+    Between `prepare` and the moment at which a card is plugged, nobody may `release` a network of that bridge on the same host.
+    """
+
+    capabilities = NetworkCapabilities(vlan=True, nat=False, security_groups=False, spans_hosts=False)
+
+    def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
+        """See Network.check."""
+        self._check_names(network)
+        missing = tools(host, network)
+        if missing:
+            return missing
+        try:
+            found, present = vsctl.bridges(host), links(host)
+        except ConflictError as error:
+            return [Finding(check="openvswitch", level="error", text=str(error), fix=error.hint)]
+        wrong = [one for check, ask in self._questions(host, network, found, present) for one in asked(check, ask)]
+        if network.owned and vsctl.in_user_space(host):
+            text = f"the kernel of host {host.name} has no Open vSwitch: its bridges are in user space, and slow"
+            wrong.append(Finding(check="kernel", level="warning", text=text, fix="modprobe openvswitch"))
+        ok = Finding(check="network", level="ok", text=f"host {host.name} can carry network {network.name} on {network.bridge}")
+        return wrong or [ok]
+
+    def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
+        """See Network.prepare. Everything that could refuse is asked before anything is made."""
+        self._check_names(network)
+        found, present = vsctl.bridges(host), links(host)
+        for _, ask in self._questions(host, network, found, present):
+            ask()
+        if not network.owned:
+            return
+        if network.bridge not in found:
+            make = ["--may-exist", "add-br", network.bridge]
+            kind = ["set", "Bridge", network.bridge, f"datapath_type={'netdev' if vsctl.in_user_space(host) else 'system'}"]
+            vsctl.tell(host, make, vsctl.mark_words(network.bridge, network.bridge), kind)
+        self.connect(host, network, found, present)
+
+    def _questions(
+        self, host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge], present: Mapping[str, Link]
+    ) -> Questions:
+        if not network.owned:
+            return [("bridge", lambda: _check_existing(host, network, found))]
+        return [
+            ("bridge", lambda: _check_name_free(host, network, found, present)),
+            ("uplink", lambda: self.check_uplink(host, network, found, present)),
+        ]
+
+    def check_uplink(
+        self, host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge], present: Mapping[str, Link]
+    ) -> None:
+        """ConflictError if what leads out of the bridge of ours cannot do so."""
+        device = network.physical_device
+        other = vsctl.bridge_of(device, found) if device else ""
+        if other and other != network.bridge:
+            raise ConflictError(
+                f"{device} of host {host.name} belongs to {other} already",
+                hint=f"use that bridge: nebula network create {network.name} --driver ovswitch --bridge {other}",
+            )
+        if device and not other:
+            check_port(host, network, present)
+
+    def connect(self, host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge], present: Mapping[str, Link]) -> None:
+        """The bridge of ours has its (checked) way out, as wide as the network, and switched on."""
+        if network.physical_device:
+            uplink = present[network.physical_device]
+            size = [f"link set dev {uplink.ifname} mtu {network.mtu}"] if uplink.mtu < network.mtu else []
+            batch(host, [*size, f"link set dev {uplink.ifname} up"])
+            self.add_port(host, network, uplink.ifname, found)
+
+    def add_port(self, host: HostHandle, network: NetworkSpec, device: str, found: Mapping[str, Bridge]) -> None:
+        """The device is a port of the bridge, for all VLANs."""
+        if device not in (found[network.bridge].ports if network.bridge in found else ()):
+            vsctl.tell(host, ["--may-exist", "add-port", network.bridge, device])
+
+    def plugged(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.plugged. A port without its VLANs, or none at all, gets them."""
+        taps.require_tap(host, nic)
+        own = ["set", "Port", nic.tap, f"tag={nic.network.vlan_id or '[]'}"]
+        trunks = ",".join(str(number) for number in nic.network.trunks)
+        mode = "native-untagged" if trunks and nic.network.vlan_id else "trunk" if trunks else "[]"
+        vlans = [f"trunks=[{trunks}]", f"vlan_mode={mode}"]
+        vsctl.tell(host, ["--may-exist", "add-port", check_device(nic.network.bridge), nic.tap], [*own, *vlans])
+
+    def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.unplugged. What outlives its VM, be it in the database alone, goes; what a running QEMU holds stays."""
+        taps.remove_leftover(host, nic)
+        if is_tap(nic.tap) and vsctl.bridge_of(nic.tap, vsctl.present(host)) and nic.tap not in links(host):
+            vsctl.tell(host, ["--if-exists", "del-port", nic.tap])
+
+    def set_filters(self, host: HostHandle, nics: Sequence[NicSpec]) -> None:
+        """See Network.set_filters: these bridges have none, and say so."""
+        asked_for = [nic.network.name for nic in nics if nic.filter is not None]
+        if asked_for:
+            raise ConflictError(
+                f"network {asked_for[0]} cannot filter what passes its cards on host {host.name}",
+                cause="bridges of Open vSwitch have no filters of ours",
+                hint=f"nebula network update {asked_for[0]} --no-security-group",
+            )
+
+    def filtered(self, host: HostHandle) -> list[str]:  # noqa: ARG002 - there are none anywhere
+        """See Network.filtered."""
+        return []
+
+    def release(self, host: HostHandle, network: NetworkSpec) -> None:
+        """See Network.release. A bridge of that name that we did not make is never touched."""
+        self._check_names(network)
+        if not network.owned:
+            return
+        bridge = vsctl.present(host).get(network.bridge)
+        if bridge is not None and bridge.mark == network.bridge and not set(bridge.ports) - self.ways_out(network):
+            vsctl.tell(host, ["--if-exists", "del-br", network.bridge])
+
+    def ways_out(self, network: NetworkSpec) -> set[str]:
+        """Ports of the bridge of ours that are no cards."""
+        return {network.physical_device}
+
+    def taps(self, host: HostHandle) -> list[str]:
+        """See Network.taps. Ports in the database whose device is gone are among them."""
+        ports = (port for bridge in vsctl.present(host).values() for port in bridge.ports)
+        return sorted({*taps.list_taps(host), *filter(is_tap, ports)})
+
+    def _check_names(self, network: NetworkSpec) -> None:
+        for name in filter(None, (network.bridge, network.physical_device)):
+            check_device(name)
+
+
+def _check_existing(host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge]) -> None:
+    if network.bridge not in found:
+        raise ConflictError(
+            f"Open vSwitch of host {host.name} has no bridge {network.bridge}, which network {network.name} needs",
+            hint=f"on {host.name}: ovs-vsctl add-br {network.bridge}",
+        )
+
+
+def _check_name_free(host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge], present: Mapping[str, Link]) -> None:
+    name, bridge = network.bridge, found.get(network.bridge)
+    if bridge is not None and bridge.mark != name:
+        raise ConflictError(
+            f"Open vSwitch of host {host.name} has a bridge {name} that we did not make for network {network.name}",
+            hint=f"use it as it is (nebula network create NAME --driver {network.driver} --bridge {name}), or on the host: "
+            f"ovs-vsctl del-br {name}",
+        )
+    if bridge is None and name in present:
+        raise ConflictError(
+            f"host {host.name} has a device {name} that is no bridge of Open vSwitch",
+            hint=f"on {host.name}: ip link delete {name}",
+        )

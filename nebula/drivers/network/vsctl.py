@@ -1,0 +1,103 @@
+"""What Open vSwitch's database says of a host's bridges, and changes told to it, each in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from nebula import typed
+from nebula.drivers.base import HostHandle
+from nebula.errors import CommandError, ConflictError
+
+INSTALL = "apt-get install openvswitch-switch"
+_START = "systemctl enable --now openvswitch-switch"
+_TOOL = ("env", "ovs-vsctl", "--timeout=20")
+_MISSING = 127
+_READ = (
+    "--format=json", "--", "--columns=name,external_ids,ports", "list", "Bridge", "--", "--columns=_uuid,name", "list", "Port",
+)  # fmt: skip
+_MARK = "nebula"
+"""The key in a bridge's external ids that says that we made it."""
+
+
+class Bridge(msgspec.Struct, frozen=True):
+    """A bridge of Open vSwitch. `mark`: empty for the host's own; `ports`: names, without the bridge's own port."""
+
+    name: str
+    mark: str
+    ports: tuple[str, ...]
+
+
+class _Table(msgspec.Struct, frozen=True):
+    data: list[list[Any]]
+
+
+def bridges(host: HostHandle) -> dict[str, Bridge]:
+    """All of the host's, by name; ConflictError where there is no Open vSwitch that answers."""
+    lines = _run(host, _READ).splitlines()
+    try:
+        found, ports = (typed.decode(line.encode(), _Table).data for line in lines)
+        names = {str(key[1]): str(name) for key, name in ports}
+        return {name: Bridge(name, *_parts(name, ids, keys, names)) for name, ids, keys in found}
+    except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise CommandError(host.name, [*_TOOL, *_READ], 0, f"not understood: {error}", hint="ovs-vsctl --version") from error
+
+
+def present(host: HostHandle) -> dict[str, Bridge]:
+    """The same; none where there is no Open vSwitch that answers."""
+    try:
+        return bridges(host)
+    except ConflictError:
+        return {}
+
+
+def bridge_of(port: str, found: Mapping[str, Bridge]) -> str:
+    """The bridge that has the port; empty: none."""
+    return next((bridge.name for bridge in found.values() if port in bridge.ports), "")
+
+
+def mark_words(bridge: str, mark: str) -> list[str]:
+    """What marks a bridge as ours, within the transaction that makes it."""
+    return ["set", "Bridge", bridge, f"external_ids:{_MARK}={mark}"]
+
+
+def tell(host: HostHandle, *commands: Sequence[str]) -> None:
+    """Commands of `ovs-vsctl` in one transaction, which ovs-vswitchd has followed when this returns."""
+    _run(host, [word for command in commands for word in ("--", *command)])
+
+
+def in_user_space(host: HostHandle) -> bool:
+    """Whether the kernel has no part of Open vSwitch, so that its bridges can only be in user space."""
+    host.transport.run(["env", "modprobe", "-q", "openvswitch"], root=True, check=False)
+    told = host.transport.run(["env", "ovs-dpctl", "dump-dps"], root=True, check=False)
+    return told.status != 0 and b"does not exist" in told.stderr
+
+
+def _parts(name: str, ids: Any, keys: Any, names: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    mark = {str(key): str(value) for key, value in ids[1]}.get(_MARK, "")
+    listed = keys[1] if keys[0] == "set" else [keys]
+    ports = (names[str(key[1])] for key in listed)
+    return mark, tuple(sorted(port for port in ports if port != name))
+
+
+def _run(host: HostHandle, words: Sequence[str]) -> str:
+    argv = [*_TOOL, *words]
+    done = host.transport.run(argv, root=True, check=False)
+    said = done.stderr.decode("utf-8", "replace")
+    if done.status == _MISSING:
+        raise ConflictError(f"host {host.name} has no Open vSwitch", hint=f"on {host.name}: {INSTALL}")
+    if "database connection failed" in said:
+        raise ConflictError(
+            f"Open vSwitch does not run on host {host.name}", cause=said.strip(), hint=f"on {host.name}: {_START}"
+        )
+    if "Alarm clock" in said:
+        raise ConflictError(
+            f"ovs-vswitchd of host {host.name} does not do what it is told",
+            cause="it did not answer within 20 s",
+            hint=f"on {host.name}: systemctl restart openvswitch-switch",
+        )
+    if done.status or "Error detected while setting up" in said:
+        raise CommandError(host.name, argv[1:], done.status, said, hint="less /var/log/openvswitch/ovs-vswitchd.log")
+    return done.text

@@ -1,0 +1,90 @@
+"""VLANs of Open vSwitch between real guests on two hosts, its bridges in user space where this kernel has no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.program import Program
+from tests.e2e.test_main_job import assert_left_nothing
+from tests.lab.handle import LabHandle, eventually
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+NETWORKS = {"red": 100, "blue": 200}
+
+
+@pytest.fixture(scope="module")
+def switched(session_lab: LabHandle) -> Iterator[LabHandle]:
+    """Both hosts have Open vSwitch, and an eth2 to each other."""
+    session_lab.run("openvswitch", "up")
+    yield session_lab
+    session_lab.run("openvswitch", "down")
+
+
+class Probe:
+    """A port of a host's bridge that is in one VLAN at a time, and asks guests for their page from there."""
+
+    def __init__(self, lab: LabHandle, host: str, bridge: str, vlan: int) -> None:
+        self._lab, self._host = lab, host
+        self._do("ovs-vsctl", "add-port", bridge, "probe", f"tag={vlan}", "--", "set", "Interface", "probe", "type=internal")
+        self._do("ip", "address", "add", "10.79.0.1/24", "dev", "probe")
+        self._do("ip", "link", "set", "probe", "up")
+
+    def into(self, vlan: int) -> None:
+        self._do("ovs-vsctl", "set", "Port", "probe", f"tag={vlan}")
+        self._do("ip", "neighbour", "flush", "dev", "probe")
+
+    def page(self, address: str, seconds: int = 3) -> dict[str, str]:
+        """What a guest says of itself; empty if it does not answer."""
+        ask = f"timeout {seconds} busybox wget -q -O - http://{address}/ || true"
+        lines = [line.partition(": ") for line in self._do("sh", "-c", ask).splitlines()]
+        return {key: value for key, _, value in lines}
+
+    def remove(self) -> None:
+        self._do("ovs-vsctl", "del-port", "probe")
+
+    def _do(self, *argv: str) -> str:
+        return self._lab.exec(self._host, *argv)
+
+
+def test_a_vlan_reaches_its_guests_and_no_others_through_a_live_migration(cluster: Program, switched: LabHandle) -> None:
+    for number, (name, vlan) in enumerate(NETWORKS.items(), 1):
+        options = ("--driver", "ovswitch", "--physical-device", "eth2", "--vlan-id", str(vlan))
+        cluster.out("network", "create", name, *options, "--range", f"10.79.0.{10 * number}+5", "--prefix", "24")
+    assert "error" not in cluster.out("network", "check", "red")
+    bridge = cluster.json("network", "show", "blue", "-f", "json")["bridge"]
+    for name in NETWORKS:
+        vm = ("vm", "create", name, "--image", "own", "--memory", "128M", "--network", name, "--host", "h1")
+        cluster.out(*vm)
+    red, blue = (str(cluster.vm(name)["addresses"][0]) for name in NETWORKS)
+    tap = f"one-{cluster.vm('red')['id']}-0"
+    probe = Probe(switched, "h1", bridge, NETWORKS["red"])
+    eventually(lambda: "boot-id" in probe.page(red), "the page of the guest in the probe's VLAN")
+    before = probe.page(red)
+    assert probe.page(blue) == {}
+    probe.into(NETWORKS["blue"])
+    eventually(lambda: "boot-id" in probe.page(blue), "the page of the other guest, in its own VLAN")
+    assert probe.page(red) == {}
+
+    cluster.out("vm", "migrate", "red", "--host", "h2", "--live")
+    assert switched.exec("h2", "ovs-vsctl", "get", "Port", tap, "tag").strip() == "100"
+    assert tap not in switched.exec("h1", "ovs-vsctl", "list-ports", bridge)
+    assert probe.page(red) == {}
+    probe.into(NETWORKS["red"])
+    eventually(lambda: "boot-id" in probe.page(red), "the page of the guest that moved")
+    assert probe.page(red)["boot-id"] == before["boot-id"], "it was started anew"
+    assert probe.page(blue) == {}
+
+    probe.remove()
+    ids = [cluster.vm(name)["id"] for name in NETWORKS]
+    cluster.out("vm", "terminate", *NETWORKS, "--hard")
+    for number in ids:
+        assert_left_nothing(switched, number)
+    assert [switched.exec(host, "ovs-vsctl", "list-br") for host in ("h1", "h2")] == ["", ""]
+
+    switched.exec("h1", "ovs-vsctl", "add-br", "br7", "--", "set", "Bridge", "br7", "datapath_type=netdev")
+    switched.exec("h1", "sh", "-c", "ovs-vsctl add-port br7 one-9999-0 2>/dev/null; true")
+    assert "one-9999-0" in cluster.run("host", "check", "h1").stdout
+    cluster.out("network", "remove", *NETWORKS)

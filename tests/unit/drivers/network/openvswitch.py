@@ -1,0 +1,98 @@
+"""Hosts that have an Open vSwitch of their own: real daemons, whose bridges are in user space where the kernel knows none."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nebula.model.network import NetworkSpec, NicSpec
+from nebula.transport.base import Completed
+from tests.contract.network import NetworkSubject
+from tests.unit.drivers.network.conftest import subject
+from tests.unit.drivers.network.guests import Guest
+from tests.unit.drivers.network.namespaces import Namespace, NamespaceTransport, cable, make
+
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+
+
+class SwitchTransport(NamespaceTransport):
+    """Commands in a namespace, where ovs-vsctl finds that namespace's daemons."""
+
+    def __init__(self, namespace: str, directory: Path) -> None:
+        super().__init__(namespace)
+        self.directory = directory
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        return super().run(["env", f"OVS_RUNDIR={self.directory}", *argv], **more)
+
+
+def switch(directory: Path) -> Iterator[Namespace]:
+    """A host with Open vSwitch, gone with the iterator."""
+    directory.mkdir()
+    for bare in make():
+        host = Namespace(SwitchTransport(bare.name, directory))
+        log = f"--log-file={directory}/log"
+        host.sh(f"ovsdb-tool create {directory}/conf.db {SCHEMA}")
+        try:
+            socket = f"{directory}/db.sock"
+            host.sh(f"ovsdb-server {directory}/conf.db --remote=punix:{socket} --pidfile={directory}/db.pid --detach {log}")
+            # Without this, what comes from a kernel that leaves checksums to the hardware arrives spoilt from user space.
+            host.sh("ovs-vsctl --no-wait init -- set Open_vSwitch . other_config:userspace-tso-enable=true")
+            host.sh(f"ovs-vswitchd unix:{socket} --pidfile={directory}/vswitchd.pid --detach {log}")
+            yield host
+        finally:
+            for number in [pidfile.read_text().strip() for pidfile in directory.glob("*.pid")]:
+                os.kill(int(number), signal.SIGKILL)
+                subprocess.run(["tail", f"--pid={number}", "-s", "0.05", "-f", "/dev/null"], check=True, timeout=20)
+
+
+def clear(host: Namespace) -> None:
+    """The host as it was."""
+    for bridge in host.sh("ovs-vsctl list-br").split():
+        host.sh(f"ovs-vsctl del-br {bridge}")
+    for link in json.loads(host.sh("ip -j link show")):
+        if link and not link["ifname"].startswith(("lo", "ovs-")):
+            host.transport.run(["ip", "link", "delete", link["ifname"]], check=False)
+
+
+def switch_subject(host: Namespace, root: Path, driver: Any, owned: NetworkSpec) -> NetworkSubject:
+    """The driver on such a host."""
+    space = "netdev" if "netdev" in _datapath(host) else "system"
+
+    def add_bridge(name: str) -> None:
+        host.sh(f"ovs-vsctl add-br {name} -- set Bridge {name} datapath_type={space}")
+
+    def add_tap(nic: NicSpec) -> None:
+        host.sh(f"ip tuntap add dev {nic.tap} mode tap")
+        host.sh(f"ip link set {nic.tap} up")
+        host.sh(f"ovs-vsctl add-port {nic.network.bridge} {nic.tap}")
+
+    def bridges() -> list[str]:
+        return host.sh("ovs-vsctl list-br").split()
+
+    return msgspec.structs.replace(
+        subject(host, root), driver=driver, add_bridge=add_bridge, add_tap=add_tap, bridges=bridges, owned=owned
+    )
+
+
+def guest(host: Namespace, network: NetworkSpec, number: int) -> Iterator[Guest]:
+    """A guest with the address 10.9.0.NUMBER, whose port has its VLAN as libvirt gives it."""
+    mac, address = f"02:00:0a:09:00:{number:02x}", f"10.9.0.{number}"
+    nic = NicSpec(vm_id=number, nic_id=0, tap=f"one-{number}-0", mac=mac, network=network, ip=address)
+    for inside in make():
+        cable(host, nic.tap, inside, "eth0")
+        inside.sh(f"ip link set eth0 address {nic.mac}")
+        inside.sh(f"ip address add {nic.ip}/24 dev eth0")
+        yield Guest(inside, nic)
+
+
+def _datapath(host: Namespace) -> str:
+    told = host.transport.run(["ovs-dpctl", "dump-dps"], check=False)
+    return "netdev" if b"does not exist" in told.stderr else "system"
