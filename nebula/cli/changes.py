@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from nebula.cli import report
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     """What remains to be waited for once it was accepted; answers what to say."""
     Act = Callable[[Engine, str, Call], Accepted]
     """(engine, ref, call) -> what was accepted."""
+
+ENDS = frozenset({"done"})
+"""How the job of a verb that went well has ended."""
 
 
 class Tally:
@@ -48,10 +51,11 @@ class Tally:
 
 def each(
     context: Context, line: Invocation, act: Act, *, words: Sequence[str] = (), noun: str = "", done: str = "",
-    finish: Finish | None = None,
+    finish: Finish | None = None, ends: Collection[str] = ENDS,
 ) -> int:  # fmt: skip
     """Do it to every object that the command's `refs` mean, or the `words`, of the command's noun or another; `done` is the
-    word for a result ("powered off"), which `finish` finds for what no job was filed for.
+    word for a result ("powered off"), which `finish` finds for what no job was filed for. `ends`: how jobs end that went
+    well.
     """
     wanted = words or line.texts("refs") or (line.text("ref"),)
     with context.changer() as engine:
@@ -60,7 +64,7 @@ def each(
         for word, error in missing:
             tally.failed(word, error)
         done = done or f"{line.command.name} done"
-        return _Run(context, line, engine, tally, done, finish=finish).carry_out(targets, act)
+        return _Run(context, line, engine, tally, done, finish=finish, ends=ends).carry_out(targets, act)
 
 
 def make(
@@ -78,10 +82,10 @@ class _Run:
 
     def __init__(
         self, context: Context, line: Invocation, engine: Engine, tally: Tally, done: str, *, ids: bool = False,
-        finish: Finish | None = None,
+        finish: Finish | None = None, ends: Collection[str] = ENDS,
     ) -> None:  # fmt: skip
         self._context, self._engine, self._tally, self._done = context, engine, tally, done
-        self._dry, self._ids, self._finish = line.flag("dry_run"), ids, finish
+        self._dry, self._ids, self._finish, self._ends = line.flag("dry_run"), ids, finish, ends
 
     def carry_out(self, work: Sequence[Target], act: Act) -> int:
         """Do it to each; returns the exit status."""
@@ -124,7 +128,7 @@ class _Run:
 
         def ended(view: JobView) -> None:
             answer = by_job[view.id]
-            if view.state != "done":
+            if view.state not in self._ends:
                 self._tally.failed(answer.name, job_error(view))
                 return
             left[answer.jobs].discard(view.id)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nebula.cli.nouns import part
 from nebula.engine.api.columns import SOURCES
 from nebula.engine.api.tables import Query
 from nebula.errors import NebulaError
@@ -83,7 +82,7 @@ class Acting:
             if noun == "catalogue":
                 entries = await self._link.ask(lambda engine: engine.images.catalogue())
                 return list(dict.fromkeys(entry.name for entry in entries))
-            listing = await self._link.ask(lambda engine: part(engine, noun).list(Query(columns=("name",), sort=("name",))))
+            listing = await self._link.list(noun, Query(columns=("name",), sort=("name",)))
         except NebulaError:
             return []
         return [str(row[0]) for row in listing.rows]

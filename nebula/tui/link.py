@@ -23,6 +23,8 @@ FeedState = Literal["there", "away"]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
 """Seconds until an engine that is away is looked for again."""
 _THREADS = 4
+_LOOK = 0.02
+"""Seconds between two looks whether the first engine is there."""
 
 
 class Feed:
@@ -45,6 +47,8 @@ class Link:
         self._open, self._tell, self._lister = open_engine, tell, lister
         self._stopped = threading.Event()
         self._changing = threading.Lock()
+        self._beginning = True
+        """Whether the first engine is still on its way: what is asked meanwhile waits for it."""
         self._engine: Engine | None = None
         self._holder: AbstractContextManager[Engine] | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="nebula-tui")
@@ -69,6 +73,8 @@ class Link:
 
     async def ask(self, work: Callable[[Engine], T]) -> T:
         """What `work` answers, done on another thread."""
+        while self._beginning and not self._stopped.is_set():
+            await asyncio.sleep(_LOOK)
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(self.engine))
 
     async def list(self, noun: str, query: Query) -> Listing:
@@ -116,6 +122,7 @@ class Link:
                 self._say(Feed([event]))
 
     def _say(self, feed: Feed) -> None:
+        self._beginning = False  # it is there, or it could not be had
         if not self._stopped.is_set():
             self._tell(feed)
 

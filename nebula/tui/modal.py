@@ -27,7 +27,12 @@ class Modal(ModalScreen[T], Generic[T]):
         border: none; height: auto; max-height: 24; padding: 0; background: $surface; scrollbar-size-vertical: 1;
     }
     """
-    BINDINGS = [Binding("escape", "close", show=False)]  # noqa: RUF012 - Textual's own way
+    BINDINGS = [  # noqa: RUF012 - Textual's own way
+        Binding("escape", "close", show=False),
+        # at once: by the ordinary way letters typed right after it still go to the field before
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+    ]
 
     def action_close(self) -> None:
         """Answer nothing."""

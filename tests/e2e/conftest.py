@@ -46,19 +46,24 @@ def session_cluster(session_lab: LabHandle, guest_image: Path, tmp_path_factory:
 @pytest.fixture
 def alone(session_cluster: Program, lab: LabHandle) -> Iterator[Program]:
     """The session's cluster, where each command is its own engine; VMs that the test left are deleted."""
-    yield session_cluster
     session_cluster.stop_daemon()
-    lab.mend_all()
-    left = [str(vm["id"]) for vm in session_cluster.json("vm", "list", "-f", "json")]
-    if left:
-        session_cluster.run("vm", "recover", *left, "--delete")
+    yield session_cluster
+    _clear(session_cluster, lab)
 
 
 @pytest.fixture
-def cluster(alone: Program) -> Program:
-    """The session's cluster with a daemon: commands need not look at all hosts anew."""
-    alone.start_daemon()
-    return alone
+def cluster(session_cluster: Program, lab: LabHandle) -> Iterator[Program]:
+    """The session's cluster with a daemon, which goes on from test to test: commands need not look at all hosts anew."""
+    session_cluster.start_daemon()
+    yield session_cluster
+    _clear(session_cluster, lab)
+
+
+def _clear(cluster: Program, lab: LabHandle) -> None:
+    lab.mend_all()
+    left = [str(vm["id"]) for vm in cluster.json("vm", "list", "-f", "json")]
+    if left:
+        cluster.run("vm", "recover", *left, "--delete")
 
 
 _SCREENS = (
@@ -76,7 +81,8 @@ _LINES = 60
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure is shown with what the engine knew when the test failed."""
     report = yield
-    program = getattr(item, "funcargs", {}).get("alone")
+    used = getattr(item, "funcargs", {})
+    program = used.get("alone") or used.get("cluster")
     if report.failed and isinstance(program, Program):
         report.sections += [(f"nebula {' '.join(words)}", _shown(program, words)) for words in _SCREENS]
         if program.said.exists():

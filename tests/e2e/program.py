@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.lab.handle import eventually
 from tests.lab.terminal import Terminal
+from tests.support.forked import run_program
 
 SECONDS = 240
 """How long a command may take."""
@@ -26,15 +27,7 @@ class Program:
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run it, whatever its exit status."""
-        return subprocess.run(
-            [sys.executable, "-m", "nebula", *argv],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-            input="",
-        )
+        return run_program(argv, self.environment, SECONDS)
 
     def start(self, *argv: str) -> subprocess.Popen[bytes]:
         """Start it and go on; what it says is in `said`."""

@@ -1,8 +1,7 @@
-"""A running lab as tests hold it: everything goes through `scripts/lab`, as a person would do it."""
+"""A running lab as tests hold it: changes go through `scripts/lab`, as a person would make them."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -12,6 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from labkit import status
+from labkit.enter import argv_inside
+from labkit.spec import load
 
 PROGRAM = Path(__file__).resolve().parents[2] / "scripts" / "lab"
 COMMAND_SECONDS = 300
@@ -38,15 +41,26 @@ class LabHandle:
 
     def status(self) -> dict[str, Any]:
         """What `status -f json` says."""
-        return dict(json.loads(self.run("status", "-f", "json")))
+        return dict(status.report(load(self.root)))
 
     def host(self, name: str) -> dict[str, Any]:
         """One host's part of the status: name, address, uuid, host_key, power, sshd, libvirtd, broken."""
         return next(host for host in self.status()["hosts"] if host["name"] == name)
 
     def exec(self, host: str, *argv: str) -> str:
-        """The output of a command run as root inside a host, not through ssh."""
-        return self.run("exec", host, *argv)
+        """The output of a command run as root inside a host, not through ssh: what `scripts/lab exec` becomes."""
+        lab = load(self.root)
+        done = subprocess.run(
+            argv_inside(lab, lab.host(host), argv),
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+            input="",
+            cwd="/",
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def damage(self, host: str, what: str) -> None:
         """Break something on a host."""
@@ -107,4 +121,4 @@ def eventually(met: Callable[[], bool], what: str, *, seconds: float = 90.0) -> 
     end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(0.1)
+        time.sleep(0.2)

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.ways import run_program
+from tests.support.forked import run_program
 
 ANY = "…"
 SECONDS = 120
@@ -131,4 +131,5 @@ class Runner:
     def _nebula(self, arguments: Sequence[str], home: Path) -> tuple[int, str]:
         """The program as a reader runs it: both streams as they come on a terminal of 120 columns, without colours."""
         fixed = {"NEBULA_HOME": str(home), "HOME": str(self.place), "COLUMNS": "120", "NO_COLOR": "1", "TZ": "UTC"}
-        return run_program(arguments, {"PATH": os.environ["PATH"], **fixed}, self.place, SECONDS)
+        done = run_program(arguments, {"PATH": os.environ["PATH"], **fixed}, SECONDS, place=self.place, merged=True)
+        return done.returncode, done.stdout

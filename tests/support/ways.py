@@ -7,9 +7,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -50,33 +48,6 @@ def start_program(words: list[str], stderr: Path, protocol: int = plain.PROTOCOL
     process = _forks.Process(target=_program, args=(words, str(stderr), protocol))
     process.start()
     return process
-
-
-def _program_in(words: list[str], environment: dict[str, str], place: str, output: str) -> None:
-    """The program in a process of its own, both streams to a file."""
-    from nebula.cli.entry import main
-
-    os.environ.clear()
-    os.environ.update(environment)
-    time.tzset()
-    os.chdir(place)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for stream in (1, 2):
-        os.dup2(os.open(output, os.O_WRONLY | os.O_APPEND), stream)
-    sys.exit(main(words))
-
-
-def run_program(words: Sequence[str], environment: Mapping[str, str], place: Path, seconds: float) -> tuple[int, str]:
-    """`nebula` with these words in that folder; its exit status, and what it wrote to stdout and stderr in their order."""
-    with tempfile.NamedTemporaryFile(mode="r") as output:
-        process = _forks.Process(target=_program_in, args=(list(words), dict(environment), str(place), output.name))
-        process.start()
-        process.join(seconds)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise TimeoutError(f"nebula {' '.join(words)} did not end within {seconds:.0f} s: {output.read()}")
-        return process.exitcode, output.read()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from nebula.cli.changes import each
+from nebula.cli.changes import ENDS, each
 from nebula.cli.verbs.adopt import deletes_disks
 from nebula.cli.verbs.common import assignments
 from nebula.errors import UsageError
@@ -116,7 +116,10 @@ def recover(context: Context, line: Invocation) -> int:
     if len(asked) != 1:
         raise UsageError("vm recover wants exactly one way", hint=f"add one of {' '.join(f'--{name}' for name in _RECOVERIES)}")
     way = cast("Recovery", asked[0])
-    return each(context, line, lambda engine, ref, call: engine.vms.recover(ref, way, call), done=f"recovered ({way})")
+    ends = {*ENDS, "cancelled"} if way == "failure" else ENDS  # a job under way is cancelled: that is what was asked for
+    return each(
+        context, line, lambda engine, ref, call: engine.vms.recover(ref, way, call), done=f"recovered ({way})", ends=ends
+    )
 
 
 def update(context: Context, line: Invocation) -> int:

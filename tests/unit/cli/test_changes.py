@@ -11,6 +11,7 @@ import pytest
 from nebula.engine.local.engine import LocalEngine
 from nebula.engine.store.rows import JobLogRow
 from nebula.engine.store.transaction import Transaction
+from tests.support.sim import until
 
 from .conftest import Cli, InProcess
 
@@ -48,6 +49,19 @@ def test_a_wrong_state_is_status_5(cli: Cli) -> None:
     result = cli("vm", "release", "web-1")
     assert result.status == 5
     assert "RUNNING" in result.err
+
+
+def test_a_job_given_up_by_recover_went_as_asked(cli: Cli, connect: InProcess) -> None:
+    host = json.loads(cli("vm", "show", "git-1", "-f", "json").out)["host"]
+    world = cast("LocalEngine", connect.engine).services.transports.world()
+    world.hosts.set_libvirtd(host, up=False)
+    try:
+        job = cli("vm", "poweroff", "git-1", "--no-wait").out.strip()
+        until(lambda: json.loads(cli("job", "show", job, "-f", "json").out)["state"] == "waiting", "the job to wait")
+        result = cli("vm", "recover", "git-1", "--failure")
+    finally:
+        world.hosts.set_libvirtd(host, up=True)
+    assert (result.status, "vm git-1 (6): recovered (failure)" in result.err) == (0, True), result.err
 
 
 def test_dry_run_changes_nothing_and_prints_what_it_would_do(cli: Cli) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +44,30 @@ class _Lost:
                     yield event
 
         return Events()
+
+
+def test_what_is_asked_while_the_first_engine_is_on_its_way_waits_for_it(sim: Sim) -> None:
+    open_now = threading.Event()
+
+    @contextmanager
+    def open_engine() -> Iterator[Engine]:
+        open_now.wait()
+        yield _Kept(cast("Engine", sim.engine))
+
+    async def play() -> None:
+        asked = asyncio.create_task(link.ask(lambda engine: engine.system.status().last_event))
+        await asyncio.sleep(0.1)
+        assert not asked.done()
+        open_now.set()
+        assert await asked >= 0
+
+    link = Link(open_engine, lambda _: None, lambda: pytest.fail("not needed"))
+    link.start()
+    try:
+        asyncio.run(play())
+    finally:
+        open_now.set()
+        link.close()
 
 
 def test_an_engine_that_goes_away_is_said_so_and_found_again(sim: Sim) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from textual import events
 from textual.widgets import Button, Checkbox, Input, Static
 
 from nebula.cli.command import Option
@@ -223,6 +224,20 @@ def test_a_form_begins_with_what_works_and_says_itself_as_yaml(sim: Sim, memory:
         await tui.press("enter")
         await tui.until(lambda: "formed" in tui.names(), "the VM")
         sim.engine.vms.terminate(str(sim.vm("formed").id), CALL)
+
+    drive(sim, memory, play)
+
+
+def test_letters_typed_right_after_tab_go_to_the_next_field(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.press("n")
+        dialog = _dialog(tui)
+        await tui.until(lambda: dialog.filled().get("image") == "base", "the defaults")
+        for key in ("a", "tab", "b", "c"):  # as they come out of one read of a busy terminal
+            tui.app.post_message(events.Key(key, key if len(key) == 1 else "\t"))
+        await tui.until(lambda: dialog.filled().get("file"), "what was typed")
+        await tui.until(lambda: (dialog.filled()["name"], dialog.filled()["file"]) == ("a", "bc"), "each where it belongs")
+        await tui.press("escape")
 
     drive(sim, memory, play)
 

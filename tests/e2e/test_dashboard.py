@@ -1,0 +1,72 @@
+"""A guest's whole life by keys alone: the dashboard in a real terminal, beside a daemon, on real hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Program
+from tests.e2e.test_main_job import assert_left_nothing, other
+from tests.lab.handle import LabHandle, eventually, guest_facts
+from tests.support.tmux import Tmux
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def terminal(cluster: Program, tmp_path: Path) -> Iterator[Tmux]:
+    """The dashboard's list of VMs."""
+    terminal = Tmux(cluster.home, tmp_path)
+    terminal.start(160, 45)
+    terminal.shows("health")
+    terminal.keys("2")
+    terminal.shows("0 VMs")
+    yield terminal
+    terminal.end()
+
+
+def test_a_guest_is_made_watched_moved_reached_and_deleted_by_keys(cluster: Program, lab: LabHandle, terminal: Tmux) -> None:
+    terminal.keys("n")
+    terminal.shows("vm create", "image", "network              lan")
+    terminal.type("keyed")
+    terminal.keys("Tab", "Tab", "Tab", "C-u")
+    terminal.shows("the VM has no memory yet")
+    terminal.type("128M")
+    terminal.shows("$ nebula vm create keyed", "--memory 128M", "keyed: create VM keyed")
+    terminal.keys("Enter")
+    terminal.shows("✓ $ nebula vm create keyed", " RUNNING ")
+    vm = cluster.vm("keyed")
+    address = str(vm["addresses"][0])
+    eventually(lambda: "counter" in guest_facts(address), "the guest's page", seconds=150)
+    boot = guest_facts(address)["boot-id"]
+
+    terminal.keys("c")
+    terminal.shows("nebula-heartbeat", "keyed")
+    terminal.keys("C-]")
+    terminal.shows("1 VMs", "$ nebula vm console keyed")
+
+    target = other(str(vm["host"]))
+    terminal.keys("m")
+    terminal.shows("migrate keyed", "Without a pause")
+    terminal.keys("BTab", "BTab", "BTab")
+    terminal.type(target)
+    terminal.keys("Tab", "Space")
+    terminal.shows(f"$ nebula vm migrate keyed --host {target} --live")
+    terminal.keys("Tab", "Tab", "Tab", "Enter")
+    terminal.shows(f"✓ $ nebula vm migrate keyed --host {target} --live")
+    assert (cluster.vm("keyed")["host"], guest_facts(address)["boot-id"]) == (target, boot)
+
+    terminal.keys("]", "]", "]", "]", "]")
+    terminal.shows("vm.migrate", "started at the target")
+
+    terminal.keys("D")
+    terminal.shows("terminate keyed", "Type keyed to go on")
+    terminal.type("keyed")
+    terminal.keys("Enter")
+    terminal.shows("✓ $ nebula vm terminate keyed", "0 VMs")
+    assert cluster.state("keyed") == "gone"
+    assert_left_nothing(lab, vm["id"])
+    terminal.keys("q")
+    terminal.shows("left with 0")

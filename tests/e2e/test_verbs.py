@@ -1,0 +1,90 @@
+"""Reboots, schedules and every way out of trouble, on real hosts with a real guest."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.program import Program
+from tests.e2e.soundness import assert_sound, look
+from tests.e2e.test_main_job import assert_left_nothing, create
+from tests.lab.handle import LabHandle, eventually, fetch, guest_facts
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+
+def await_boot(address: str, before: str, what: str) -> dict[str, str]:
+    """What the guest says after another boot."""
+    eventually(lambda: guest_facts(address).get("boot-id", before) != before, what)
+    return guest_facts(address)
+
+
+def test_reboots_a_schedule_that_outlives_its_engine_and_a_new_life(cluster: Program, lab: LabHandle) -> None:
+    address = create(cluster, "web", "own")
+    fetch(address, "/cgi-bin/keep?a-word")
+    boot = guest_facts(address)["boot-id"]
+    for how in ([], ["--hard"]):
+        cluster.out("vm", "reboot", "web", *how)
+        facts = await_boot(address, boot, f"the guest after reboot {how}")
+        assert "a-word" in facts["kept"]
+        boot = facts["boot-id"]
+
+    cluster.out("vm", "rename", "web", "www")
+    cluster.out("schedule", "create", "www", "suspend", "+4s")
+    cluster.kill_daemon()
+    cluster.start_daemon()
+    eventually(lambda: cluster.state("www") == "SUSPENDED", "what was scheduled before the engine died")
+    cluster.out("vm", "resume", "www")
+    eventually(lambda: guest_facts(address).get("boot-id") == boot, "the guest after its sleep")
+    said = cluster.out("event", "list", "kind=vm.state").splitlines()
+    assert sum('"after":"SUSPENDED"' in line for line in said) == 1, "it was done once"
+
+    cluster.out("vm", "recover", "www", "--recreate")
+    facts = await_boot(address, boot, "the guest made anew")
+    assert (facts["hostname"], "a-word" in facts["kept"]) == ("www", False), "its disks are new"
+    assert_sound(cluster, lab)
+
+
+def test_ways_out_of_trouble(cluster: Program, lab: LabHandle) -> None:
+    address = create(cluster, "one", "own", "--host", "h1")
+    vm, boot = cluster.vm("one"), guest_facts(address)["boot-id"]
+    domain = f"one-{vm['id']}"
+
+    # a job that waits for its host is given up: the guest never noticed
+    lab.damage("h1", "libvirtd")
+    cluster.run("vm", "poweroff", "one", "--no-wait")
+    eventually(lambda: "waiting" in cluster.out("job", "list", "-f", "csv"), "the job to wait for its host")
+    cluster.out("vm", "recover", "one", "--failure")
+    eventually(lambda: "waiting" not in cluster.out("job", "list", "-f", "csv"), "the job to end")
+    lab.mend("h1", "libvirtd")
+    eventually(lambda: cluster.state("one") == "RUNNING", "what its host says")
+    assert guest_facts(address)["boot-id"] == boot
+
+    # forgotten, it runs on, a stranger by now; it is taken over with its disks where they are
+    cluster.out("vm", "recover", "one", "--delete-db")
+    assert cluster.state("one") == "gone"
+    assert domain in look(lab, "h1").of("runs") or domain in lab.exec("h1", "virsh", "list", "--name")
+    cluster.out("vm", "adopt", "h1", domain, "again")
+    assert cluster.state("again") == "RUNNING"
+    assert guest_facts(address)["boot-id"] == boot, "it was started anew"
+    cluster.out("vm", "terminate", "again", "--hard", "--delete-disks")
+    left = lab.exec("h1", "find", "/var/lib/nebula/datastores", "-path", f"*/vms/{vm['id']}*").splitlines()
+    assert all(path.endswith((f"/vms/{vm['id']}", "/context.iso")) for path in left), "its disks are gone"
+    lab.exec("h1", "rm", "-r", left[0])
+
+
+def test_a_person_cleared_up_or_mended_what_failed(cluster: Program, lab: LabHandle) -> None:
+    create(cluster, "one", "common", "--host", "h1")
+    vm = cluster.vm("one")
+    disks = lab.exec("h1", "find", "/srv/nebula-shared", "-type", "d", "-path", f"*/vms/{vm['id']}").strip()
+    lab.exec("h1", "chattr", "+i", disks)
+    failed = cluster.run("vm", "terminate", "one", "--hard")
+    assert failed.returncode == 1, failed.stderr
+    assert cluster.state("one") == "EPILOG_FAILURE"
+    again = cluster.run("vm", "recover", "one", "--retry")
+    assert (again.returncode, cluster.state("one")) == (1, "EPILOG_FAILURE"), again.stderr
+    lab.exec("h1", "chattr", "-i", disks)
+    lab.exec("h1", "rm", "-r", disks)
+    cluster.out("vm", "recover", "one", "--success")
+    assert cluster.state("one") == "gone"
+    assert_left_nothing(lab, vm["id"])
+    assert_sound(cluster, lab)

@@ -1,0 +1,64 @@
+"""The program in a terminal of tmux: keys in, what the screen says out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Where the program finds itself and its home."""
+    return {**os.environ, "NEBULA_HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+
+class Tmux:
+    """A server of its own, with one terminal in which the program runs; `place` is for what it keeps."""
+
+    def __init__(self, home: Path, place: Path) -> None:
+        self._socket = str(place / "tmux")
+        self._environment = {**environment(home), "XDG_CONFIG_HOME": str(place)}
+
+    def _run(self, *words: str) -> str:
+        argv = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
+        return subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def start(self, columns: int, lines: int) -> None:
+        """`nebula`, without a word more."""
+        command = f"{sys.executable} -m nebula; echo left with $?; exec sleep 600"
+        self._run("new-session", "-d", "-x", str(columns), "-y", str(lines), command)
+
+    def keys(self, *names: str) -> None:
+        """Keys by tmux' names."""
+        for name in names:
+            self._run("send-keys", name)
+
+    def type(self, text: str) -> None:
+        """Letters as they are."""
+        self._run("send-keys", "-l", text)
+
+    def screen(self) -> str:
+        """What is seen."""
+        return self._run("capture-pane", "-p")
+
+    def shows(self, *texts: str) -> str:
+        """Wait until all of it is seen."""
+        return self.until(lambda seen: all(text in seen for text in texts), " and ".join(texts))
+
+    def until(self, condition: Callable[[str], bool], what: str) -> str:
+        """Wait until it holds of what is seen."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(seen := self.screen()):
+            assert time.monotonic() < deadline, f"{what} was not seen:\n{seen}"
+            time.sleep(0.1)
+        return seen
+
+    def end(self) -> None:
+        """The terminal and all that runs in it."""
+        self._run("kill-server")
