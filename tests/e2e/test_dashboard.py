@@ -59,7 +59,7 @@ def test_a_guest_is_made_watched_moved_reached_and_deleted_by_keys(cluster: Prog
     assert (cluster.vm("keyed")["host"], guest_facts(address)["boot-id"]) == (target, boot)
 
     terminal.keys("]", "]", "]", "]", "]")
-    terminal.shows("vm.migrate", "started at the target")
+    terminal.shows("RUNNING → MIGRATE by root", f"live-migrate on {target}")
 
     terminal.keys("D")
     terminal.shows("terminate keyed", "Type keyed to go on")
