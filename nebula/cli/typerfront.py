@@ -1,12 +1,13 @@
 """The table as a Typer application: help, mistakes, and every line that is not in plain form.
 
-A noun's commands are made when the noun is typed, so that a line pays for its own noun only.
+A command is made when it is typed, or when its noun's are listed, so that a line pays for its own command only.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -63,23 +64,33 @@ class _Root(_Nouns):
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
         noun = table.noun_named(cmd_name)
-        if noun is not None:
-            return get_command(_noun(noun))
-        command = table.find("", cmd_name)
-        return get_command(_add(typer.Typer(add_completion=False, rich_markup_mode=None), command)) if command else None
+        return _noun(noun) if noun is not None else _command("", cmd_name)
 
 
-def _noun(noun: Noun) -> typer.Typer:
+class _Noun(_Nouns):
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        return [command.name for command in table.commands(str(self.name))]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        return _command(str(self.name), cmd_name)
+
+
+@cache
+def _noun(noun: Noun) -> Any:
     app = typer.Typer(
-        name=noun.name, cls=_Nouns, help=noun.help, add_completion=False, rich_markup_mode=None, context_settings=_SETTINGS,
+        name=noun.name, cls=_Noun, help=noun.help, add_completion=False, rich_markup_mode=None, context_settings=_SETTINGS,
     )  # fmt: skip
     app.callback(invoke_without_command=True)(_globals_callback())
-    for command in table.commands(noun.name):
-        _add(app, command)
-    return app
+    return get_command(app)
 
 
-def _add(app: typer.Typer, command: Command) -> typer.Typer:
+@cache
+def _command(noun: str, name: str) -> Any:
+    """None if there is no such command."""
+    command = table.find(noun, name)
+    if command is None:
+        return None
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(
         command.name,
         help=f"{command.help}\n\nExample:\n\n{command.example}",
@@ -87,7 +98,7 @@ def _add(app: typer.Typer, command: Command) -> typer.Typer:
         hidden=command.hidden,
         context_settings=_SETTINGS,
     )(_leaf(command))
-    return app
+    return get_command(app)
 
 
 def _leaf(command: Command) -> Callable[..., Any]:

@@ -21,18 +21,21 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Homes:
     """(case, place) -> a home there, as it is before the case's verb, with the fault ordered that the case wants."""
     made: dict[tuple[str, tuple[str, ...]], Path] = {}
 
-    def prepared(case: Case) -> Path:
-        key = (case.storage, case.before)
-        if key not in made:
-            home = tmp_path_factory.mktemp("prepared")
-            furnish(home, storage=case.storage)
-            for verb in case.before:
-                do(home, deed(verb, home))
-            made[key] = home
-        return made[key]
+    def prepared(storage: str, before: tuple[str, ...]) -> Path:
+        key = (storage, before)
+        if key in made:
+            return made[key]
+        home = tmp_path_factory.mktemp("prepared") / "home"
+        if before:
+            shutil.copytree(prepared(storage, before[:-1]), home)
+            do(home, deed(before[-1], home))
+        else:
+            furnish(home, storage=storage)
+        made[key] = home
+        return home
 
     def copied(case: Case, place: Path) -> Path:
-        home = Path(shutil.copytree(prepared(case), place))
+        home = Path(shutil.copytree(prepared(case.storage, case.before), place))
         if case.fails:
             world = SimWorld(home / "sim.db")
             world.faults.error("*", case.fails, "command")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from nebula.drivers.sim.world import SimWorld
-from tests.crash.world import When, assert_sound
+from tests.crash.world import PATIENCE, When, assert_sound
+from tests.support.forks import Program
 
 DOCUMENTS = """\
 kind: cluster
@@ -52,16 +52,18 @@ networks: lan
 POINTS = ("datastore.create_empty", "datastore.create_disk", "network.prepare", "hypervisor.start")
 
 
-def nebula(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nebula", *words],
-        env={**os.environ, "NEBULA_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        input="",
-    )
+class Done(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def nebula(home: Path, *words: str) -> Done:
+    with Program(words, {**os.environ, "NEBULA_HOME": str(home)}) as process:
+        out, err = process.communicate(PATIENCE)
+        return Done(process.wait(PATIENCE), out, err)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -69,16 +71,16 @@ def nebula(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_same_command_goes_on_from_there(tmp_path: Path, operation: str, when: When) -> None:
     home, file = tmp_path / "home", tmp_path / "lab.yaml"
     file.write_text(DOCUMENTS.split("---\nkind: datastore", maxsplit=1)[0])
-    assert nebula(home, "apply", "-f", str(file)).returncode == 0
+    assert nebula(home, "apply", "-f", str(file)).status == 0
     file.write_text(DOCUMENTS)
     world = SimWorld(home / "sim.db")
     world.faults.kill("*", operation, when)
     world.close()
-    assert nebula(home, "apply", "-f", str(file)).returncode == -signal.SIGKILL
+    assert nebula(home, "apply", "-f", str(file)).status == -signal.SIGKILL
     again = nebula(home, "apply", "-f", str(file))
-    assert again.returncode == 0, again.stderr
+    assert again.status == 0, again.err
     diff = nebula(home, "apply", "-f", str(file), "--diff")
-    assert (diff.returncode, diff.stdout) == (0, "")
+    assert (diff.status, diff.out) == (0, "")
     assert assert_sound(home) == {"one": "RUNNING", "two": "RUNNING"}
     pruned = nebula(home, "apply", "-f", str(file), "--prune", "--yes")
-    assert (pruned.returncode, pruned.stderr) == (0, "nothing to change: 7 as they should be\n")
+    assert (pruned.status, pruned.err) == (0, "nothing to change: 7 as they should be\n")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
-from itertools import count
 from pathlib import Path
-
-import pytest
 
 from nebula.drivers.sim.world import SimWorld
 from tests.crash.cases import Case, possible_ends
 from tests.crash.conftest import Homes
-from tests.crash.world import StatementKill, When, assert_sound, deed, do_and_die, recover
+from tests.crash.moments import AtCommits, moments
+from tests.crash.world import StatementKill, assert_sound, deed, do_and_die, recover
 
 _MOST = 40
 """A verb with more commits than that does something again and again."""
@@ -23,19 +22,18 @@ LATER = (3, 7, 13)
 """How many calls to hosts each recovery does before it is killed too."""
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_every_commit(homes: Homes, tmp_path: Path, case: Case, when: When) -> None:
+def test_killed_at_every_commit(homes: Homes, tmp_path: Path, case: Case) -> None:
     """What was answered is done; what was not is done, or was never begun."""
     before = assert_sound(homes(case, tmp_path / "before"))
-    for number in count(1):
-        assert number < _MOST
-        home = homes(case, tmp_path / str(number))
-        if do_and_die(home, deed(case.verb, home), StatementKill("COMMIT", number, when)) == 0:
-            break
-        ends = tuple(assert_sound(home).values())
-        unbegun = {tuple(before.values())} if not (home / "answered").exists() else set()
-        assert ends in possible_ends(case) | unbegun, number
-    assert number > 2, "nothing was killed"
+    home = homes(case, tmp_path / "home")
+    killed = moments(home, deed(case.verb, home), AtCommits(), tmp_path / "killed")
+    assert {"after 1", "after 2"} <= killed.keys(), "there was nothing to be killed at"
+    assert len(killed) < 2 * _MOST
+    for moment, place in killed.items():
+        ends = tuple(assert_sound(place).values())
+        unbegun = {tuple(before.values())} if not (place / "answered").exists() else set()
+        assert ends in possible_ends(case) | unbegun, moment
+        shutil.rmtree(place)
 
 
 def test_killed_while_it_recovers(homes: Homes, tmp_path: Path, case: Case) -> None:

@@ -3,38 +3,27 @@ job, and nothing is lost, leaked or doubled."""
 
 from __future__ import annotations
 
-import signal
+import shutil
 from pathlib import Path
 
-import pytest
-
 from nebula.drivers.sim.operations import CHANGING
-from nebula.drivers.sim.world import SimWorld
 from nebula.engine.jobs.registry import OPERATIONS
-from tests.crash.cases import CASES, NOT_HERE
+from tests.crash.cases import CASES, NOT_HERE, Case
 from tests.crash.conftest import Homes
-from tests.crash.world import When, assert_sound, deed, do_and_die, kinds_of_jobs
-
-POINTS = [
-    pytest.param(name, operation, when, id=f"{name} {when} {operation}")
-    for name, case in CASES.items()
-    for operation in dict.fromkeys(case.operations)
-    for when in ("before", "after")
-]
+from tests.crash.moments import AtOperations, moments
+from tests.crash.world import assert_sound, deed, kinds_of_jobs
 
 
-@pytest.mark.parametrize(("name", "operation", "when"), POINTS)
-def test_killed_at_every_change(homes: Homes, tmp_path: Path, name: str, operation: str, when: When) -> None:
-    case = CASES[name]
+def test_killed_at_every_change(homes: Homes, tmp_path: Path, case: Case) -> None:
     home = homes(case, tmp_path / "home")
-    world = SimWorld(home / "sim.db")
-    world.faults.kill("*", operation, when)
-    world.close()
-    status = do_and_die(home, deed(case.verb, home))
-    assert status == -signal.SIGKILL, f"{operation} is no part of {name}: take it out of the table"
-    states = assert_sound(home)
-    assert tuple(states.values()) == case.ends
-    assert case.kind in kinds_of_jobs(home)
+    killed = moments(home, deed(case.verb, home), AtOperations(case.operations), tmp_path / "killed")
+    expected = {f"{when} {operation}" for operation in case.operations for when in ("before", "after")}
+    assert killed.keys() == expected, f"{expected - killed.keys()} is no part of the job: take it out of the table"
+    for moment, place in killed.items():
+        states = assert_sound(place)
+        assert tuple(states.values()) == case.ends, moment
+        assert case.kind in kinds_of_jobs(place), moment
+        shutil.rmtree(place)
 
 
 def test_every_kind_of_job_is_killed_at_what_it_does() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from nebula.engine.store.transaction import Queries, Transaction
 from nebula.rpc.client import RemoteEngine
 from nebula.rpc.link import Heir, Link, Waits
 from nebula.rpc.server import Server
+from tests.support.forks import FORKS
 
 CALL = Call(actor="tester")
 HOSTS = ("h1", "h2", "h3")
@@ -38,9 +38,6 @@ PATIENCE = 80.0
 Deed = Callable[[Any], None]
 """Something done with an engine, wherever it is."""
 When = Literal["before", "after"]
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.crash.world"])
 
 
 def engine(home: Path) -> LocalEngine:
@@ -134,7 +131,7 @@ def recover(_: LocalEngine) -> None:
 def do_and_die(home: Path, deed: Deed, ordered: Callable[[], None] = nothing) -> int:
     """Do it in a process of its own; returns its exit status (-9: it was killed)."""
     (home / "answered").unlink(missing_ok=True)
-    child = _forks.Process(target=do, args=(home, deed, ordered))
+    child = FORKS.Process(target=do, args=(home, deed, ordered))
     child.start()
     child.join(PATIENCE * 2)
     if child.is_alive():
@@ -155,7 +152,7 @@ def serve(home: Path, place: Path, ordered: Callable[[], None]) -> None:
 @contextmanager
 def owner(home: Path, place: Path, ordered: Callable[[], None] = nothing) -> Iterator[Process]:
     """A process that owns the home and serves it; killed at the end at the latest."""
-    child = _forks.Process(target=serve, args=(home, place, ordered))
+    child = FORKS.Process(target=serve, args=(home, place, ordered))
     child.start()
     try:
         yield child

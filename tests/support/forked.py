@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nebula.__main__ as program
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(
-    [
-        "tests.support.forked",
-        "nebula.cli.connect",
-        "nebula.cli.entry",
-        "nebula.engine.local.engine",
-        "nebula.rpc.client",
-        "nebula.transport.ssh",
-    ]
-)
+from tests.support.forks import FORKS, enter
 
 
 def run_program(
@@ -35,7 +21,7 @@ def run_program(
     """
     with tempfile.TemporaryFile("r+") as out, tempfile.TemporaryFile("r+") as err:
         names = [f"/proc/{os.getpid()}/fd/{stream.fileno()}" for stream in (out, out if merged else err)]
-        process = _forks.Process(target=_run, args=(list(words), dict(environment), str(place or Path.cwd()), names))
+        process = FORKS.Process(target=_run, args=(list(words), dict(environment), str(place or Path.cwd()), names))
         process.start()
         process.join(seconds)
         if process.exitcode is None:
@@ -53,12 +39,7 @@ def _said(stream: object) -> str:
 def _run(words: list[str], environment: dict[str, str], place: str, outputs: list[str]) -> None:
     from nebula.cli.entry import main
 
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for stream, name in enumerate(outputs, 1):
         os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND), stream)
-    os.environ.clear()
-    os.environ.update(environment)
-    time.tzset()
-    os.chdir(place)
-    sys.argv = [program.__file__, *words]
+    enter(words, environment, Path(place))
     sys.exit(main(words))

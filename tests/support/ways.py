@@ -4,7 +4,6 @@ home meanwhile. The program's own code does all of it; its processes are forked,
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -19,12 +18,11 @@ from nebula.engine.home import owner
 from nebula.engine.local.engine import own
 from nebula.rpc import plain
 from nebula.rpc.client import RemoteEngine
+from tests.support.forks import FORKS
 from tests.support.sim import until
 
 PATIENCE = 80.0
 NOT_FOUND = 3
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.support.ways", "nebula.cli.daemon", "nebula.rpc.server", "tests.crash.world"])
 Way = Callable[[Path], AbstractContextManager[Engine]]
 
 
@@ -45,7 +43,7 @@ def speak(protocol: int) -> None:
 
 def start_program(words: list[str], stderr: Path, protocol: int = plain.PROTOCOL) -> BaseProcess:
     """`nebula` with these words; its stderr goes to that file."""
-    process = _forks.Process(target=_program, args=(words, str(stderr), protocol))
+    process = FORKS.Process(target=_program, args=(words, str(stderr), protocol))
     process.start()
     return process
 

@@ -3,11 +3,9 @@ again, and follows the same job to its end."""
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,26 +15,20 @@ from nebula.drivers.sim.world import SimWorld
 from nebula.engine.api.tables import Query
 from nebula.engine.home import owner
 from nebula.engine.local.engine import read_only
+from tests.support.forks import Program
 from tests.support.sim import sim_engine, until
 
 PATIENCE = 80.0
 INTERRUPTED = 130
 
 
-@contextmanager
-def program(home: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+def program(home: Path, *words: str) -> Program:
     """`nebula` with these words, ended at the latest with the block."""
-    argv = [sys.executable, "-m", "nebula", "--home", str(home), *words]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return Program(["--home", str(home), *words], os.environ)
 
 
-def _follows(process: subprocess.Popen[str], job: int) -> None:
+def _follows(process: Program, job: int) -> None:
     """Returns when the command has looked at the job."""
-    assert process.stderr is not None
     assert process.stderr.readline().startswith(f"job {job} vm.poweroff one: ")
 
 
@@ -102,7 +94,7 @@ def _job(home: Path) -> int:
         engine.close()
 
 
-def _goes_on(guest: Guest, second: subprocess.Popen[str], job: int) -> None:
+def _goes_on(guest: Guest, second: Program, job: int) -> None:
     """Somebody else owns the home, the job is under way there, and the command hears of its end."""
     until(lambda: owner(guest.home).get("role") == "runner", "another owner", PATIENCE)
     assert second.poll() is None

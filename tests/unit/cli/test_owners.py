@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import pytest
 
 from nebula.drivers.sim.world import SimWorld
 from nebula.engine.home import owner
+from tests.support.forks import Program
 from tests.support.sim import sim_engine, until
 
 ROOT = Path(__file__).parents[3]
@@ -34,17 +34,12 @@ class Processes:
             "NEBULA_HOME": str(home),
             "XDG_RUNTIME_DIR": str(run),
             "PYTHONPATH": str(ROOT),
-            "PYTHONFAULTHANDLER": "1",
         }
-        self.started: list[subprocess.Popen[str]] = []
+        self.started: list[Program] = []
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environment: str) -> Program:
         """Start the program."""
-        argv, pipe = [sys.executable, "-m", "nebula", *words], subprocess.PIPE
-        environ = {**self.environment, **environment}
-        process = subprocess.Popen(
-            argv, env=environ, text=True, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
-        )
+        process = Program(words, {**self.environment, **environment})
         self.started.append(process)
         return process
 
@@ -52,17 +47,17 @@ class Processes:
         """Start it and wait for its end: status, stdout, stderr."""
         return self.ended(self.start(*words))
 
-    def ended(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    def ended(self, process: Program) -> tuple[int, str, str]:
         """Wait for its end; one that does not end is shown with what its threads were at."""
         try:
             out, err = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGABRT)
             out, err = process.communicate(timeout=SECONDS)
-            raise AssertionError(f"{process.args!r} did not end within {SECONDS} s:\n{out}\n{err}") from None
-        return process.returncode, out, err
+            raise AssertionError(f"{process.words!r} did not end within {SECONDS} s:\n{out}\n{err}") from None
+        return process.wait(SECONDS), out, err
 
-    def daemon(self) -> subprocess.Popen[str]:
+    def daemon(self) -> Program:
         """A daemon that serves."""
         process = self.start("--daemon")
         self.await_owner("daemon")
@@ -86,8 +81,7 @@ class Processes:
     def end(self) -> None:
         """Kill what a failed test left."""
         for process in self.started:
-            process.kill()
-            process.communicate()
+            process.close()
         if (runner := owner(self.home)).get("role") == "runner":
             os.kill(int(runner["pid"]), signal.SIGTERM)
             self.await_nobody()
@@ -121,7 +115,7 @@ def hanging(home: Path, operation: str = "datastore.create_disk") -> Iterator[Si
         world.close()
 
 
-def stop(processes: Processes, process: subprocess.Popen[str]) -> tuple[int, str]:
+def stop(processes: Processes, process: Program) -> tuple[int, str]:
     """End it politely: status and stderr."""
     process.terminate()
     status, _, err = processes.ended(process)
@@ -244,7 +238,6 @@ def test_who_is_in_a_hurry_leaves_it_too(processes: Processes) -> None:
         until(world.faults.hanging, "the job's step")
         command.send_signal(signal.SIGINT)
         until(lambda: "stopping" in owner(processes.home), "an owner that stops")
-        assert command.stderr is not None
         while "at once" not in command.stderr.readline():
             assert command.poll() is None
         command.send_signal(signal.SIGINT)

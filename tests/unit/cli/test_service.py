@@ -16,6 +16,7 @@ import pytest
 from nebula.cli import systemd
 from nebula.drivers.sim.world import SimWorld
 from nebula.engine.home import owner
+from tests.support.forks import Program
 from tests.support.sim import CALL, sim_engine, template, until
 
 ROOT = Path(__file__).parents[3]
@@ -41,11 +42,11 @@ class Service:
         self._socket.settimeout(SECONDS)
         self._run = run
 
-    def start(self, **more: str) -> subprocess.Popen[bytes]:
+    def start(self, **more: str) -> Program:
         """Start it."""
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.home), "NEBULA_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
         environ |= {"XDG_RUNTIME_DIR": self._run, "NOTIFY_SOCKET": self._place, **more}
-        return subprocess.Popen([sys.executable, "-m", "nebula", "--daemon"], env=environ, stdin=subprocess.DEVNULL)
+        return Program(["--daemon"], environ)
 
     def heard(self) -> str:
         """The next thing that it tells."""

@@ -1,0 +1,36 @@
+"""What the server of `tests.support.forks` imports: what engines on simulated hosts and commands import once they run."""
+
+from __future__ import annotations
+
+import gc
+import pkgutil
+from importlib import import_module
+
+import nebula.cli
+import nebula.drivers.sim
+import nebula.engine
+import nebula.rpc
+
+_SELDOM = ("nebula.engine.drs.",)
+"""It brings numpy, whose threads a fork does without."""
+
+
+def _import_all() -> None:
+    for package in (nebula.cli, nebula.drivers.sim, nebula.engine, nebula.rpc):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.startswith(_SELDOM):
+                import_module(module.name)
+    for name in (
+        "encodings.utf_16_be",
+        "nebula.transport.ssh",
+        "pycdlib",
+        "tests.crash.world",
+        "tests.support.forked",
+        "tests.support.ways",
+    ):
+        import_module(name)
+
+
+_import_all()
+gc.collect()
+gc.freeze()  # a collection in a fork would copy all of this
