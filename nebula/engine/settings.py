@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retry_first: float = 1.0
     retry_most: float = 60.0
     """Back-off of a job whose host does not answer: doubles from first to most."""
+    children_look: float = 0.3
+    """Between looks of a job at those that it filed and waits for."""
     give_up_after: float = 600.0
     """A job that waited this long for its host goes back (undo) instead of on."""
     schedule_delay: float = 0.02
@@ -42,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A guest that is on after this long does not follow."""
     guest_asked_again: float = 10.0
     """Until then the button is pressed this often."""
+    guest_look: float = 0.25
+    """Between looks at a guest that is to go off, or to let go of a disk or a card."""
     guest_unplug: float = 30.0
     """A guest that has not let go of a disk or a card after this long keeps it."""
     request_memory: float = 86400.0

@@ -6,6 +6,7 @@ as many homes to recover as it has such moments; that engines which are really k
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -79,17 +80,23 @@ class AtOperations:
 
 
 def moments(home: Path, deed: Deed, stops: Stops, place: Path) -> dict[str, Path]:
-    """Do it in a process of its own, to its end; name of each moment -> the home as a kill would have left it then."""
+    """Do it in a process of its own, to its end; name of each moment -> the home as a kill would have left it then, the same
+    one for moments between which nothing was written.
+    """
     (home / "answered").unlink(missing_ok=True)
     ours, theirs = FORKS.Pipe()
     child = FORKS.Process(target=_do, args=(home, deed, stops, theirs))
     child.start()
     theirs.close()
     found: dict[str, Path] = {}
+    copies: dict[bytes, Path] = {}
     try:
         while (moment := _next(ours)) is not None:
             with _standing_still(child.pid or 0):
-                found[moment] = Path(shutil.copytree(home, place / str(len(found))))
+                written = _written(home)
+                if written not in copies:
+                    copies[written] = Path(shutil.copytree(home, place / str(len(copies))))
+                found[moment] = copies[written]
             ours.send("go on")
         child.join(PATIENCE)
         assert child.exitcode == 0, "the engine did not end"
@@ -98,6 +105,15 @@ def moments(home: Path, deed: Deed, stops: Stops, place: Path) -> dict[str, Path
         child.kill()
         child.join()
         ours.close()
+
+
+def _written(home: Path) -> bytes:
+    """A digest of all its files but the index of the log, which SQLite makes anew for the first who opens a database."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in home.rglob("*") if path.is_file() and not path.name.endswith("-shm")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(home)} {len(content)} ".encode() + content)
+    return digest.digest()
 
 
 def _next(talk: Connection) -> str | None:

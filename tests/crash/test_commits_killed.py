@@ -29,7 +29,7 @@ def test_killed_at_every_commit(homes: Homes, tmp_path: Path, case: Case) -> Non
     killed = moments(home, deed(case.verb, home), AtCommits(), tmp_path / "killed")
     assert {"after 1", "after 2"} <= killed.keys(), "there was nothing to be killed at"
     assert len(killed) < 2 * _MOST
-    for moment, place in killed.items():
+    for place, moment in {place: moment for moment, place in killed.items()}.items():
         ends = tuple(assert_sound(place).values())
         unbegun = {tuple(before.values())} if not (place / "answered").exists() else set()
         assert ends in possible_ends(case) | unbegun, moment

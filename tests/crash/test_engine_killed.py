@@ -19,7 +19,7 @@ def test_killed_at_every_change(homes: Homes, tmp_path: Path, case: Case) -> Non
     killed = moments(home, deed(case.verb, home), AtOperations(case.operations), tmp_path / "killed")
     expected = {f"{when} {operation}" for operation in case.operations for when in ("before", "after")}
     assert killed.keys() == expected, f"{expected - killed.keys()} is no part of the job: take it out of the table"
-    for moment, place in killed.items():
+    for place, moment in {place: moment for moment, place in killed.items()}.items():
         states = assert_sound(place)
         assert tuple(states.values()) == case.ends, moment
         assert case.kind in kinds_of_jobs(place), moment

@@ -32,7 +32,15 @@ from tests.support.forks import FORKS
 
 CALL = Call(actor="tester")
 HOSTS = ("h1", "h2", "h3")
-SETTINGS = Settings(monitor_interval=0.2, retry_first=0.05, retry_most=0.2, guest_shutdown=5.0, schedule_delay=0.0)
+SETTINGS = Settings(
+    monitor_interval=0.2,
+    retry_first=0.05,
+    retry_most=0.2,
+    guest_shutdown=5.0,
+    schedule_delay=0.0,
+    guest_look=0.02,
+    children_look=0.05,
+)
 PATIENCE = 80.0
 """Seconds that a test waits at most for an engine to become idle."""
 Deed = Callable[[Any], None]

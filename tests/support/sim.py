@@ -22,7 +22,14 @@ from nebula.engine.store.rows.base import Row
 CALL = Call(actor="tester")
 DRY = Call(actor="tester", dry_run=True)
 SETTINGS = Settings(
-    monitor_interval=0.05, host_failures=1, retry_first=0.02, retry_most=0.05, guest_shutdown=5.0, schedule_delay=0.0
+    monitor_interval=0.05,
+    host_failures=1,
+    retry_first=0.02,
+    retry_most=0.05,
+    guest_shutdown=5.0,
+    schedule_delay=0.0,
+    guest_look=0.02,
+    children_look=0.05,
 )
 PATIENCE = 60.0
 """Seconds that a test waits at most for what must come."""

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
     from nebula.engine.store.transaction import Queries, Transaction
 
-POLL = 0.3
-"""Seconds between two looks at the children."""
 OPEN = frozenset({"ready", "running", "waiting"})
 
 
@@ -45,4 +43,4 @@ def call_back(context: JobContext, what: str) -> None:
         context.facts = dict(job.facts)
         context.log(f"migrations called back: jobs {', '.join(map(str, new))}", "warning")
     if under_way:
-        raise NotYet(POLL)
+        raise NotYet(context.services.settings.children_look)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from nebula.engine.store.rows import JobRow
     from nebula.engine.store.transaction import Transaction
 
-_POLL = 0.5
-"""Seconds between questions whether a guest has let go."""
 WAY = "whoever uses it in the guest must stop first; or do it while the VM is off: nebula vm poweroff {vm}"
 
 
@@ -42,7 +40,7 @@ def pull(context: JobContext, what: str, let_go: Callable[[], bool]) -> None:
                 cause="it still uses it, or does not know how to unplug",
                 hint=WAY.format(vm=context.job.target_id),
             )
-        context.cancel.wait(_POLL)
+        context.cancel.wait(settings.guest_look)
         context.cancel.raise_if_set()
 
 

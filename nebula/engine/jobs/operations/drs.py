@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nebula.engine.api.values import Call
 from nebula.engine.drs.plans import chosen
 from nebula.engine.jobs.base import Lock, NotYet, Step
-from nebula.engine.jobs.operations.children import OPEN, POLL, call_back, children
+from nebula.engine.jobs.operations.children import OPEN, call_back, children
 from nebula.engine.store.rows import JobRow, PlanRow, VmRow
 from nebula.errors import NebulaError, PartlyDoneError
 
@@ -28,7 +28,7 @@ def _carry_out(context: JobContext) -> None:
     for number, move in _next(moves, filed, refused, _states(context), int(context.job.args["at_once"])):
         _file(context, number, move, filed, refused)
     if any(state in OPEN for state in _states(context).values()) or len(filed) + len(refused) < len(moves):
-        raise NotYet(POLL)
+        raise NotYet(context.services.settings.children_look)
     bad = sum(state != "done" for state in _states(context).values())
     if bad or refused:
         raise PartlyDoneError(

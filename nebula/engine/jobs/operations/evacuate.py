@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.engine.jobs.base import Lock, NotYet, Step
-from nebula.engine.jobs.operations.children import OPEN, POLL, call_back, children
+from nebula.engine.jobs.operations.children import OPEN, call_back, children
 from nebula.engine.store.rows import HostRow, JobRow, VmRow
 from nebula.errors import InterruptedByUser, PartlyDoneError
 
@@ -36,14 +36,14 @@ def _wait(context: JobContext) -> None:
     read = context.services.store.read()
     filed = children(read, context.job)
     if any(child.state in OPEN for child in filed):
-        raise NotYet(POLL)
+        raise NotYet(context.services.settings.children_look)
     bad = [child for child in filed if child.state != "done"]
     left = context.facts.get("left", {})
     tried = {child.target_id for child in bad}
     here = read.select(VmRow, '"host_id"=? AND "state"<>6', (context.job.target_id,))
     if any(vm.id not in tried and vm.name not in left for vm in here):
         _file_moves(context)  # one that was busy when the others were sent away, or came meanwhile
-        raise NotYet(POLL)
+        raise NotYet(context.services.settings.children_look)
     if bad or left:
         words = [f"VM {child.target_id}: {child.error.get('message', child.state)}" for child in bad]
         words += [f"VM {vm}: {why}" for vm, why in left.items()]

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from nebula.engine.store.transaction import Transaction
 
 OFF = {DomainState.SHUTOFF, DomainState.CRASHED}
-_POLL = 0.25
-"""Seconds between looks at a guest that shuts down."""
 
 
 def shut_down(context: JobContext, host_id: int, *, hard: bool) -> None:
@@ -57,7 +55,7 @@ def _ask_until_off(context: JobContext, hypervisor: Hypervisor, uuid: str) -> No
             with contextlib.suppress(ConflictError):  # it went off meanwhile; the next look says so
                 hypervisor.shutdown(uuid)
             ask_at = now + settings.guest_asked_again
-        context.cancel.wait(_POLL)
+        context.cancel.wait(settings.guest_look)
         context.cancel.raise_if_set()
 
 
