@@ -11,7 +11,7 @@ import nebula.drivers.sim
 import nebula.engine
 import nebula.rpc
 
-_SELDOM = ("nebula.engine.drs.",)
+_SELDOM = ("nebula.engine.drs.", "nebula.engine.forecast.")
 """It brings numpy, whose threads a fork does without."""
 
 
