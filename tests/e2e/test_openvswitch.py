@@ -54,12 +54,14 @@ def test_a_vlan_reaches_its_guests_and_no_others_through_a_live_migration(cluste
         options = ("--driver", "ovswitch", "--physical-device", "eth2", "--vlan-id", str(vlan))
         cluster.out("network", "create", name, *options, "--range", f"10.79.0.{10 * number}+5", "--prefix", "24")
     assert "error" not in cluster.out("network", "check", "red")
+    cluster.out("network", "update", "red", "--set", "FILTER_MAC_SPOOFING=YES")
     bridge = cluster.json("network", "show", "blue", "-f", "json")["bridge"]
     for name in NETWORKS:
         vm = ("vm", "create", name, "--image", "own", "--memory", "128M", "--network", name, "--host", "h1")
         cluster.out(*vm)
     red, blue = (str(cluster.vm(name)["addresses"][0]) for name in NETWORKS)
     tap = f"one-{cluster.vm('red')['id']}-0"
+    assert own_flows(cluster, switched, bridge) == [True]
     probe = Probe(switched, "h1", bridge, NETWORKS["red"])
     eventually(lambda: "boot-id" in probe.page(red), "the page of the guest in the probe's VLAN")
     before = probe.page(red)
@@ -71,12 +73,14 @@ def test_a_vlan_reaches_its_guests_and_no_others_through_a_live_migration(cluste
     cluster.out("vm", "migrate", "red", "--host", "h2", "--live")
     assert switched.exec("h2", "ovs-vsctl", "get", "Port", tap, "tag").strip() == "100"
     assert tap not in switched.exec("h1", "ovs-vsctl", "list-ports", bridge)
+    assert own_flows(cluster, switched, bridge, "h1", "h2") == [False, True]
     assert probe.page(red) == {}
     probe.into(NETWORKS["red"])
     eventually(lambda: "boot-id" in probe.page(red), "the page of the guest that moved")
     assert probe.page(red)["boot-id"] == before["boot-id"], "it was started anew"
     assert probe.page(blue) == {}
 
+    attach_and_detach(cluster, switched, bridge)
     probe.remove()
     ids = [cluster.vm(name)["id"] for name in NETWORKS]
     cluster.out("vm", "terminate", *NETWORKS, "--hard")
@@ -87,4 +91,25 @@ def test_a_vlan_reaches_its_guests_and_no_others_through_a_live_migration(cluste
     switched.exec("h1", "ovs-vsctl", "add-br", "br7", "--", "set", "Bridge", "br7", "datapath_type=netdev")
     switched.exec("h1", "sh", "-c", "ovs-vsctl add-port br7 one-9999-0 2>/dev/null; true")
     assert "one-9999-0" in cluster.run("host", "check", "h1").stdout
-    cluster.out("network", "remove", *NETWORKS)
+    cluster.out("network", "remove", *NETWORKS, "trunk")
+
+
+def own_flows(cluster: Program, lab: LabHandle, bridge: str, *hosts: str) -> list[bool]:
+    """Whether the hosts keep the guest from other MAC addresses than its own."""
+    mac = cluster.vm("red")["nics"][0]["mac"]
+    return [f"dl_src={mac}" in lab.exec(host, "ovs-ofctl", "dump-flows", bridge) for host in hosts or ("h1",)]
+
+
+def attach_and_detach(cluster: Program, lab: LabHandle, bridge: str) -> None:
+    """A running guest gets a card that carries several VLANs, and loses it again."""
+    options = ("--driver", "ovswitch", "--physical-device", "eth2", "--vlan-id", "100", "--vlan-tagged-id", "200-202,7")
+    cluster.out("network", "create", "trunk", *options, "--range", "5")
+    cluster.out("vm", "nic-attach", "blue", "trunk")
+    tap = f"one-{cluster.vm('blue')['id']}-1"
+    words = lab.exec("h1", "ovs-vsctl", "get", "Port", tap, "tag", "trunks", "vlan_mode").split("\n")
+    assert words[:3] == ["100", "[7, 200, 201, 202]", "native-untagged"]
+    assert tap in lab.exec("h1", "ovs-vsctl", "list-ports", bridge).split()
+    cluster.out("vm", "nic-update", "blue", "1", "--set", "INBOUND_AVG_BW=1000")
+    assert "[]" not in lab.exec("h1", "ovs-vsctl", "get", "Port", tap, "qos")
+    cluster.out("vm", "nic-detach", "blue", "1")
+    assert tap not in lab.exec("h1", "ovs-vsctl", "list-ports", bridge).split()

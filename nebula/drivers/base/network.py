@@ -18,6 +18,10 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     vlan: bool
     nat: bool
     security_groups: bool
+    forgery: bool = True
+    """It keeps forged addresses away: filters without rules."""
+    filters_late: bool = False
+    """It can filter cards that are there only; those that are not yet are left out."""
     spans_hosts: bool
     """Guests on two hosts reach each other without help from outside."""
     existing: bool = True

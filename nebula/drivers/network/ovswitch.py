@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import taps, vsctl
+from nebula.drivers.network import ovsflows, taps, vsctl
 from nebula.drivers.network.findings import asked, tools
 from nebula.drivers.network.ip import Link, batch, links
 from nebula.drivers.network.names import check_device, is_tap
@@ -27,7 +29,7 @@ class OvsNetwork:
     Between `prepare` and the moment at which a card is plugged, nobody may `release` a network of that bridge on the same host.
     """
 
-    capabilities = NetworkCapabilities(vlan=True, nat=False, security_groups=False, spans_hosts=False)
+    capabilities = NetworkCapabilities(vlan=True, nat=False, security_groups=False, spans_hosts=False, filters_late=True)
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """See Network.check."""
@@ -105,26 +107,37 @@ class OvsNetwork:
         mode = "native-untagged" if trunks and nic.network.vlan_id else "trunk" if trunks else "[]"
         vlans = [f"trunks=[{trunks}]", f"vlan_mode={mode}"]
         vsctl.tell(host, ["--may-exist", "add-port", check_device(nic.network.bridge), nic.tap], [*own, *vlans])
+        ovsflows.forget_port(host, nic.network.bridge, vsctl.port_numbers(host).get(nic.tap, 0))
 
     def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
         """See Network.unplugged. What outlives its VM, be it in the database alone, goes; what a running QEMU holds stays."""
         taps.remove_leftover(host, nic)
         if is_tap(nic.tap) and vsctl.bridge_of(nic.tap, vsctl.present(host)) and nic.tap not in links(host):
             vsctl.tell(host, ["--if-exists", "del-port", nic.tap])
+        if nic.filter is not None:
+            self.set_filters(host, [msgspec.structs.replace(nic, filter=None)])
 
     def set_filters(self, host: HostHandle, nics: Sequence[NicSpec]) -> None:
-        """See Network.set_filters: these bridges have none, and say so."""
-        asked_for = [nic.network.name for nic in nics if nic.filter is not None]
-        if asked_for:
+        """See Network.set_filters. Rules of groups are refused: these bridges have none, and say so."""
+        ruled = [nic.network.name for nic in nics if nic.filter is not None and nic.filter.rules is not None]
+        if ruled:
             raise ConflictError(
-                f"network {asked_for[0]} cannot filter what passes its cards on host {host.name}",
-                cause="bridges of Open vSwitch have no filters of ours",
-                hint=f"nebula network update {asked_for[0]} --no-security-group",
+                f"network {ruled[0]} cannot have security groups on host {host.name}",
+                cause="bridges of Open vSwitch have no rules of ours",
+                hint=f"nebula network update {ruled[0]} --no-security-group",
             )
+        found = vsctl.bridges(host) if any(nic.filter for nic in nics) else vsctl.present(host)
+        numbers = vsctl.port_numbers(host) if found else {}
+        gone = [nic.tap for nic in nics if nic.filter is None]
+        for name in found:
+            here = {nic.tap: nic for nic in nics if nic.filter is not None and vsctl.bridge_of(nic.tap, found) == name}
+            cards = {tap: (numbers[tap], nic) for tap, nic in here.items() if tap in numbers}
+            left = ovsflows.filtered(host, name).intersection(gone) if gone else ()
+            ovsflows.change(host, name, cards, sorted(left))
 
-    def filtered(self, host: HostHandle) -> list[str]:  # noqa: ARG002 - there are none anywhere
+    def filtered(self, host: HostHandle) -> list[str]:
         """See Network.filtered."""
-        return []
+        return sorted({tap for name in vsctl.present(host) for tap in ovsflows.filtered(host, name)})
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.release. A bridge of that name that we did not make is never touched."""

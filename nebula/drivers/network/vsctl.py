@@ -58,6 +58,16 @@ def bridge_of(port: str, found: Mapping[str, Bridge]) -> str:
     return next((bridge.name for bridge in found.values() if port in bridge.ports), "")
 
 
+def port_numbers(host: HostHandle) -> dict[str, int]:
+    """Of each interface the number of its port, by which flows know it; without those whose device is gone."""
+    words = ("--format=json", "--columns=name,ofport", "list", "Interface")
+    try:
+        rows = typed.decode(_run(host, words).encode(), _Table).data
+    except msgspec.MsgspecError as error:
+        raise CommandError(host.name, [*_TOOL, *words], 0, f"not understood: {error}", hint="ovs-vsctl --version") from error
+    return {str(name): number for name, number in rows if isinstance(number, int) and number > 0}
+
+
 def mark_words(bridge: str, mark: str) -> list[str]:
     """What marks a bridge as ours, within the transaction that makes it."""
     return ["set", "Bridge", bridge, f"external_ids:{_MARK}={mark}"]

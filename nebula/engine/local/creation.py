@@ -237,7 +237,7 @@ class Creation:
             network, lease = self._any_network(vm, number, item, template, others, groups)
         else:
             raise UsageError(f"card {number} names no NETWORK", hint="nebula network list, or NETWORK_MODE=auto")
-        require_filters(self._services, network.driver, groups)
+        require_filters(self._services, network.driver, groups=groups)
         members_changed(self._tx, self._services, [lease], self._actor)
         return Nic(
             nic_id=number,

@@ -88,7 +88,7 @@ class LocalNetworks(OwnedNoun):
                 settings[SETTING] = list(groups)
             cluster = spec.get("cluster")
             driver = str(spec.get("driver") or self._default_driver(tx))
-            require_filters(self._services, driver, groups)
+            require_filters(self._services, driver, groups=groups)
             row = tx.insert(
                 NetworkRow(
                     name=free_name(tx, NetworkRow, str(spec.get("name", ""))),
@@ -213,7 +213,7 @@ class LocalNetworks(OwnedNoun):
                 wanted = named(tx, changes[SETTING], self.person)
                 body = {**body, "settings": {**settings, **({SETTING: list(wanted)} if wanted else {})}}
             tx.swap(row, body=body)
-            require_filters(self._services, row.driver, asks_for_filters(row))
+            require_filters(self._services, row.driver, groups=of_network(row), forgery=asks_for_filters(row))
             accepted = self._told(tx, row, "updated", call, changed=sorted(changes))
             groups_changed(tx, self._services, sorted({*groups} ^ {*of_network(row)}), call.actor)
             if _filters(before) == _filters(body):

@@ -259,7 +259,7 @@ class VmHardware(VmNoun):
             args: dict[str, Any] = {"before": before}
             if ATTRIBUTE in given:
                 groups = named(tx, given[ATTRIBUTE], self.person)
-                require_filters(self._services, tx.get(NetworkRow, found.network_id).driver, groups)
+                require_filters(self._services, tx.get(NetworkRow, found.network_id).driver, groups=groups)
                 for card in machine.nics:
                     card.grouped = bool(groups) if card.nic_id == found.nic_id else card.grouped
                 args["groups_before"] = regroup(tx, self._services, vm, found.nic_id, groups)

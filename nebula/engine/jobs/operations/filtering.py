@@ -34,7 +34,7 @@ def cards(queries: Queries, vm_id: int, nics: Iterable[Nic]) -> ByDriver:
 
 def set_filters(context: JobContext, host_id: int, vm_id: int, nics: Iterable[Nic]) -> None:
     """The VM's cards pass on that host what they should. Where that is what this run of the job has told it already, or
-    nothing was ever asked for, the host is left alone.
+    nothing was ever asked for, the host is left alone; but drivers that can filter only cards which are there are told again.
     """
     told: dict[tuple[int, str], NicSpec] = context.cache.setdefault("filters", {})
     read = context.services.store.read()
@@ -42,9 +42,15 @@ def set_filters(context: JobContext, host_id: int, vm_id: int, nics: Iterable[Ni
         return
     with context.hold(f"filters:{host_id}"):
         for driver, specs in cards(read, vm_id, nics).items():
-            fresh = [spec for spec in specs if told.get((host_id, spec.tap), _unfiltered(spec)) != spec]
+            network = context.services.pool.network(driver)
+            late = network.capabilities.filters_late
+            fresh = [
+                spec
+                for spec in specs
+                if (late and spec.filter is not None) or told.get((host_id, spec.tap), _unfiltered(spec)) != spec
+            ]
             if fresh:
-                context.services.pool.network(driver).set_filters(context.handle(host_id), fresh)
+                network.set_filters(context.handle(host_id), fresh)
                 told.update({(host_id, spec.tap): spec for spec in fresh})
 
 

@@ -83,13 +83,17 @@ def switch_subject(host: Namespace, root: Path, driver: Any, owned: NetworkSpec)
 
 
 def guest(host: Namespace, network: NetworkSpec, number: int) -> Iterator[Guest]:
-    """A guest with the address 10.9.0.NUMBER, whose port has its VLAN as libvirt gives it."""
+    """A guest with the addresses 10.9.0.NUMBER and fd09::NUMBER, whose port has its VLAN as libvirt gives it."""
     mac, address = f"02:00:0a:09:00:{number:02x}", f"10.9.0.{number}"
-    nic = NicSpec(vm_id=number, nic_id=0, tap=f"one-{number}-0", mac=mac, network=network, ip=address)
+    nic = NicSpec(
+        vm_id=number, nic_id=0, tap=f"one-{number}-0", mac=mac, network=network, ip=address, ip6=f"fd09::{number:x}"
+    )  # fmt: skip
     for inside in make():
+        inside.sh("sysctl -qw net.ipv6.conf.default.accept_dad=0")
         cable(host, nic.tap, inside, "eth0")
         inside.sh(f"ip link set eth0 address {nic.mac}")
         inside.sh(f"ip address add {nic.ip}/24 dev eth0")
+        inside.sh(f"ip address add {nic.ip6}/64 dev eth0 nodad")
         yield Guest(inside, nic)
 
 

@@ -122,12 +122,60 @@ def test_a_port_whose_device_is_gone_is_found_and_cleared(ovs: Namespace, networ
     assert (driver.taps(on), network_subject.bridges()) == ([], [])
 
 
-def test_filters_are_refused_and_not_pretended(network_subject: NetworkSubject) -> None:
-    nic = msgspec.structs.replace(card(OWNED), filter=CardFilter(own_mac=True))
+def test_rules_are_refused_and_not_pretended(network_subject: NetworkSubject) -> None:
+    nic = msgspec.structs.replace(card(OWNED), filter=CardFilter(rules=()))
     with pytest.raises(ConflictError) as caught:
         network_subject.driver.set_filters(network_subject.host, [nic])
     assert caught.value.hint
-    network_subject.driver.set_filters(network_subject.host, [card(OWNED)])
+
+
+def test_nothing_forged_passes(ovs: Namespace, network_subject: NetworkSubject) -> None:
+    """While another card of the bridge sends what it likes; and in the end nothing filters anybody."""
+    driver, on = network_subject.driver, network_subject.host
+    network = tagged(100, base=OWNED)
+    driver.prepare(on, network)
+    with contextlib.ExitStack() as stack:
+        first, second, third = (stack.enter_context(contextlib.contextmanager(guest)(ovs, network, n)) for n in (1, 2, 3))
+        driver.set_filters(on, [first.with_filter(CardFilter())])
+        assert driver.filtered(on) == []
+        for each in (first, second, third):
+            driver.plugged(on, each.nic)
+        for number, each in enumerate((first, second, third), 91):
+            each.inside.sh(f"ip address add 10.9.0.{number}/24 dev eth0")
+            each.inside.sh(f"ip address add fd09::{number}/64 dev eth0 nodad")
+        filters = [each.with_filter(CardFilter(own_mac=mac, own_ips=ips)) for each, mac, ips in
+                   ((first, True, True), (second, False, True))]  # fmt: skip
+        for _ in range(2):
+            driver.set_filters(on, filters)
+        assert driver.filtered(on) == ["one-1-0", "one-2-0"]
+        with third.serving(53), first.serving(53), third.serving(53, third.nic.ip6):
+            for number, each in enumerate((first, second), 91):
+                assert each.asks(third, 53, times=3, patience=5.0) >= 1
+                assert each.asks(third, 53, source=f"10.9.0.{number}") == 0
+                assert each.asks(third, 53, times=3, patience=5.0, to=third.nic.ip6, source=each.nic.ip6) >= 1
+                assert each.asks(third, 53, to=third.nic.ip6, source=f"fd09::{number}") == 0
+            assert third.asks(first, 53, times=3, patience=5.0, source="10.9.0.93") >= 1
+            for each, answers in ((first, 0), (second, 1)):
+                each.inside.sh("ip link set eth0 address 02:00:0a:09:00:99")
+                each.inside.sh("ip neighbour flush dev eth0")
+                assert min(each.asks(third, 53, times=3, patience=2.0), 1) == answers
+            driver.set_filters(on, [first.nic])
+            assert driver.filtered(on) == ["one-2-0"]
+            assert first.asks(third, 53, times=3, patience=5.0) >= 1
+            ovs.sh("ovs-vsctl del-port one-2-0")
+            driver.unplugged(on, filters[1])
+            assert driver.filtered(on) == []
+
+
+def test_a_port_has_nothing_of_one_that_had_its_number(ovs: Namespace, network_subject: NetworkSubject) -> None:
+    driver, on = network_subject.driver, network_subject.host
+    driver.prepare(on, OWNED)
+    network_subject.add_tap(card(OWNED))
+    number = ovs.sh(f"ovs-vsctl get Interface {card(OWNED).tap} ofport").strip()
+    ovs.sh(f"ovs-ofctl add-flow onebr7 cookie={0x6E62 << 48 | 77 << 16:#x},in_port={number},actions=drop")
+    assert driver.filtered(on) == ["one-77-0"]
+    driver.plugged(on, card(OWNED))
+    assert driver.filtered(on) == []
 
 
 def test_a_host_whose_open_vswitch_does_not_run_is_told_of(host: Namespace, tmp_path: Path) -> None:

@@ -94,12 +94,22 @@ def test_open_vswitch_refuses_filters_that_it_does_not_have(sim: Sim) -> None:
         create(sim, "one", "ovswitch", security_groups=["web"])
     assert caught.value.hint
     create(sim, "two", "ovswitch", ranges=[{"IP": "10.3.0.10+5"}])
-    for changes in ({"security_groups": ["web"]}, {"attributes": {"FILTER_MAC_SPOOFING": "YES"}}):
-        with pytest.raises(ConflictError, match="ovswitch"):
-            sim.engine.networks.update("two", changes, CALL)
+    with pytest.raises(ConflictError, match="ovswitch"):
+        sim.engine.networks.update("two", {"security_groups": ["web"]}, CALL)
+    sim.engine.networks.update("two", {"attributes": {"FILTER_MAC_SPOOFING": "YES"}}, CALL)
     assert "security_groups" not in sim.engine.networks.show("two").body
     with pytest.raises(ConflictError, match="ovswitch"):
         sim.add_vm("web", NIC=[{"NETWORK": "two", "SECURITY_GROUPS": "web"}])
+
+
+def test_cards_that_no_vm_has_are_told_of(sim: Sim) -> None:
+    sim.add_vm("one", NIC=[{"NETWORK": "lan"}], HOST="h1")
+    sim.world.hosts.add_tap("h1", "one-99-0", sim.network("lan").bridge)
+    found = [finding for finding in sim.engine.hosts.check("h1") if finding.check == "cards"]
+    assert [(finding.level, "one-99-0" in finding.text, "one-99-0" in finding.fix) for finding in found] == [
+        ("warning", True, True)
+    ]
+    assert "one-1-0" not in found[0].text
 
 
 @pytest.mark.parametrize(
