@@ -7,7 +7,7 @@ from nebula.transport.scripts import sh
 
 _TIDY = """
 rm -f -- "$1/network.lock"
-for place in datastores work; do
+for place in datastores network work; do
     [ ! -d "$1/$place" ] || find "$1/$place" -xdev -depth -type d -empty -delete
 done
 rmdir -- "$1"

@@ -132,7 +132,7 @@ def _subnet(network: NetworkRow) -> dict[str, Any]:
         "gateway": settings.get("gateway", ""),
         "prefix_length": int(settings.get("prefix_length", 24)),
         "gateway6": settings.get("gateway6", ""),
-        "others": tuple(settings.get("dns", ())),
+        "others": (*settings.get("dns", ()), settings.get("dhcp", "")),
     }
 
 

@@ -36,6 +36,10 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Of a reservation the network that it was taken from, first of all, whose bridge it shares; 0: none."""
     nat: bool = False
     """The hosts route and masquerade for the guests."""
+    dhcp: str = ""
+    """IPv4 at which each host that carries it gives its own guests addresses and names; empty: nobody does."""
+    dns: tuple[str, ...] = ()
+    """Where other names are asked for; empty: where the host itself asks."""
 
     @property
     def open_vswitch(self) -> bool:
@@ -46,6 +50,15 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     def bridge_id(self) -> int:
         """The network whose bridge it is: what is made for one is made for all that share it."""
         return self.root_id or self.network_id
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """A card's addresses and what it is called, for DHCP and DNS; what is empty is not given or not known."""
+
+    mac: str
+    ip: str = ""
+    ip6: str = ""
+    name: str = ""
 
 
 class NicSpec(msgspec.Struct, frozen=True, kw_only=True):

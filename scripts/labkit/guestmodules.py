@@ -10,7 +10,7 @@ from .errors import LabError
 
 WANTED = (
     "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "virtio_balloon", "ahci", "ata_piix", "sd_mod", "sr_mod",
-    "isofs", "e1000", "e1000e", "8139cp", "evdev", "button", "pvpanic-mmio", "pvpanic-pci",
+    "isofs", "af_packet", "e1000", "e1000e", "8139cp", "evdev", "button", "pvpanic-mmio", "pvpanic-pci",
 )  # fmt: skip
 
 

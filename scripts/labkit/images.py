@@ -17,9 +17,10 @@ GUEST = Path(__file__).resolve().parent / "guest"
 KERNEL = "linux-image-amd64"  # the cloud kernel has no ahci, which a SATA CD on a q35 machine needs
 PLACED = (
     ("init", "init"), ("passwd", "etc/passwd"), ("keep.cgi", "www/cgi-bin/keep"), ("burn.cgi", "www/cgi-bin/burn"),
+    ("resolve.cgi", "www/cgi-bin/resolve"), ("bulk.cgi", "www/cgi-bin/bulk"),
 )  # fmt: skip
 """Files of the guest and where they go."""
-COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "crash")
+COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "crash", "lease")
 SSHD = ("dropbear-bin", "libtomcrypt1", "libtommath1", "libgmp10", "libcrypt1", "zlib1g", "libc6")
 """Packages of which the guest's sshd is made."""
 SSHD_FILES = (

@@ -11,7 +11,7 @@ import pytest
 from nebula.drivers.base import HostHandle, Network
 from nebula.errors import ConflictError, NotFoundError
 from nebula.model.firewall import CardFilter, FilterRule
-from nebula.model.network import NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec
 
 OWNED = NetworkSpec(network_id=7, name="lan", driver="", bridge="onebr7", owned=True)
 
@@ -148,6 +148,27 @@ def test_a_nat_network_comes_and_goes(network_subject: NetworkSubject) -> None:
     for _ in range(2):
         driver.release(host, NAT)
     assert network_subject.bridges() == []
+
+
+def test_addresses_are_given_while_the_host_carries_the_network(network_subject: NetworkSubject) -> None:
+    driver, host = network_subject.driver, network_subject.host
+    if not driver.capabilities.dhcp:
+        driver.serve(host, network_subject.owned, [])
+        assert driver.serving(host) == []
+        return
+    wanted = msgspec.structs.replace(network_subject.owned, dhcp="10.77.7.1", gateway="10.77.7.1")
+    leases = [Lease(mac="02:00:0a:4d:07:0a", ip="10.77.7.10", name="web")]
+    driver.serve(host, wanted, leases)
+    assert (driver.serving(host), network_subject.bridges()) == ([], [])
+    driver.prepare(host, wanted)
+    for given in (leases, [], leases):
+        driver.serve(host, wanted, given)
+        assert driver.serving(host) == [wanted.bridge_id]
+    for _ in range(2):
+        driver.release(host, wanted)
+        assert driver.serving(host) == []
+    driver.serve(host, wanted, leases)
+    assert (driver.serving(host), network_subject.bridges()) == ([], [])
 
 
 def test_filters_are_there_before_the_card_and_go_with_it(network_subject: NetworkSubject) -> None:

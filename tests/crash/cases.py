@@ -185,6 +185,20 @@ CASES = {
     "security group changed": Case(
         ("create", "nic_groups"), "group_update", "securitygroup.apply", ("network.set_filters",), ("RUNNING",)
     ),
+    "card on a network with DHCP": Case(
+        ("create", "inside"), "nic_inside", "vm.nic-attach", ("network.prepare", "network.serve"), ("RUNNING",)
+    ),
+    "card on a network with DHCP, undone": Case(
+        ("create", "inside"),
+        "nic_inside",
+        "vm.nic-attach",
+        ("network.serve", "network.release"),
+        ("RUNNING",),
+        fails="hypervisor.attach_card",
+    ),
+    "name on a network with DHCP": Case(
+        ("create", "inside", "nic_inside"), "rename", "network.serve", ("network.serve",), ("RUNNING",)
+    ),
     "card changed": Case(("create",), "nic_update", "vm.nic-update", ("hypervisor.update_card",), ("RUNNING",)),
     "reboot": Case(("create",), "reboot", "vm.reboot", ("hypervisor.reboot",), ("RUNNING",)),
     "reboot hard": Case(("create",), "reboot_hard", "vm.reboot", ("hypervisor.reset",), ("RUNNING",)),

@@ -13,6 +13,8 @@ from multiprocessing.process import BaseProcess as Process
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
 from nebula.drivers.sim.world import SimWorld
 from nebula.engine.api.values import Call, Query
 from nebula.engine.drs.plans import propose
@@ -22,9 +24,11 @@ from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.lifecycle.table import transients
 from nebula.engine.local.engine import LocalEngine, own, read_only
 from nebula.engine.machines.machine import machine_of
+from nebula.engine.serving import carriers, given, wants
 from nebula.engine.settings import Settings
 from nebula.engine.store.rows import BackupRow, HostRow, ImageRow, JobRow, LeaseRow, NetworkRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
+from nebula.model.network import Lease
 from nebula.rpc.client import RemoteEngine
 from nebula.rpc.link import Heir, Link, Waits
 from nebula.rpc.server import Server
@@ -206,6 +210,13 @@ def assert_sound(home: Path) -> dict[str, str]:
         states = {vm.name: used.vms.show(str(vm.id)).body["state"] for vm in vms}
         backups = {row.snapshot for row in read.select(BackupRow)}
         remembered = {chain.checkpoint for vm in vms if (chain := machine_of(vm).chain) is not None and chain.checkpoint}
+        wanted = {
+            (host.name, row.bridge): given(read, row)
+            for row in read.select(NetworkRow)
+            if wants(row)
+            for host in read.select(HostRow)
+            if host.id in carriers(read, row)
+        }
         placed = [vm.id for vm in vms if vm.host_id > 0 or vm.kept_on >= 0]
     finally:
         used.close()
@@ -217,9 +228,16 @@ def assert_sound(home: Path) -> dict[str, str]:
         assert {snapshot for (snapshot,) in world.db.all("SELECT snapshot FROM repository")} == backups
         assert {name for (name,) in world.db.all("SELECT name FROM checkpoints")} <= remembered
         _assert_running(world, vms, states)
+        assert _given(world) == wanted
     finally:
         world.close()
     return states
+
+
+def _given(world: SimWorld) -> dict[tuple[str, str], list[Lease]]:
+    """What hosts give by DHCP on their bridges."""
+    rows = world.db.all("SELECT host, bridge, leases FROM served")
+    return {(host, bridge): msgspec.json.decode(leases, type=list[Lease]) for host, bridge, leases in rows}
 
 
 def _assert_at_rest(read: Queries) -> None:
@@ -280,6 +298,11 @@ def _picture(home: Path) -> dict[str, str]:
 
 
 _INBOUND = {"PROTOCOL": "TCP", "RULE_TYPE": "inbound", "RANGE": "22"}
+INSIDE = {
+    "name": "inside", "driver": "sim", "nat": True, "gateway": "10.77.5.1", "dhcp": "yes",
+    "ranges": [{"IP": "10.77.5.10-10.77.5.20"}],
+}  # fmt: skip
+"""A network whose hosts give addresses and names."""
 DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "create": lambda engine, _: engine.vms.create(template("one"), CALL),
     "create_qcow2": lambda engine, _: engine.vms.create(
@@ -313,6 +336,9 @@ DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "cd_spare": lambda engine, _: engine.vms.cd_change("one", "spare", CALL),
     "cd_insert": lambda engine, _: engine.vms.cd_change("one", "disc", CALL),
     "nic_attach": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "lan"}, CALL),
+    "inside": lambda engine, _: engine.networks.create(INSIDE, CALL),
+    "nic_inside": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "inside"}, CALL),
+    "rename": lambda engine, _: engine.vms.rename("one", "first", CALL),
     "nic_detach": lambda engine, _: engine.vms.nic_detach("one", "0", CALL),
     "nic_update": lambda engine, _: engine.vms.nic_update("one", "0", {"INBOUND_AVG_BW": 9}, CALL),
     "nic_groups": lambda engine, _: engine.vms.nic_update("one", "0", {"SECURITY_GROUPS": "default"}, CALL),

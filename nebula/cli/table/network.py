@@ -45,6 +45,8 @@ COMMANDS = (
             Option("--gateway6", "The guests' IPv6 gateway.", metavar="IP"),
             Option("--prefix6", "Length of the IPv6 prefix (default 64).", "integer", metavar="N"),
             Option("--dns", "A name server; may be repeated.", "many", metavar="IP"),
+            Option("--dhcp", "Hosts give their guests addresses and names by DHCP and DNS, on bridges of our own.", "flag"),
+            Option("--dhcp-address", "The same, and where they answer: with NAT that is the gateway.", metavar="IP"),
             Option("--mtu", "MTU.", "integer", metavar="N"),
             Option(
                 "--physical-device",

@@ -48,6 +48,8 @@ def spec_of(line: Invocation) -> dict[str, Any]:
     spec: dict[str, Any] = {_RENAMED.get(key, key): value for key, value in found.items()}
     spec["name"] = check_name("network", line.text("name"))
     spec["ranges"] = [range_of(word) for word in line.texts("range")]
+    if line.flag("dhcp") or line.text("dhcp_address"):
+        spec["dhcp"] = line.text("dhcp_address") or "yes"
     if line.texts("security_group"):
         spec["security_groups"] = list(line.texts("security_group"))
     if line.texts("dns"):

@@ -9,7 +9,7 @@ import msgspec
 
 from nebula.drivers.base.host import HostHandle
 from nebula.model.host import Finding
-from nebula.model.network import NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec
 
 
 class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +24,8 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """It can filter cards that are there only; those that are not yet are left out."""
     spans_hosts: bool
     """Guests on two hosts reach each other without help from outside."""
+    dhcp: bool = False
+    """It can give guests their addresses and names, on bridges that are ours."""
     existing: bool = True
     """It can use bridges of the host's own; otherwise all are ours."""
 
@@ -61,6 +63,16 @@ class Network(Protocol):
 
     def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
         """After the VM left: the tap, if it is still there, is gone, and so are filters of a card that has some."""
+        ...
+
+    def serve(self, host: HostHandle, network: NetworkSpec, leases: Sequence[Lease]) -> None:
+        """From now on the guests on this host get exactly these addresses and names at `network.dhcp`. Nothing where the host
+        does not carry the network. Nobody else may prepare, serve or release it on the host meanwhile; `release` ends it.
+        """
+        ...
+
+    def serving(self, host: HostHandle) -> list[int]:
+        """Networks (their `bridge_id`) whose guests the host answers now, sorted."""
         ...
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import filters, nat, owned, port, taps
+from nebula.drivers.network import dhcp, filters, nat, owned, port, taps
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.findings import look
 from nebula.drivers.network.ip import links
 from nebula.drivers.network.names import check_device
 from nebula.model.host import Finding
-from nebula.model.network import NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec
 
 
 class BridgeNetwork:
-    """Linux bridges through iproute2 and, for NAT and filters, nftables. Guests get their addresses by context, not by DHCP.
+    """Linux bridges through iproute2 and, for NAT and filters, nftables, DHCP and DNS through dnsmasq.
 
     Between `prepare` and the moment at which a card is plugged, nobody may `release` the same network on the same host.
     """
 
-    capabilities = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=False)
+    capabilities = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=False, dhcp=True)
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """See Network.check."""
@@ -33,6 +33,8 @@ class BridgeNetwork:
         present = links(host)
         if network.nat:
             nat.check(host, network)
+        if network.dhcp:
+            dhcp.check(host, network)
         if not network.owned:
             check_existing(host, network, present)
             return
@@ -63,6 +65,17 @@ class BridgeNetwork:
         """See Network.filtered."""
         return filters.filtered(host)
 
+    def serve(self, host: HostHandle, network: NetworkSpec, leases: Sequence[Lease]) -> None:
+        """See Network.serve."""
+        bridge = links(host).get(network.bridge)
+        if network.dhcp and bridge is not None and owned.is_ours(network, bridge):
+            dhcp.check(host, network)
+            dhcp.serve(host, network, leases, self._uplink(network))
+
+    def serving(self, host: HostHandle) -> list[int]:
+        """See Network.serving."""
+        return dhcp.serving(host)
+
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.release. A bridge of that name that we did not make is never touched."""
         _check_names(network)
@@ -72,6 +85,8 @@ class BridgeNetwork:
         bridge = present.get(network.bridge)
         if bridge is not None and (not owned.is_ours(network, bridge) or owned.cards(network, present)):
             return
+        if network.dhcp:
+            dhcp.stop(host, network)
         if network.nat:
             nat.stop(host, network)
         if bridge is not None:
@@ -80,6 +95,10 @@ class BridgeNetwork:
     def taps(self, host: HostHandle) -> list[str]:
         """See Network.taps."""
         return taps.list_taps(host)
+
+    def _uplink(self, network: NetworkSpec) -> str:
+        """The port of our own bridge that leads beyond the host; "" for none."""
+        return network.physical_device
 
 
 def _check_names(network: NetworkSpec) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nebula.drivers.base import HostHandle
-from nebula.drivers.network import forwarding, iptables, nat, nft, owned, port
+from nebula.drivers.network import dhcp, forwarding, iptables, nat, nft, owned, port
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.ip import links, routes
 from nebula.errors import ConflictError, UsageError
@@ -21,17 +21,23 @@ def look(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     if missing:
         return missing
     found = [*_bridge(host, network), *(_nat(host, network) if network.nat else _bridged(host, network))]
+    if network.dhcp and not network.nat:
+        found += asked("dhcp", lambda: dhcp.check(host, network))
     ok = Finding(check="network", level="ok", text=f"host {host.name} can carry network {network.name} on {network.bridge}")
     return sorted(found, key=lambda one: one.level != "error") or [ok]
 
 
 def tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     """What programs are missing there."""
-    needed = {"ip": "iproute2", **({"nft": "nftables"} if network.nat else {})}
+    needed = {"ip -V": "iproute2"}
+    if network.nat or network.dhcp:
+        needed["nft -V"] = "nftables"
+    if network.dhcp:
+        needed["dnsmasq --version"] = "dnsmasq-base"
     return [
-        Finding(check="tools", level="error", text=f"host {host.name} has no {tool}", fix=f"apt-get install {package}")
-        for tool, package in needed.items()
-        if host.transport.run(["env", tool, "-V"], root=True, check=False).status != 0
+        Finding(check="tools", level="error", text=f"host {host.name} has no {words[0]}", fix=f"apt-get install {package}")
+        for words, package in ((line.split(), package) for line, package in needed.items())
+        if host.transport.run(["env", *words], root=True, check=False).status != 0
     ]
 
 

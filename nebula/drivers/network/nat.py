@@ -20,7 +20,7 @@ def check(host: HostHandle, network: NetworkSpec) -> None:
             f"network {network.name} cannot masquerade on {network.bridge}, which is not ours",
             hint=f"leave out the bridge: nebula network create {network.name} --nat",
         )
-    check_free(host, network, known_subnets(addresses(host), routes(host), network.bridge))
+    check_free(host, network, nat_subnet(network), known_subnets(addresses(host), routes(host), network.bridge))
 
 
 def start(host: HostHandle, network: NetworkSpec) -> None:

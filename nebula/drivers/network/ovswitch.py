@@ -18,7 +18,7 @@ from nebula.drivers.network.port import check_port
 from nebula.drivers.network.vsctl import Bridge
 from nebula.errors import ConflictError
 from nebula.model.host import Finding
-from nebula.model.network import NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec
 
 Questions = list[tuple[str, Callable[[], None]]]
 
@@ -138,6 +138,13 @@ class OvsNetwork:
     def filtered(self, host: HostHandle) -> list[str]:
         """See Network.filtered."""
         return sorted({tap for name in vsctl.present(host) for tap in ovsflows.filtered(host, name)})
+
+    def serve(self, host: HostHandle, network: NetworkSpec, leases: Sequence[Lease]) -> None:
+        """See Network.serve: these bridges have no DHCP of ours, and no network on them gets any."""
+
+    def serving(self, host: HostHandle) -> list[int]:  # noqa: ARG002 - there is none anywhere
+        """See Network.serving."""
+        return []
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.release. A bridge of that name that we did not make is never touched."""

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from nebula.drivers.base import HostHandle
-from nebula.drivers.network import owned
+from nebula.drivers.network import dhcp, owned
 from nebula.drivers.network.bridge import BridgeNetwork
 from nebula.drivers.network.findings import asked, tools
 from nebula.drivers.network.ip import Link, batch, batch_locked, links
@@ -47,6 +47,7 @@ class SegmentNetwork(BridgeNetwork, ABC):
             ("uplink", lambda: self.check_uplink(host, network, present)),
             ("bridge", lambda: owned.check_name_free(host, network, present)),
             ("device", lambda: self.check_device(host, network, present)),
+            *((("dhcp", lambda: dhcp.check(host, network)),) if network.dhcp else ()),
         )
         found = [finding for check, question in questions for finding in asked(check, question)]
         text = f"host {host.name} can carry network {network.name} on {network.bridge}, through {network.physical_device}"
@@ -59,6 +60,8 @@ class SegmentNetwork(BridgeNetwork, ABC):
         self.able(host)
         self.check_uplink(host, network, present)
         self.check_device(host, network, present)
+        if network.dhcp:
+            dhcp.check(host, network)
         bridge = owned.ensure(host, network, present)
         device = self.device(network)
         if device not in present:
@@ -83,10 +86,15 @@ class SegmentNetwork(BridgeNetwork, ABC):
             return
         if any(link.master == network.bridge and link.ifname != device for link in present.values()):
             return
+        if network.dhcp:
+            dhcp.stop(host, network)
         if device in present and is_ours(network, present[device]):
             batch(host, [f"link delete dev {device}"])
         if bridge is not None:
             owned.remove(host, network)
+
+    def _uplink(self, network: NetworkSpec) -> str:
+        return self.device(network)
 
     def _check_names(self, network: NetworkSpec) -> None:
         for name in (network.bridge, network.physical_device, self.device(network)):

@@ -68,9 +68,8 @@ def known_subnets(addressed: dict[str, list[Address]], routed: Iterable[Route], 
     return sorted((one for one in found if one.device != except_device), key=lambda one: (one.network, one.device))
 
 
-def check_free(host: HostHandle, network: NetworkSpec, taken: Sequence[Taken]) -> None:
-    """ConflictError if the NAT network's subnet overlaps with one of `taken`."""
-    subnet = nat_subnet(network)
+def check_free(host: HostHandle, network: NetworkSpec, subnet: IPv4Network, taken: Sequence[Taken]) -> None:
+    """ConflictError if the network's subnet, in which the host is to have an address, overlaps with one of `taken`."""
     for one in taken:
         if one.network.overlaps(subnet):
             raise ConflictError(

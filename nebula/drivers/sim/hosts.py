@@ -138,6 +138,7 @@ class Hosts:
                 self._domains.off(domain, "unknown", now)
             self._db.run("DELETE FROM taps WHERE host=?", name)
             self._db.run("DELETE FROM filters WHERE host=?", name)
+            self._db.run("DELETE FROM served WHERE host=?", name)
             self._db.run("DELETE FROM bridges WHERE host=? AND owned=1", name)
             self._db.run(
                 "UPDATE copies SET status='failed', code='unreachable', words='the host lost power'"

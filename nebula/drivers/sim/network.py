@@ -10,9 +10,9 @@ from nebula.drivers.base import HostHandle, NetworkCapabilities
 from nebula.drivers.sim.transport import sim
 from nebula.errors import ConflictError, NotFoundError
 from nebula.model.host import Finding
-from nebula.model.network import NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec
 
-CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=True)
+CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=True, dhcp=True)
 
 
 class SimNetwork:
@@ -53,6 +53,18 @@ class SimNetwork:
         select = "SELECT tap FROM filters WHERE host=? ORDER BY tap"
         return sim(host).perform(
             "network.filtered", lambda _now: [str(t) for (t,) in sim(host).world.db.all(select, sim(host).name)]
+        )
+
+    def serve(self, host: HostHandle, network: NetworkSpec, leases: Sequence[Lease]) -> None:
+        """See Network.serve."""
+        if network.dhcp and network.owned:
+            sim(host).perform("network.serve", lambda _now: _serve(host, network, leases), subject=network.name)
+
+    def serving(self, host: HostHandle) -> list[int]:
+        """See Network.serving."""
+        select = "SELECT number FROM served WHERE host=? ORDER BY number"
+        return sim(host).perform(
+            "network.serving", lambda _now: [int(n) for (n,) in sim(host).world.db.all(select, sim(host).name)]
         )
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
@@ -108,9 +120,14 @@ def _set_filters(host: HostHandle, nics: Sequence[NicSpec]) -> None:
             db.run("INSERT OR REPLACE INTO filters VALUES (?,?,?)", name, nic.tap, msgspec.json.encode(nic.filter))
 
 
+def _serve(host: HostHandle, network: NetworkSpec, leases: Sequence[Lease]) -> None:
+    if _has_bridge(host, network.bridge):
+        values = (sim(host).name, network.bridge, network.bridge_id, msgspec.json.encode(leases))
+        sim(host).world.db.run("INSERT OR REPLACE INTO served VALUES (?,?,?,?)", *values)
+
+
 def _release(host: HostHandle, bridge: str) -> None:
-    sim(host).world.db.run(
-        "DELETE FROM bridges WHERE host=?1 AND name=?2 AND owned=1 AND NOT EXISTS"
-        " (SELECT 1 FROM taps WHERE host=?1 AND bridge=?2)",
-        sim(host).name, bridge,
-    )  # fmt: skip
+    db, name = sim(host).world.db, sim(host).name
+    if db.one("SELECT 1 FROM taps WHERE host=? AND bridge=?", name, bridge) is None:
+        db.run("DELETE FROM served WHERE host=? AND bridge=?", name, bridge)
+        db.run("DELETE FROM bridges WHERE host=? AND name=? AND owned=1", name, bridge)

@@ -27,7 +27,7 @@ READS = {
     ),
     "repository": ("check", "find", "due"),
     "datastore": ("check", "usage", "probe", "has_image", "vm_ids"),
-    "network": ("check", "taps", "filtered"),
+    "network": ("check", "taps", "filtered", "serving"),
     "monitor": ("sample",),
     "transport": ("run", "read_file", "forward"),
 }
@@ -46,7 +46,7 @@ CHANGES = {
         "make_scratch", "remove_scratch", "copy_out", "fill_image", "restore_disk", "replace_disk", "discard_restored",
     ),
     "repository": ("prepare", "store", "fetch", "forget", "prune", "abandon"),
-    "network": ("prepare", "plugged", "unplugged", "release", "set_filters"),
+    "network": ("prepare", "plugged", "unplugged", "release", "set_filters", "serve"),
     "transport": ("write_file", "upload"),
 }  # fmt: skip
 HALFWAY = ("hypervisor.migrate.halfway", "datastore.copy.halfway")

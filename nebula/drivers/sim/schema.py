@@ -74,6 +74,9 @@ CREATE INDEX IF NOT EXISTS taps_by_domain ON taps (host, uuid);
 CREATE INDEX IF NOT EXISTS taps_by_bridge ON taps (host, bridge);
 CREATE TABLE IF NOT EXISTS filters (
     host TEXT NOT NULL, tap TEXT NOT NULL, filter BLOB NOT NULL, PRIMARY KEY (host, tap)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS served (
+    host TEXT NOT NULL, bridge TEXT NOT NULL, number INTEGER NOT NULL, leases BLOB NOT NULL,
+    PRIMARY KEY (host, bridge)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS migrations (
     id INTEGER PRIMARY KEY, uuid TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, started REAL NOT NULL,
     duration REAL NOT NULL, total INTEGER NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL, words TEXT NOT NULL,

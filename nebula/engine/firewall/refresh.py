@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nebula.engine.firewall.groups import naming, of_card
+from nebula.engine.jobs.follow import follow
 from nebula.engine.services import Services
-from nebula.engine.store.rows import JobRow, LeaseRow, NetworkRow, SecurityGroupRow
+from nebula.engine.store.rows import LeaseRow, NetworkRow, SecurityGroupRow
 from nebula.engine.store.transaction import Transaction
 
 KIND = "securitygroup.apply"
@@ -45,19 +46,8 @@ def network_changed(tx: Transaction, services: Services, network_id: int, actor:
 
 
 def _file(tx: Transaction, services: Services, kind: str, number: int, actor: str, *, clean: bool = False) -> int:
-    """One that waits to be begun reads what is written now, too: a second one would do nothing."""
-    where = '"kind"=? AND "target_kind"=? AND "target_id"=? AND "state"=\'ready\' AND "attempt"=0'
-    waiting = tx.first(JobRow, where, (KIND, kind, number))
-    if waiting is not None and not clean:
-        tx.after_commit(lambda: _count(services))
-        return waiting.id
-    job = tx.insert(
-        JobRow(kind=KIND, target_kind=kind, target_id=number, created=tx.now, actor=actor, args={"clean": clean})
-    )  # fmt: skip
-    tx.event("job.filed", "job", job.id, actor=actor, kind=KIND, target=[kind, number])
     tx.after_commit(lambda: _count(services))
-    tx.after_commit(lambda: services.errands.submit(job))
-    return job.id
+    return follow(tx, services, KIND, (kind, number), actor, {"clean": True} if clean else None)
 
 
 def _count(services: Services) -> None:

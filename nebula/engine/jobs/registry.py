@@ -65,6 +65,7 @@ OPERATIONS: dict[str, str] = {
     "backup.verify": "backup_care:VERIFY",
     "backup.forget": "backup_care:FORGET",
     "network.remove": "network:REMOVE",
+    "network.serve": "serving:SERVE",
     "securitygroup.apply": "firewall:APPLY",
     "drs.apply": "drs:APPLY",
 }

@@ -29,6 +29,7 @@ from nebula.engine.scheduler.membership import GROUP, join
 from nebula.engine.scheduler.wish_checks import check_card_wishes, check_wishes
 from nebula.engine.schedules.keep import add_all
 from nebula.engine.services import Services
+from nebula.engine.serving import leases_changed
 from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, ImageRow, LeaseRow, NetworkRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.engine.templates.variables import filled
@@ -239,6 +240,7 @@ class Creation:
             raise UsageError(f"card {number} names no NETWORK", hint="nebula network list, or NETWORK_MODE=auto")
         require_filters(self._services, network.driver, groups=groups)
         members_changed(self._tx, self._services, [lease], self._actor)
+        leases_changed(self._tx, self._services, [lease], self._actor)
         return Nic(
             nic_id=number,
             network_id=network.id,

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nebula.drivers.registry import NETWORKS
+from nebula.drivers.registry import NETWORKS, load
 from nebula.engine.local.network_segments import (
     SEGMENTS,
     between,
@@ -49,6 +49,7 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
     refuse_vlans_of_others(spec, driver)
     if settings["nat"]:
         _complete_nat(spec, settings, ranges, others)
+    settings["dhcp"] = _dhcp(spec, settings)
     return {
         key: value for key, value in settings.items() if value not in ("", [], False) and (key, value) not in _NOTHING
     }, ranges
@@ -76,6 +77,40 @@ def _complete_nat(
         if other.gateway and network.overlaps(ipaddress.ip_network(f"{other.gateway}/{other.prefix_length}", strict=False)):
             raise ConflictError(f"{network} overlaps network {other.name}", hint="choose another --gateway")
     settings["subnet"] = str(network)
+
+
+def _dhcp(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The address at which hosts answer their guests; "" for none. `dhcp` is that address, or says only that it is wanted."""
+    wanted = dhcp_word(spec.get("dhcp"))
+    if not wanted:
+        return ""
+    if spec.get("bridge"):
+        raise UsageError(
+            "a bridge of the hosts' own gets no DHCP from here", cause="somebody else may give addresses on that wire",
+            hint="leave --dhcp out, or leave --bridge out for a bridge of our own",
+        )  # fmt: skip
+    driver = str(spec.get("driver") or "bridge")
+    if not load("network", driver)().capabilities.dhcp:
+        raise UsageError(f"a network of driver {driver} gets no DHCP from here", hint="leave --dhcp out")
+    address = "" if wanted == "yes" else _address(wanted, 4)
+    if settings["nat"]:
+        if address not in {"", settings["gateway"]}:
+            raise UsageError(f"the hosts of a NAT network answer at its gateway, {settings['gateway']}", hint="--dhcp")
+        address = settings["gateway"]
+    if not address:
+        raise UsageError(
+            "DHCP without NAT needs an address of the network that is nobody's, for the hosts to answer at",
+            hint="--dhcp-address 10.0.5.2, outside of its ranges",
+        )
+    if not 8 <= settings["prefix_length"] <= 30:
+        raise UsageError(f"a network with DHCP has a prefix of 8 to 30, not {settings['prefix_length']}", hint="--prefix 24")
+    return address
+
+
+def dhcp_word(value: Any) -> str:
+    """What somebody says of a network's DHCP: "" for none, "yes", or an address."""
+    word = "yes" if value is True else str(value or "").strip().lower()
+    return {"no": "", "false": "", "true": "yes"}.get(word, word)
 
 
 def _routes_here() -> list[ipaddress.IPv4Network]:

@@ -39,7 +39,8 @@ from nebula.engine.machines.machine import Machine, body_of, machine_of
 from nebula.engine.machines.template import regular, yes
 from nebula.engine.scheduler.membership import GROUP, join, membership_of
 from nebula.engine.scheduler.wish_checks import check_wishes
-from nebula.engine.store.rows import ClusterRow, HistoryRow, HostRow, ImageRow, JobRow, VmRow
+from nebula.engine.serving import leases_changed
+from nebula.engine.store.rows import ClusterRow, HistoryRow, HostRow, ImageRow, JobRow, LeaseRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, UsageError
 from nebula.names import check_name
@@ -308,6 +309,7 @@ class LocalVms(GuestVerbs, VmHardware, SnapshotVerbs, SavingVerbs, BackupVerbs):
             vm = self._find(tx, ref)
             tx.swap(vm, name=check_name("vm", name))
             tx.event("vm.renamed", "vm", vm.id, actor=call.actor, name=vm.name)
+            leases_changed(tx, self._services, tx.select(LeaseRow, '"vm_id"=?', (vm.id,)), call.actor)
             return Accepted(kind="vm", id=vm.id, name=vm.name)
 
         return self._change(call, work)

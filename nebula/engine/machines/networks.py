@@ -40,6 +40,8 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         prefix_length6=int(settings.get("prefix_length6", 64)),
         root_id=root_of(row) if row.parent_id > 0 else 0,
         nat=bool(settings.get("nat", False)),
+        dhcp=settings.get("dhcp", ""),
+        dns=tuple(settings.get("dns", ())),
     )
 
 
@@ -63,6 +65,11 @@ def root_of(row: NetworkRow) -> int:
     return int(row.body.get("root", row.parent_id)) if row.parent_id > 0 else row.id
 
 
+def on_bridge(network: NetworkSpec, host_id: int) -> str:
+    """The name of the lock of whoever makes, serves or takes away the network's bridge on a host; networks may share one."""
+    return f"bridge:{network.bridge}:{host_id}"
+
+
 def nic_spec(vm_id: int, nic: Nic, network: NetworkSpec, wanted: CardFilter | None = None) -> NicSpec:
     """A card as network drivers know it."""
     return NicSpec(
@@ -77,6 +84,7 @@ def nic_context(nic: Nic, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) 
     from nebula.engine.context import NicContext
 
     settings: dict[str, Any] = row.body.get("settings", {})
+    resolvers = [settings["dhcp"]] if settings.get("dhcp") else settings.get("dns", ())
     said = _Said(nic.nic_id, asked, row.body.get("attributes") or {})
     return NicContext(
         nic_id=nic.nic_id,
@@ -84,7 +92,7 @@ def nic_context(nic: Nic, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) 
         ip=nic.ip,
         prefix_length=said.mask() or int(settings.get("prefix_length", 24)),
         gateway=said.text("GATEWAY") or settings.get("gateway", ""),
-        dns=tuple(said.text("DNS").replace(",", " ").split()) or tuple(settings.get("dns", ())),
+        dns=tuple(said.text("DNS").replace(",", " ").split()) or tuple(resolvers),
         search_domain=said.text("SEARCH_DOMAIN"),
         mtu=said.number("GUEST_MTU") or said.number("MTU") or int(settings.get("mtu", 0)),
         metric=said.number("METRIC"),

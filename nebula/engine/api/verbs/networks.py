@@ -18,9 +18,10 @@ class Networks(Belongings, Protocol):
     def leases(self, ref: str) -> Listing: ...
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
         """`spec`: name, driver, bridge ("" makes one of our own), nat, cluster, ranges (list of AR objects), gateway,
-        prefix_length, gateway6, prefix_length6, dns (list), mtu, physical_device, vlan_id (of 802.1Q and vxlan; without it a
-        free one; of ovswitch the VLAN of its cards), automatic_vlan_id, vlan_tagged_id (of ovswitch: VLANs that guests tag),
-        outer_vlan_id (of ovswitch_vxlan: the VXLAN), security_groups (list of ids or names).
+        prefix_length, gateway6, prefix_length6, dns (list), dhcp ("yes", or the address at which hosts answer), mtu,
+        physical_device, vlan_id (of 802.1Q and vxlan; without it a free one; of ovswitch the VLAN of its cards),
+        automatic_vlan_id, vlan_tagged_id (of ovswitch: VLANs that guests tag), outer_vlan_id (of ovswitch_vxlan: the VXLAN),
+        security_groups (list of ids or names).
         """
         ...
 

@@ -13,13 +13,14 @@ from nebula.engine.declare.kind import Kind, cluster_name
 from nebula.engine.declare.values import Document, group, listed, merged, truth, upper
 from nebula.engine.firewall.groups import SETTING, of_network
 from nebula.engine.leases import HELD, range_of
+from nebula.engine.local.network_spec import dhcp_word
 from nebula.engine.local.networks import spelled
 from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow, SecurityGroupRow
 from nebula.engine.store.transaction import Queries
 
 _ADDRESSES = ("gateway", "gateway6")
 _SETTINGS = frozenset(
-    {"nat", "gateway", "prefix_length", "gateway6", "prefix_length6", "dns", "mtu", "physical_device", "vlan_id"}
+    {"nat", "gateway", "prefix_length", "gateway6", "prefix_length6", "dns", "dhcp", "mtu", "physical_device", "vlan_id"}
     | {"vlan_tagged_id", "outer_vlan_id"}
 )
 _RESERVATION = frozenset({"parent", "size", "first"})
@@ -57,6 +58,7 @@ class Networks(Kind):
             "nat": False,
             "mtu": "0",
             "dns": [],
+            "dhcp": "",
             **settings,
             "ranges": ranges,
             "attributes": attributes,
@@ -72,6 +74,8 @@ class Networks(Kind):
         for key in _ADDRESSES:
             if found.get(key):
                 found[key] = _address(found[key])
+        if "dhcp" in found:
+            found["dhcp"] = _dhcp(found["dhcp"], row)
         if "dns" in found:
             found["dns"] = [_address(item) for item in listed(found["dns"])]
         if "holds" in found:
@@ -161,6 +165,13 @@ class Networks(Kind):
 
 def _alike(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return {**one, "MAC": ""} == {**other, "MAC": ""}
+
+
+def _dhcp(value: Any, row: NetworkRow | None) -> str:
+    """Where somebody wants it, the address that was chosen."""
+    word = dhcp_word(value)
+    chosen = row.body.get("settings", {}).get("dhcp", "") if row is not None and word == "yes" else ""
+    return str(chosen) or _address(word)
 
 
 def _number(engine: Engine, row: NetworkRow, wanted: Mapping[str, str]) -> int:

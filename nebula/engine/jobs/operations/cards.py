@@ -20,6 +20,7 @@ from nebula.engine.jobs.operations.disks import pull
 from nebula.engine.jobs.operations.plugging import PlugJob
 from nebula.engine.machines.machine import Machine, Nic, addresses_of, body_of, machine_of
 from nebula.engine.machines.networks import nic_spec
+from nebula.engine.serving import leases_changed
 from nebula.engine.store.rows import LeaseRow, NetworkRow, VmRow
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def drop(tx: Transaction, services: Services, vm: VmRow, nic_id: int) -> list[tu
         tx.swap(network, used_leases=network.used_leases - 1)
     tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
     members_changed(tx, services, leases, vm.owner)
+    leases_changed(tx, services, leases, vm.owner)
     return [(lease.range_id, lease.position) for lease in leases]
 
 

@@ -9,7 +9,7 @@ from nebula.drivers.base import Datastore
 from nebula.engine.firewall.filters import Filters, asks_for_filters
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.base import Lock
-from nebula.engine.jobs.operations import filtering
+from nebula.engine.jobs.operations import filtering, serving
 from nebula.engine.jobs.operations.context_files import context_files
 from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.machines.disks import Disk
@@ -17,8 +17,9 @@ from nebula.engine.machines.domain import context_iso, design
 from nebula.engine.machines.hardware.needs import asks
 from nebula.engine.machines.held import Held
 from nebula.engine.machines.machine import Machine, Nic, body_of, machine_of
-from nebula.engine.machines.networks import network_spec, nic_spec
+from nebula.engine.machines.networks import network_spec, nic_spec, on_bridge
 from nebula.engine.schedules.keep import forget as forget_schedules
+from nebula.engine.serving import leases_changed
 from nebula.engine.store.rows import (
     ClusterRow,
     DatastoreRow,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
     from nebula.engine.store.transaction import Queries, Transaction
-    from nebula.model.network import NetworkSpec
 
 SHARED_COPY = -1
 """host_id of an image copy on storage that all hosts share."""
@@ -235,10 +235,12 @@ def remove_disks(site: Site, host_id: int, *, keep_persistent: bool = True) -> N
 
 
 def prepare_networks(site: Site, host_id: int) -> None:
-    """Bridges are there, and filters for the VM's cards: nothing passes before its rules do."""
+    """Bridges are there, with their DHCP, and filters for the VM's cards: nothing passes before its rules do."""
     for network in site.networks.values():
         with site.context.hold(on_bridge(network, host_id)):
             site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
+            if network.dhcp:
+                serving.serve(site.context, host_id, network.bridge_id)
     set_filters(site, host_id)
 
 
@@ -292,11 +294,6 @@ def _release(site: Site, network_id: int, host_id: int) -> None:
     with site.context.hold(on_bridge(network, host_id)):
         if not bridge_used(site.context.services.store.read(), network.bridge, host_id, but=site.vm.id):
             site.context.services.pool.network(network.driver).release(site.context.handle(host_id), network)
-
-
-def on_bridge(network: NetworkSpec, host_id: int) -> str:
-    """The name of the lock of whoever makes or takes away the network's bridge on a host; networks may share one."""
-    return f"bridge:{network.bridge}:{host_id}"
 
 
 def bridge_used(queries: Queries, bridge: str, host_id: int, *, but: int = -1) -> bool:
@@ -420,6 +417,7 @@ def forget_machine(tx: Transaction, vm: VmRow, services: Services) -> None:
     leases = tx.select(LeaseRow, '"vm_id"=?', (vm.id,))
     tx.execute('DELETE FROM "lease" WHERE "vm_id"=?', (vm.id,))
     members_changed(tx, services, leases, vm.owner)
+    leases_changed(tx, services, leases, vm.owner)
     if asks(machine.template):
         tx.execute('DELETE FROM "reservation" WHERE "vm_id"=?', (vm.id,))
     if machine.template.get("VMGROUP"):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from nebula.engine.firewall.groups import leases_with
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import filtering
+from nebula.engine.jobs.operations.telling import tell_each, tell_late
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.store.rows import HostRow, LeaseRow, VmRow
-from nebula.errors import NebulaError, UnreachableError
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
@@ -24,28 +24,11 @@ if TYPE_CHECKING:
 
 
 def _apply(context: JobContext) -> None:
-    """Hosts that do not answer are left for the next step; whatever else goes wrong is told when all were tried."""
-    silent, wrong = [], None
-    for host_id in _hosts(context):
-        try:
-            _tell(context, host_id)
-        except UnreachableError as error:
-            context.log(f"{error}; it is told when it answers again", "warning")
-            silent.append(host_id)
-        except NebulaError as error:
-            context.log(str(error), "error")
-            wrong = wrong or error
-    context.save(silent=silent)
-    if wrong is not None:
-        raise wrong
+    tell_each(context, _hosts(context), lambda host_id: _tell(context, host_id))
 
 
 def _apply_late(context: JobContext) -> None:
-    """Waits for hosts without end: rules that a host never heard of would be worse than a job that waits."""
-    there = {row.id for row in context.services.store.read().select(HostRow)}
-    for host_id in context.facts.get("silent", ()):
-        if host_id in there:
-            _tell(context, host_id)
+    tell_late(context, lambda host_id: _tell(context, host_id))
 
 
 def _tell(context: JobContext, host_id: int) -> None:

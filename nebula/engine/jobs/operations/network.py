@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.engine.jobs.base import Lock, Step
-from nebula.engine.jobs.operations.common import bridge_used, on_bridge
-from nebula.engine.machines.networks import network_spec
+from nebula.engine.jobs.operations.common import bridge_used
+from nebula.engine.machines.networks import network_spec, on_bridge
 from nebula.engine.store.rows import HostRow, NetworkRow
 from nebula.errors import NotFoundError, UnreachableError
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
+import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +36,20 @@ def outside(host: Namespace) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def network_subject(host: Namespace, tmp_path: Path) -> NetworkSubject:
-    return subject(host, tmp_path)
+def root() -> Iterator[Path]:
+    """A host's directory of ours, which others may read as they may on real hosts: dnsmasq does not stay root."""
+    path = Path(tempfile.mkdtemp(prefix="nebula-"))
+    path.chmod(0o755)
+    yield path
+    for pid in path.glob("network/*/pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def network_subject(host: Namespace, root: Path) -> NetworkSubject:
+    return subject(host, root)
 
 
 def subject(host: Namespace, root: Path) -> NetworkSubject:
