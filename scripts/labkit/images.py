@@ -18,6 +18,7 @@ KERNEL = "linux-image-amd64"  # the cloud kernel has no ahci, which a SATA CD on
 PLACED = (
     ("init", "init"), ("passwd", "etc/passwd"), ("keep.cgi", "www/cgi-bin/keep"), ("burn.cgi", "www/cgi-bin/burn"),
     ("resolve.cgi", "www/cgi-bin/resolve"), ("bulk.cgi", "www/cgi-bin/bulk"),
+    ("reach.cgi", "www/cgi-bin/reach"),
 )  # fmt: skip
 """Files of the guest and where they go."""
 COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "crash", "lease")
