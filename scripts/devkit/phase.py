@@ -8,13 +8,16 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 GRACE_SECONDS = 20.0
 """How long an overdue phase has to clean up after each signal."""
 KEPT_LINES = 3
+Say = Callable[[str], object]
+"""Gets each line, with its end."""
 
 
 @dataclass(frozen=True)
@@ -47,33 +50,72 @@ class Outcome:
 
 def run(phase: Phase, environment: Mapping[str, str] = os.environ, cwd: Path | None = None) -> Outcome:
     """Run a phase in a process group of its own, with nothing on its standard input."""
-    print(f"\n== {phase.name}: {' '.join(phase.argv)} (at most {phase.seconds:.0f} s)", flush=True)
-    began = time.monotonic()
-    process = subprocess.Popen(
-        phase.argv,
-        env=dict(environment),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    kept: deque[str] = deque(maxlen=KEPT_LINES)
-    shower = threading.Thread(target=_show, args=(process, kept), daemon=True)
-    shower.start()
-    status = _wait(process, phase.seconds)
-    took = time.monotonic() - began
-    shower.join(GRACE_SECONDS)
-    return Outcome(phase, status, took, tuple(kept))
+    with beside(phase, environment, cwd, say=_print) as running:
+        return running.outcome()
 
 
-def _show(process: subprocess.Popen[str], kept: deque[str]) -> None:
-    for line in process.stdout or ():
-        print(line, end="", flush=True)
-        if line.strip():
-            kept.append(line.rstrip())
+@contextmanager
+def beside(
+    phase: Phase, environment: Mapping[str, str] = os.environ, cwd: Path | None = None, *, say: Say | None = None
+) -> Iterator[Running]:
+    """A phase that runs while others do. Without `say` its lines are kept until somebody asks how it ended. Nothing of it is
+    left behind.
+    """
+    running = Running(phase, environment, cwd, say)
+    try:
+        yield running
+    except BaseException:
+        running.end()
+        raise
+
+
+class Running:
+    """A phase that was started; its time runs from there."""
+
+    def __init__(self, phase: Phase, environment: Mapping[str, str], cwd: Path | None, say: Say | None) -> None:
+        self._phase, self._began = phase, time.monotonic()
+        self._held: list[str] = []
+        self._say = say or self._held.append
+        self._closing: deque[str] = deque(maxlen=KEPT_LINES)
+        self._say(f"\n== {phase.name}: {' '.join(phase.argv)} (at most {phase.seconds:.0f} s)\n")
+        self._process = subprocess.Popen(
+            phase.argv,
+            env=dict(environment),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._ended = 0.0
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def outcome(self) -> Outcome:
+        """How it ended, once it has; lines that were held back are shown now."""
+        status = _wait(self._process, max(0.0, self._began + self._phase.seconds - time.monotonic()))
+        self._reader.join(GRACE_SECONDS)
+        for line in self._held:
+            _print(line)
+        return Outcome(self._phase, status, (self._ended or time.monotonic()) - self._began, tuple(self._closing))
+
+    def end(self) -> None:
+        """Whatever it does: it is wanted no more."""
+        if self._process.poll() is None:
+            _end(self._process)
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._say(line)
+            if line.strip():
+                self._closing.append(line.rstrip())
+        self._ended = time.monotonic()
+
+
+def _print(line: str) -> None:
+    print(line, end="", flush=True)
 
 
 def _wait(process: subprocess.Popen[str], seconds: float) -> int:

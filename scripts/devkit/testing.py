@@ -6,7 +6,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from labkit.errors import LabError
 
 from . import packages, tested
 from .environment import ROOT, EnvironmentFailure, ready
-from .phase import Outcome, Phase, run
+from .phase import Outcome, Phase, beside, run
 
 BUILD_TESTS = "tests/build"
 PARTS = ("lint", "unit", "build", "lab")
 SLOW = "slow"
 """Not among all: it boots distributions under emulation."""
+ASIDE, WHOLE = "databases", frozenset({"unit", "lab", SLOW})
+"""The phase that runs beside those which use one processor, and those which use all. It also leaves tests compiled behind."""
 NEEDED = {
     "lint": packages.BUILD,
     "unit": (*packages.TOOLS, *packages.BUILD, *packages.DATABASES, *packages.RUN, *packages.GUEST),
@@ -43,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     outcomes: list[Outcome] = []
     try:
-        for phase in phases(parts, bin_directory, extra):
-            outcomes.append(run(phase, _environment(bin_directory), ROOT))
-            if phase.name == SLOW and not extra:
-                tested.write(ROOT, outcomes[-1], datetime.now(UTC))
+        for outcome in outcomes_of(phases(parts, bin_directory, extra), _environment(bin_directory)):
+            outcomes.append(outcome)
+            if outcome.phase.name == SLOW and not extra:
+                tested.write(ROOT, outcome, datetime.now(UTC))
     except KeyboardInterrupt:
         report(outcomes)
         print("test: interrupted", file=sys.stderr)
@@ -57,6 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def phases(parts: Sequence[str], bin_directory: Path, extra: Sequence[str]) -> list[Phase]:
     """The phases of `parts`, quick ones first; `extra` goes to pytest."""
     return [phase for part in parts for phase in PHASES[part](bin_directory, list(extra))]
+
+
+def outcomes_of(found: Sequence[Phase], environment: Mapping[str, str]) -> Iterator[Outcome]:
+    """How each ended. Those that use one processor share the machine; the others have it alone."""
+    aside = [phase for phase in found if phase.name == ASIDE]
+    front = [phase for phase in found if phase.name not in {ASIDE, *WHOLE}] if aside else []
+    with ExitStack() as stack:
+        beginning = [stack.enter_context(beside(phase, environment, ROOT)) for phase in aside]
+        for phase in front:
+            yield run(phase, environment, ROOT)
+        for running in beginning:
+            yield running.outcome()
+    for phase in found:
+        if phase.name not in {ASIDE, *(one.name for one in front)}:
+            yield run(phase, environment, ROOT)
 
 
 def report(outcomes: Sequence[Outcome]) -> int:
@@ -76,7 +94,7 @@ def _lint(tools: Path, _extra: list[str]) -> list[Phase]:
         Phase("ruff", [str(tools / "ruff"), "check", "."], 20),
         Phase("format", [str(tools / "ruff"), "format", "--check", "."], 20),
         Phase("imports", [str(tools / "lint-imports")], 40),
-        Phase("mypy", [str(tools / "mypy")], 130),
+        Phase("mypy", [str(tools / "mypy")], 200),
     ]
 
 
@@ -89,12 +107,12 @@ _FILES_AT_ONCE = ("-n", "3", "--dist", "loadfile")
 def _unit(tools: Path, extra: list[str]) -> list[Phase]:
     return [
         Phase("unit", [*_pytest(tools, "not lab and not databases"), *_TESTS_AT_ONCE, *extra], 1700),
-        Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 240),
+        Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 300),
     ]
 
 
 def _build(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 200)]
+    return [Phase("build", [str(tools / "python"), "-m", "pytest", "-q", BUILD_TESTS, *extra], 300)]
 
 
 def _lab(tools: Path, extra: list[str]) -> list[Phase]:

@@ -38,7 +38,9 @@ def test_killed_at_every_commit(homes: Homes, tmp_path: Path, case: Case) -> Non
 
 def test_killed_while_it_recovers(homes: Homes, tmp_path: Path, case: Case) -> None:
     """The first engine dies in the middle of the job, and so do those that take it up."""
+    before = tuple(assert_sound(homes(case, tmp_path / "before")).values())
     home = _killed(homes, tmp_path, case)
+    unbegun = set() if (home / "answered").exists() else {before}  # the first commits may be a monitor's
     for calls in LATER:
         world = SimWorld(home / "sim.db")
         world.faults.kill("*", "*", "before", after=calls)
@@ -47,7 +49,7 @@ def test_killed_while_it_recovers(homes: Homes, tmp_path: Path, case: Case) -> N
     world = SimWorld(home / "sim.db")
     world.faults.release()
     world.close()
-    assert tuple(assert_sound(home).values()) in possible_ends(case)
+    assert tuple(assert_sound(home).values()) in possible_ends(case) | unbegun
 
 
 def _killed(homes: Homes, tmp_path: Path, case: Case) -> Path:

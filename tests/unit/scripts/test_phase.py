@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from devkit import phase
-from devkit.phase import Phase, run
+from devkit.phase import Phase, Running, beside, run
 
 
 def python(code: str, seconds: float = 60.0) -> Phase:
@@ -43,3 +43,24 @@ def test_an_overdue_phase_ends_with_all_that_it_started(monkeypatch: pytest.Monk
     deaf = "import signal, subprocess, sys, time; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; "
     outcome = run(python(f"{deaf}subprocess.Popen(['sleep', '600']); time.sleep(600)", seconds=1.0))
     assert outcome.status == -9
+
+
+def test_one_beside_others_speaks_when_it_is_asked(capfd: pytest.CaptureFixture[str]) -> None:
+    with beside(python("print('from aside')")) as aside:
+        run(python("print('in front')"))
+        assert "from aside" not in capfd.readouterr().out
+        outcome = aside.outcome()
+    assert (outcome.status, outcome.closing[-1]) == (0, "from aside")
+    assert "from aside" in capfd.readouterr().out
+
+
+def test_one_beside_others_ends_with_them() -> None:
+    def interrupted() -> None:
+        with beside(python("import time; time.sleep(600)")) as aside:
+            started.append(aside)
+            raise KeyboardInterrupt
+
+    started: list[Running] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert started[0].outcome().status != 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from devkit import tested
 from devkit.environment import ROOT, fingerprint
 from devkit.phase import Outcome, Phase
-from devkit.testing import PARTS, SLOW, phases, report
+from devkit.testing import PARTS, SLOW, outcomes_of, phases, report
 
 TOOLS = Path("/tools")
 
@@ -32,6 +34,15 @@ def test_a_phase_that_hangs_is_ended_before_everything_is() -> None:
     whole = re.search(r"timeout --kill-after=30 (\d+) ", (ROOT / ".ci" / "run").read_text())
     assert whole
     assert sum(phase.seconds for phase in phases(PARTS, TOOLS, [])) < int(whole[1]) < 90 * 60
+
+
+def test_phases_of_one_processor_share_the_machine() -> None:
+    names = ("mypy", "unit", "databases", "build", "lab")
+    found = [Phase(name, [sys.executable, "-c", f"print('end of {name}')"], 60) for name in names]
+    ended = list(outcomes_of(found, os.environ))
+    assert [outcome.phase.name for outcome in ended] == ["mypy", "build", "databases", "unit", "lab"]
+    assert [outcome.closing[-1] for outcome in ended] == [f"end of {outcome.phase.name}" for outcome in ended]
+    assert [outcome.phase.name for outcome in outcomes_of(found[3:], os.environ)] == ["build", "lab"]
 
 
 def test_one_failure_fails_all_and_pytests_closing_line_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
