@@ -60,7 +60,12 @@ class CommandDialog(Modal[Filled]):
     CommandDialog .line { max-height: 12; overflow-y: auto; }
     CommandDialog Button { min-width: 12; margin: 0 0 0 2; }
     CommandDialog Button:focus { text-style: bold reverse; }
+    CommandDialog.-low .modal--box { max-height: 100%; }
+    CommandDialog.-low .fields, CommandDialog.-low Ticks { max-height: 8; }
+    CommandDialog.-low .fields, CommandDialog.-low .line, CommandDialog.-low .sure, CommandDialog.-low .buttons { margin: 0; }
+    CommandDialog.-low .line, CommandDialog.-low .verdict { max-height: 4; }
     """
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012 - Textual's own way
 
     def __init__(self, offer: Offer, targets: Sequence[Target], helper: Helper, *, left_out: int = 0) -> None:
         super().__init__()

@@ -14,8 +14,9 @@ PATIENCE = 60.0
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Where the program finds itself and its home."""
-    return {**os.environ, "NEBULA_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    """Where the program finds itself and its home; a terminal is as large as it is, whatever its parents were told."""
+    known = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    return {**known, "NEBULA_HOME": str(home), "PYTHONPATH": str(ROOT)}
 
 
 class Tmux:

@@ -273,3 +273,17 @@ def test_a_persons_own_keys_do_it_and_unknown_names_are_said(sim: Sim, memory: M
         await tui.until(lambda: tui.names() == ["db-1"], "the filter")
 
     drive(sim, memory, play)
+
+
+def test_a_form_fits_on_a_small_screen(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.press("n")
+        dialog = _dialog(tui)
+        await tui.until(lambda: dialog.filled().get("network") == ["lan"], "the defaults")
+        await tui.type("small")
+        await tui.until(lambda: "small: create VM small" in tui.screen(), "what it would do")
+        for text in ("$ nebula vm create small", "Cancel", " create "):
+            assert text in tui.screen()
+        await tui.press("escape")
+
+    drive(sim, memory, play, size=(80, 24))
