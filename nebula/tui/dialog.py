@@ -326,8 +326,12 @@ class CommandDialog(Modal[Filled]):
         self.app.copy_to_clipboard(text)
         self.notify("copied", markup=False)
 
+    def _wanted(self) -> Input | None:
+        """The field for the name of what is destroyed, else the first for words."""
+        return next(iter(self.query("#sure" if self._sure() else ".field Input").results(Input)), None)
+
     def on_key(self, event: events.Key) -> None:
-        """Arrows go from button to button and field to field; what is typed on Cancel goes where the name is wanted."""
+        """Arrows go from button to button and field to field; what is typed on Cancel goes where words are wanted."""
         on_button = isinstance(self.focused, Button)
         if isinstance(self.focused, Ticks):
             return  # its arrows are its own
@@ -335,10 +339,9 @@ class CommandDialog(Modal[Filled]):
             self.focus_next()
         elif event.key == "up" or (on_button and event.key == "left"):
             self.focus_previous()
-        elif on_button and self._sure() and event.is_printable and event.character and event.key != "space":
-            sure = self.query_one("#sure", Input)
-            sure.focus()
-            sure.insert_text_at_cursor(event.character)
+        elif on_button and event.is_printable and event.character and event.key != "space" and (wanted := self._wanted()):
+            wanted.focus()
+            wanted.insert_text_at_cursor(event.character)
         else:
             return
         event.stop()

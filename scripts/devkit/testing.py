@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the parts; 0 if every phase passed."""
     arguments, extra = _parser().parse_known_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a caller's time limit ends phases as Ctrl-C does
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it; what tests start must not
     asked = {*arguments.parts, *(PARTS if "all" in arguments.parts else ())}
     parts = tuple(part for part in (*PARTS, SLOW) if part in asked)
     try:

@@ -50,7 +50,6 @@ def test_a_guest_is_made_watched_moved_reached_and_deleted_by_keys(cluster: Prog
     target = other(str(vm["host"]))
     terminal.keys("m")
     terminal.shows("migrate keyed", "Without a pause")
-    terminal.keys("BTab", "BTab", "BTab")
     terminal.type(target)
     terminal.keys("Tab", "Space")
     terminal.shows(f"$ nebula vm migrate keyed --host {target} --live")

@@ -275,6 +275,18 @@ def test_a_persons_own_keys_do_it_and_unknown_names_are_said(sim: Sim, memory: M
     drive(sim, memory, play)
 
 
+def test_what_is_typed_on_cancel_goes_to_the_first_field(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        tui.page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.press("m")
+        dialog = _dialog(tui)
+        await tui.type("h2")
+        assert dialog.filled()["host"] == "h2"
+        await tui.press("escape")
+
+    drive(sim, memory, play)
+
+
 def test_a_form_fits_on_a_small_screen(sim: Sim, memory: Memory) -> None:
     async def play(tui: Driven) -> None:
         await tui.press("n")
