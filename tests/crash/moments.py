@@ -13,7 +13,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -148,4 +148,5 @@ def _standing_still(process: int) -> Iterator[None]:
 def _states(process: int) -> Iterator[str]:
     """The state of each of its threads, as proc(5) has them."""
     for thread in Path(f"/proc/{process}/task").iterdir():
-        yield (thread / "stat").read_text().rpartition(") ")[2][0]
+        with suppress(FileNotFoundError, ProcessLookupError):  # one that ended meanwhile does nothing any more
+            yield (thread / "stat").read_text().rpartition(") ")[2][0]
