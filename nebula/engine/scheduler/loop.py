@@ -132,10 +132,10 @@ class Scheduler(Follower):
         return refused == 0
 
     def _move_marked(self) -> bool:
-        """VMs that somebody marked (resched) go to another host. Whether one cannot: it stays marked, and what it waits for
-        (a host's first measurement, another job's end) need not be a change of which the scheduler hears.
+        """VMs that somebody marked (resched) go to another host. Whether there are any: one that cannot go, and one whose
+        migration fails later, stays marked, and what it waits for (a host's first measurement, another job's end) need not be a
+        change of which the scheduler hears.
         """
-        left = False
         marked = self._services.store.read().rows('SELECT "id" FROM "vm" WHERE "resched"=1 ORDER BY "id"')
         for (vm_id,) in marked:
             try:
@@ -144,8 +144,7 @@ class Scheduler(Follower):
                 raise
             except NebulaError as error:
                 _log.info("VM %d, which is marked, was not moved: %s", vm_id, error)
-                left = True
-        return left
+        return bool(marked)
 
     def _carry_out(self, plan: Plan) -> set[int]:
         """Each action by the façade's verb; returns the VMs whose action was refused: they go into a later plan."""

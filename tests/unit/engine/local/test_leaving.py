@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from nebula.engine.store.rows import HostRow, VmRow
+from nebula.engine.store.rows import HostRow, JobRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import CapacityError, ConflictError, WrongStateError
 from tests.support.sim import CALL, HOSTS, Sim, sim_engine, until
@@ -254,6 +254,17 @@ def test_a_marked_vm_needs_no_event_to_be_tried_again(sim: Sim) -> None:
 
     sim.engine.services.store.write(enable_unheard)
     until(lambda: sim.where("one") == there.name, "the VM's other host")
+
+
+def test_a_marked_vm_whose_migration_fails_is_tried_again(sim: Sim) -> None:
+    sim.restart(msgspec.structs.replace(sim.settings, schedule_again=0.05))
+    sim.add_vm("one")
+    host = sim.where("one")
+    sim.world.order_fault("*", "hypervisor.migrate", "command")
+    sim.engine.vms.resched("one", CALL)
+    until(lambda: sim.where("one") != host and sim.state("one") == "RUNNING", "the VM's other host")
+    assert sim.vm("one").resched == 0
+    assert [job.state for job in sim.rows(JobRow, '"kind" LIKE ?', ("%migrate%",))] == ["failed", "done"]
 
 
 def test_a_suspended_vm_counts_and_a_stopped_one_does_not(sim: Sim) -> None:
