@@ -340,6 +340,7 @@ class CommandDialog(Modal[Filled]):
         elif event.key == "up" or (on_button and event.key == "left"):
             self.focus_previous()
         elif on_button and event.is_printable and event.character and event.key != "space" and (wanted := self._wanted()):
+            wanted.select_on_focus = False  # or the next letter would take this one's place
             wanted.focus()
             wanted.insert_text_at_cursor(event.character)
         else:
