@@ -51,6 +51,7 @@ def test_a_guest_is_made_watched_moved_reached_and_deleted_by_keys(cluster: Prog
     terminal.keys("m")
     terminal.shows("migrate keyed", "Without a pause")
     terminal.type(target)
+    terminal.shows(f"$ nebula vm migrate keyed --host {target}")
     terminal.keys("Tab", "Space")
     terminal.shows(f"$ nebula vm migrate keyed --host {target} --live")
     terminal.keys("Tab", "Tab", "Tab", "Enter")
