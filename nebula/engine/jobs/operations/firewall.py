@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 from nebula.engine.firewall.groups import leases_with
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import filtering
-from nebula.engine.jobs.operations.telling import tell_each, tell_late
+from nebula.engine.jobs.operations.telling import Telling, tell_each, tell_late
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.store.rows import HostRow, LeaseRow, VmRow
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
-    from nebula.engine.services import Services
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
-    from nebula.engine.store.transaction import Transaction
 
 
 def _apply(context: JobContext) -> None:
@@ -61,7 +59,7 @@ def _hosts(context: JobContext) -> list[int]:
     return [host_id for host_id in fit if host_id in here]
 
 
-class Apply:
+class Apply(Telling):
     """See the module."""
 
     kind = "securitygroup.apply"
@@ -70,12 +68,6 @@ class Apply:
     def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
         """One at a time for each object."""
         return (Lock(f"filters:{job.target_kind}:{job.target_id}", 1),)
-
-    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
-        """Nothing: the rules were written before."""
-
-    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
-        """The job says on which host, and why; `securitygroup commit` tries it again."""
 
 
 APPLY = Apply()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.engine.jobs.base import Lock, Step
-from nebula.engine.jobs.operations.telling import tell_each, tell_late
+from nebula.engine.jobs.operations.telling import Telling, tell_each, tell_late
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.machines.networks import network_spec, on_bridge
 from nebula.engine.serving import KIND, carriers, given
@@ -17,10 +17,8 @@ from nebula.engine.store.rows import HostRow, NetworkRow
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
-    from nebula.engine.services import Services
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
-    from nebula.engine.store.transaction import Transaction
 
 
 def serve(context: JobContext, host_id: int, network_id: int) -> None:
@@ -50,7 +48,7 @@ def _serve_late(context: JobContext) -> None:
     tell_late(context, lambda host_id: _tell(context, host_id))
 
 
-class Serve:
+class Serve(Telling):
     """See the module."""
 
     kind = KIND
@@ -59,12 +57,6 @@ class Serve:
     def locks(self, job: JobRow, settings: Settings) -> tuple[Lock, ...]:
         """One at a time for each network."""
         return (Lock(f"served:{job.target_id}", 1),)
-
-    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
-        """Nothing: the leases were written before."""
-
-    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
-        """The job says on which host, and why; the next change, start or look tries it again."""
 
 
 SERVE = Serve()

@@ -10,6 +10,9 @@ from nebula.errors import NebulaError, UnreachableError
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
+    from nebula.engine.store.rows import JobRow
+    from nebula.engine.store.transaction import Transaction
 
 
 def tell_each(context: JobContext, host_ids: Iterable[int], tell: Callable[[int], None]) -> None:
@@ -35,3 +38,13 @@ def tell_late(context: JobContext, tell: Callable[[int], None]) -> None:
     for host_id in context.facts.get("silent", ()):
         if host_id in there:
             tell(host_id)
+
+
+class Telling:
+    """What jobs have in common that tell hosts what was written before: nothing is left to write, however they end."""
+
+    def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
+        """Nothing: it was written before."""
+
+    def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:
+        """The job says on which host, and why; the next change, start or look tries it again."""
