@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from textual.containers import Vertical
 from textual.widgets import Static
 
 from nebula.cli.output.values import human
 from nebula.errors import NebulaError
+from nebula.tui.drawing import Drawing
 
 if TYPE_CHECKING:
     from textual_hires_canvas import HiResMode
@@ -116,11 +116,10 @@ def band(mean: float, peak: float, dots: int) -> tuple[list[float], list[float]]
     return hours, [value for step in range(steps + 1) for value in ends[step % 2]]
 
 
-class Charts(Vertical):
+class Charts(Drawing):
     """The figures of one VM or host."""
 
     DEFAULT_CSS = """
-    Charts { height: auto; display: none; }
     Charts .chart--title { height: 1; text-style: bold; }
     Charts PlotWidget { height: 8; }
     """

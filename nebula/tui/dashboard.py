@@ -129,6 +129,10 @@ class Dashboard(Screen[None]):
             from nebula.tui.logpage import LogPage
 
             return LogPage(self._link)
+        if view.noun == "drs":
+            from nebula.tui.planpage import PlanPage
+
+            return PlanPage(view, self._link, self._memory, self._connect, self._options)
         return ListPage(view, self._link, self._memory, self._connect, self._options)
 
     def place(self) -> str:

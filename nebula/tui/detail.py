@@ -14,9 +14,9 @@ from textual.timer import Timer
 from textual.widgets import Static, Tab, Tabs
 
 from nebula.errors import NebulaError
-from nebula.tui.charts import Charts
 
 if TYPE_CHECKING:
+    from nebula.tui.drawing import Drawing
     from nebula.tui.link import Link
     from nebula.tui.tabs import Tab as Known
 
@@ -42,9 +42,10 @@ class Detail(Vertical):
     class Opened(Message):
         """Another tab is open."""
 
-    def __init__(self, link: Link, noun: str, tabs: Sequence[Known], *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self._link, self._noun, self._tabs = link, noun, tabs
+    def __init__(self, link: Link, tabs: Sequence[Known], drawing: Drawing) -> None:
+        super().__init__()
+        self._link, self._tabs = link, tabs
+        self._drawing = drawing
         self._key: int | None = None
         self._timer: Timer | None = None
         self._ansi = self._plain = ""
@@ -56,7 +57,7 @@ class Detail(Vertical):
         """See Widget."""
         with VerticalScroll(classes="detail--body"):
             yield Static(classes="detail--text", markup=False)
-            yield Charts(self._link, self._noun)
+            yield self._drawing
 
     def begin(self) -> None:
         """Rows are seen: from now on tabs are there, and say something. They take longer to make than all the rest."""
@@ -115,7 +116,7 @@ class Detail(Vertical):
 
     def next_span(self) -> None:
         """Charts go back further, or less far."""
-        self.query_one(Charts).next_span()
+        self._drawing.next_span()
         self._soon()
 
     def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
@@ -147,14 +148,14 @@ class Detail(Vertical):
         if self.display and not self._made:
             await self._make_tabs()
         key, tab = self._key, self.tab
-        charts, static = self.query_one(Charts), self.query_one(Static)
-        charts.display = tab is not None and tab.chart and key is not None
-        static.display = not charts.display
+        drawing, static = self._drawing, self.query_one(".detail--text", Static)
+        drawing.display = tab is not None and tab.drawn and key is not None
+        static.display = not drawing.display
         if tab is None or (key is None and not tab.always) or not self.display:
             self._draw("")
             return
-        if tab.chart:
-            await charts.show(key or 0)
+        if tab.drawn:
+            await drawing.show(key or 0)
             return
         columns = max(20, self.size.width - 4)
         try:
@@ -177,7 +178,7 @@ class Detail(Vertical):
         self._opened()
 
     def _draw(self, ansi: str, *, keep: bool = False) -> None:
-        body, static = self.query_one(VerticalScroll), self.query_one(Static)
+        body, static = self.query_one(VerticalScroll), self.query_one(".detail--text", Static)
         at_end = body.max_scroll_y > 0 and body.scroll_offset.y >= body.max_scroll_y
         if ansi == self._ansi and not keep:
             return  # drawing it anew would lay out the whole screen anew

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-Where = Literal["anywhere", "list", "log"]
+Where = Literal["anywhere", "list", "log", "plans"]
 
 
 class Key(NamedTuple):
@@ -37,7 +37,12 @@ KEYS = (
     Key("next_tab", "right_square_bracket", "The next tab of details.", "list"),
     Key("previous_tab", "left_square_bracket", "The tab before.", "list"),
     Key("search", "F", "Search in the details.", "list"),
-    Key("hours", "H", "Charts of 6, 24 hours or one.", "list"),
+    Key("hours", "H", "Charts of 6, 24 hours or one; a replay of 6, 24 or 72.", "list"),
+    Key("play", "R", "The replay of a cluster's past; again: let it run, or stop it.", "plans", "replay"),
+    Key("earlier", "comma", "A moment back.", "plans"),
+    Key("later", "full_stop", "A moment forth.", "plans"),
+    Key("decision_before", "less_than_sign", "To the decision before.", "plans"),
+    Key("decision_after", "greater_than_sign", "To the decision after.", "plans"),
     Key("follow", "f", "Follow new lines, or stand still.", "log"),
     Key("wrap", "W", "Wrap long lines of details, or cut them.", "list"),
     Key("drawer", "grave_accent", "The command lines that keys ran, and what came of them; again: less."),
@@ -50,6 +55,7 @@ KEYS = (
 _NAMES = {
     "question_mark": "?", "colon": ":", "slash": "/", "escape": "Esc", "enter": "Enter", "space": "Space", "asterisk": "*",
     "right_square_bracket": "]", "left_square_bracket": "[", "grave_accent": "`", "plus": "+",
+    "comma": ",", "full_stop": ".", "less_than_sign": "<", "greater_than_sign": ">",
 }  # fmt: skip
 """Textual's names of keys -> what is printed on them."""
 _BY_SIGN = {sign: name for name, sign in _NAMES.items()}

@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 from nebula.engine.api.columns import SOURCES
 from nebula.errors import NebulaError, UsageError
 from nebula.tui import asking
+from nebula.tui.charts import Charts
 from nebula.tui.detail import Detail
 from nebula.tui.lines import Target
 from nebula.tui.memory import Shown
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from nebula.cli.options import GlobalOptions
     from nebula.engine.api.tables import Listing
     from nebula.engine.api.values import Event
+    from nebula.tui.drawing import Drawing
     from nebula.tui.link import Link
     from nebula.tui.memory import Memory
     from nebula.tui.views import View
@@ -60,7 +62,7 @@ class ListPage(Page):
 
     def __init__(
         self, view: View, link: Link, memory: Memory, connect: Connect, options: GlobalOptions,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, drawing: Drawing | None = None,
     ) -> None:  # fmt: skip
         super().__init__(id=f"page-{view.name}")
         self.view, self._link, self._memory = view, link, memory
@@ -79,7 +81,7 @@ class ListPage(Page):
         self.fields = asking.fields(view.noun, kept.columns or view.columns)
         self.grid = ResourceTable(clock=clock)
         """The list."""
-        self.detail = Detail(link, view.noun, tabs(view.noun, self.offers, connect, options))
+        self.detail = Detail(link, tabs(view.noun, self.offers, connect, options), drawing or Charts(link, view.noun))
         """What is beside it."""
         self._bar, self._said = Static(classes="bar", markup=False), Text()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nebula.cli.options import GlobalOptions
+from nebula.cli.output.values import local_time, machine
 from nebula.engine.api.tables import Query
 from nebula.tui import lines, running
 
@@ -22,12 +23,20 @@ _TITLES = {"describe": "summary"}
 _EVENTS = 200
 
 
+def said(body: Mapping[str, Any]) -> str:
+    """What an event says in few words: states before and after, and why; else its figures."""
+    if "after" in body:
+        states = [str(body[word]) for word in ("before", "after") if body.get(word)]
+        return "  ".join(part for part in (" → ".join(states), str(body.get("reason") or "")) if part)
+    return "  ".join(f"{name} {value}" for name, value in body.items() if name != "name" and value not in ("", None))
+
+
 class Tab(NamedTuple):
-    """`write` makes its text. `chart`: it is drawn of measurements instead. `always`: it is not about the row."""
+    """`write` makes its text. `drawn`: it is drawn of measurements instead. `always`: it is not about the row."""
 
     name: str
     write: Write
-    chart: bool = False
+    drawn: bool = False
     always: bool = False
 
 
@@ -42,13 +51,16 @@ def tabs(noun: str, found: Sequence[Offer], connect: Connect, options: GlobalOpt
         written.append(Tab("yaml", _command(show, {"format": "yaml"}, connect, plain)))
     balance = next((offer for offer in found if offer.command.path == "drs status"), None)
     if noun == "drs" and balance is not None:
+        written[1:1] = [Tab("hosts", _hosts), Tab("replay", _nothing, drawn=True)]
         written.append(Tab("balance", _command(balance, {}, connect, quiet), always=True))
     if noun in {"vm", "host"}:
-        written.insert(1, Tab("metrics", _nothing, chart=True))
+        written.insert(1, Tab("metrics", _nothing, drawn=True))
     if noun == "vm":
         written[3:3] = [Tab(name, _part(name)) for name in ("disks", "nics")]
+    if noun == "event":
+        written.append(Tab("summary", _event))
     if noun not in {"drs", "event", "job"}:
-        written.append(Tab("events", _events(noun, connect, quiet)))
+        written.append(Tab("events", _events(noun)))
     return written
 
 
@@ -93,17 +105,52 @@ def _part(name: str) -> Write:
     return write
 
 
-def _events(noun: str, connect: Connect, options: GlobalOptions) -> Write:
+def _events(noun: str) -> Write:
+    """What happened to it, the latest first."""
+
     def write(engine: Engine, key: int, columns: int) -> str:
-        from nebula.cli.listing import table_of
-        from nebula.cli.output.formats import render
+        from nebula.cli.output.formats import Field, Table, render
 
         filters = (("object_kind", "=", noun), ("object_id", "=", str(key)))
         listing = engine.events.table(Query(columns=("at", "kind", "actor", "body"), filters=filters, limit=_EVENTS))
-        now = running.Captured(running.OnEngine(engine, connect), options).now()
-        return "\n".join(render(table_of("event", listing), "table", now, terminal=columns, coloured=False)) or "no events"
+        fields = (Field("at", "TIME", "time"), Field("kind", "KIND"), Field("actor", "ACTOR"), Field("said", "WHAT"))
+        rows = [(at, kind, actor, said(machine("json", body))) for at, kind, actor, body in listing.rows]
+        return "\n".join(render(Table(fields, rows), "table", 0.0, terminal=columns)) or "no events"
 
     return write
+
+
+def _event(engine: Engine, key: int, _columns: int) -> str:
+    """All that an event says."""
+    from nebula.cli.output.tree import tree
+
+    found = engine.events.list(after=key - 1, limit=1)
+    if not found or found[0].seq != key:
+        return "it is forgotten"
+    event = found[0]
+    on = {"kind": event.object_kind, "id": event.object_id}
+    known = {
+        "event": event.seq,
+        "kind": event.kind,
+        "at": local_time(event.at),
+        "actor": event.actor,
+        "on": on,
+        "says": event.body,
+    }
+    return "\n".join(tree(known, coloured=True))
+
+
+def _hosts(engine: Engine, key: int, columns: int) -> str:
+    """The hosts before and after a plan."""
+    from rich.console import Console
+
+    from nebula.tui.bars import before_and_after
+
+    console = Console(force_terminal=True, color_system="standard", width=columns)
+    with console.capture() as captured:
+        for line in before_and_after(engine.drs.show(key).body, columns):
+            console.print(line, no_wrap=True, overflow="crop")
+    return captured.get() or "no host was looked at"
 
 
 def _nothing(_engine: Engine, _key: int, _columns: int) -> str:

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nebula.cli.output.formats import Field, Table, render
-from nebula.cli.output.text import plural, printable
+from nebula.cli.output.text import plural, printable, width
 from nebula.cli.output.values import local_time
 from nebula.units import format_duration, format_size
 
-_METRICS = ("cpu", "memory", "disk", "network")
+METRICS = ("cpu", "memory", "disk", "network")
 _MIB = 1 << 20
+_HELPED = {"yes": "; it helped", "no": "; it did not help"}
+_INDENT, _NARROWEST = " " * 6, 20
+"""Of a reason below its move, and the columns that it gets at least."""
 _LEAST_DAYS = 4
 """Fewer days say nothing of a trend."""
 
@@ -22,7 +25,7 @@ def plan_lines(body: Mapping[str, Any], now: float, terminal: int) -> Iterator[s
     moves = body["moves"]
     if moves:
         yield ""
-        yield from move_lines(moves, now, terminal)
+        yield from _explained(moves, now, terminal)
     else:
         yield printable(f"nothing to move: {body.get('why_not', '')}")
     if body["hosts"]:
@@ -40,6 +43,23 @@ def plan_lines(body: Mapping[str, Any], now: float, terminal: int) -> Iterator[s
 def move_lines(moves: Sequence[Mapping[str, Any]], now: float, terminal: int) -> Iterator[str]:
     """A plan's moves: the header, then a line each."""
     yield from render(_moves(moves), "table", now, terminal=terminal)
+
+
+def _explained(moves: Sequence[Mapping[str, Any]], now: float, terminal: int) -> Iterator[str]:
+    """Moves with their reasons, which have lines of their own where there is no room beside."""
+    from textwrap import wrap
+
+    whole = list(move_lines(moves, now, 0))
+    if not terminal or max(map(width, whole)) <= terminal:
+        yield from whole
+        return
+    table = _moves(moves)
+    short = Table(table.fields[:-1], [row[:-1] for row in table.rows])
+    header, *lines = render(short, "table", now, terminal=terminal)
+    yield header
+    for line, move in zip(lines, moves, strict=True):
+        yield line
+        yield from wrap(printable(move["reason"]), max(terminal, _NARROWEST), initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
 def _head(body: Mapping[str, Any]) -> str:
@@ -67,14 +87,14 @@ def _moves(moves: Sequence[Mapping[str, Any]]) -> Table:
 
 def _hosts(hosts: Sequence[Mapping[str, Any]]) -> Table:
     shown = [
-        metric for index, metric in enumerate(_METRICS) if any(host["before"][index] or host["after"][index] for host in hosts)
+        metric for index, metric in enumerate(METRICS) if any(host["before"][index] or host["after"][index] for host in hosts)
     ] or ["cpu"]
     fields = [Field("host", "HOST"), *(Field(metric, metric.upper()) for metric in shown), Field("vms", "VMS")]
     return Table(fields, [_host(host, shown) for host in hosts])
 
 
 def _host(host: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
-    places = [_METRICS.index(metric) for metric in shown]
+    places = [METRICS.index(metric) for metric in shown]
     loads = [_change(host["before"][place], host["after"][place]) for place in places]
     before, after = host["vms_before"], host["vms_after"]
     return [host["host"], *loads, f"{before} > {after}" if before != after else str(before)]
@@ -92,6 +112,7 @@ def _afterwards(body: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"effect: promised {effect['promised']:.4f}, measured {effect['measured']:.4f}; "
             f"hottest load {effect['hottest_before']:.0%} > {effect['hottest_after']:.0%}"
+            f"{_HELPED.get(str(body.get('helped', '')), '')}"
         )
     if bound:
         proven = "proven optimum" if bound["proven"] else "proven lower bound"

@@ -319,6 +319,7 @@ PLANS = Source(
         _c("policy", '"drs"."policy"', on=True),
         _c("mode", '"drs"."mode"', wide=True),
         _c("moves", '"drs"."moves"', "number", on=True),
+        _c("helped", '"drs"."helped"', on=True),
         _c("age", '"drs"."created"', "age", on=True),
         _c("created", '"drs"."created"', "time"),
         _c("ended", '"drs"."ended"', "time", wide=True),

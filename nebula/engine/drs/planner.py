@@ -152,7 +152,9 @@ class Planner:
 
         def work(tx: Transaction) -> None:
             fresh, owner = tx.get(PlanRow, row.id), tx.get(ClusterRow, cluster.id)
-            tx.swap(fresh, body={**fresh.body, "effect": msgspec.to_builtins(found)})
+            helped = "yes" if found.helped else "no"
+            tx.swap(fresh, helped=helped, body={**fresh.body, "effect": msgspec.to_builtins(found)})
+            tx.event("drs.judged", "cluster", owner.id, name=owner.name, plan=fresh.id, helped=helped)
             record = judged(owner.body.get("drs_record", {}), found.helped, policy_of(owner).stop_after)
             tx.swap(owner, body={**owner.body, "drs_record": record})
             if record["stopped"]:

@@ -87,7 +87,8 @@ class LocalDrs(Noun):
         """A plan as it was made, and what came of it."""
         queries = self._store.read()
         row = _plan(queries, plan)
-        body = {**_brief(row), **row.body["plan"], "effect": row.body.get("effect"), "message": row.body.get("message", "")}
+        came = {"effect": row.body.get("effect"), "helped": row.helped, "message": row.body.get("message", "")}
+        body = {**_brief(row), **row.body["plan"], **came}
         return Detail(kind="plan", id=row.id, name=queries.get(ClusterRow, row.cluster_id).name, body=body)
 
     def apply(self, plan: int, call: Call, moves: Sequence[int] = ()) -> Accepted:

@@ -6,6 +6,7 @@ holds how far a database is. A copy of the file is put aside first. A newer file
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -38,6 +39,15 @@ Change = Callable[[Queries], None]
 def _without_strays(queries: Queries) -> None:
     """Plans once outlived their cluster."""
     queries.execute('DELETE FROM "plan" WHERE "cluster_id" NOT IN (SELECT "id" FROM "cluster")')
+
+
+def _judge_older(queries: Queries) -> None:
+    """What came of plans once stood in their bodies alone; a quarter of what was promised is worth it."""
+    for number, text in queries.rows('SELECT "id", "body" FROM "plan" WHERE "helped"=?', ("",)):
+        effect = json.loads(text).get("effect")
+        if effect:
+            helped = "yes" if effect["measured"] >= effect["promised"] / 4 else "no"
+            queries.execute('UPDATE "plan" SET "helped"=? WHERE "id"=?', (helped, number))
 
 
 def _new_tables(*kinds: type[Row]) -> Change:
@@ -112,9 +122,13 @@ SCHEMA: tuple[tuple[str, Change], ...] = (
     ("backups", _new_tables(BackupRow)),
     ("security groups", _new_tables(SecurityGroupRow)),
     ("and the cards that have them", _add_columns("lease", groups="")),
+    ("whether plans helped", _add_columns("plan", helped="")),
 )
 """(name, change) after the first tables; append only, never edit an entry that was released."""
-PATCHES: tuple[tuple[str, Change], ...] = (("plans of clusters that are gone", _without_strays),)
+PATCHES: tuple[tuple[str, Change], ...] = (
+    ("plans of clusters that are gone", _without_strays),
+    ("whether older plans helped", _judge_older),
+)
 """(name, change) of contents; append only."""
 
 

@@ -9,6 +9,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import Tabs
 
 from nebula.tui.detail import Detail
+from nebula.tui.drawing import Drawing
 from nebula.tui.link import Link
 from nebula.tui.tabs import Tab
 
@@ -24,7 +25,7 @@ class _Link:
 
 class _Alone(App[None]):
     def compose(self) -> ComposeResult:
-        yield Detail(cast("Link", _Link()), "vm", [_said("one"), _said("two"), _said("three")])
+        yield Detail(cast("Link", _Link()), [_said("one"), _said("two"), _said("three")], Drawing())
 
 
 def test_a_tab_chosen_while_tabs_are_being_made_is_the_one_that_opens() -> None:

@@ -166,6 +166,19 @@ def test_balance_is_said_before_there_is_a_plan(sim: Sim, memory: Memory) -> Non
     drive(sim, memory, play)
 
 
+def test_an_event_is_told_whole_and_an_object_s_events_in_words(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.go("event kind=vm.state")
+        await tui.until(lambda: "says" in tui.page.detail.text and "after" in tui.page.detail.text, "the event")
+        page = await tui.go("vm")
+        page.grid.put_cursor(sim.vm("web-1").id)
+        await tui.press("left_square_bracket")
+        await tui.until(lambda: "PENDING → PROLOG" in page.detail.text, "what happened to it")
+        assert "{" not in page.detail.text
+
+    drive(sim, memory, play)
+
+
 def test_a_new_plan_is_seen_at_once(sim: Sim, memory: Memory) -> None:
     async def play(tui: Driven) -> None:
         page = await tui.go("drs")

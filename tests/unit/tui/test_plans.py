@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from textual.widgets import Button, Static
 
-from nebula.engine.store.rows import VmRow
+from nebula.engine.store.rows import HostRow, VmRow
 from nebula.tui.dialog import CommandDialog
 from nebula.tui.memory import Memory
+from nebula.tui.planpage import PlanPage
+from nebula.tui.replay import Replay
 from nebula.tui.ticks import Ticks
 from tests.support.days import keep
+from tests.support.decisions import decide, plan_of
 from tests.support.sim import CALL, Sim, sim_engine
 from tests.support.tui import Driven, drive
 
@@ -64,6 +68,66 @@ def test_some_moves_of_a_plan_are_ticked_and_applied(planned: Sim, memory: Memor
     planned.settle()
     assert planned.where(moves[-1]["vm"]) == moves[-1]["target"]
     assert planned.where(moves[0]["vm"]) == "h1"
+
+
+def test_a_plan_says_why_and_shows_its_hosts_and_the_past_is_replayed(planned: Sim, memory: Memory) -> None:
+    store, hosts = planned.engine.services.store, sorted(planned.rows(HostRow), key=lambda host: host.name)
+    hot = hosts[0].id
+    keep(
+        store,
+        [host.id for host in hosts],
+        lambda host, slot: 16.0 if host != hot else 160.0 if slot > -24 else 800.0,
+        kind="host",
+    )
+    made = plan_of(planned.engine.drs.show(1).body)
+    decide(store, made, hours_ago=4.0, helped="yes")
+    decide(store, made, hours_ago=1.0, helped="no")
+    last = planned.engine.drs.plan("default", CALL).id
+
+    async def play(tui: Driven) -> None:
+        page = await tui.go("drs")
+        assert isinstance(page, PlanPage)
+        await tui.until(lambda: len(page.grid.rows) == last, "all plans")
+        page.grid.put_cursor(last)
+        await tui.until(lambda: f"plan {last} for cluster default, proposed" in page.detail.text, "the plan")
+        assert all(move.reason.split(";")[0] in page.detail.text for move in made.moves), "each with its reason"
+        assert page.detail.text.index(made.moves[0].reason[:9]) > page.detail.text.index("MOVE"), "below its move"
+        await tui.press("right_square_bracket")
+        await tui.until(lambda: "BEFORE" in page.detail.text and "AFTER" in page.detail.text, "its hosts")
+        assert len(re.findall(r"h\d +[█░]+ +\d+%  [█░]+ +\d+%  \d", page.detail.text)) >= len(hosts)
+        await replay(tui, page.film)
+
+    async def replay(tui: Driven, film: Replay) -> None:
+        await tui.press("R")
+        await tui.until(lambda: f"now: plan {last}, proposed" in film.text, "the moment of the plan")
+        assert all(mark in film.text for mark in "▲▽△"), "what helped, what did not, what nobody knows"
+        newest = film.text.splitlines()[0]
+        await tui.press("less_than_sign")
+        assert "it did not help" in film.text
+        await tui.press("less_than_sign")
+        assert "now: plan 2, done" in film.text
+        assert "it helped" in film.text
+        busy = _first_load(film)
+        await tui.press("comma")
+        assert "nothing was decided before" in film.text
+        await tui.press("greater_than_sign", "greater_than_sign", "full_stop")
+        assert "plan 3, done" in film.text
+        assert _first_load(film) < busy, "what the first host had to do then, and later"
+        await tui.press("R")
+        assert film.runs
+        await tui.until(lambda: film.text.splitlines()[0] == newest, "its end")
+        await tui.until(lambda: not film.runs, "that it stands still")
+        await tui.press("H")
+        await tui.until(lambda: re.search("of 28[6-9]$", film.text.splitlines()[0]), "a day")
+
+    drive(planned, memory, play)
+
+
+def _first_load(film: Replay) -> int:
+    """Of a CPU, in percent."""
+    found = re.search(r"h1 +[█░]+ +(\d+)%", film.text)
+    assert found is not None, film.text
+    return int(found[1])
 
 
 def _line(dialog: CommandDialog) -> str:

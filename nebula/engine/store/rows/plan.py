@@ -25,5 +25,7 @@ class PlanRow(Versioned, kw_only=True):
     """When its migrations had ended, seconds since the epoch; 0: not yet."""
     job_id: int = 0
     actor: str = ""
+    helped: str = ""
+    """Whether what was measured afterwards was worth it: yes or no; "": nobody knows yet."""
     body: Body = msgspec.field(default_factory=dict)
     """plan (DrsPlan), chosen (numbers of the moves that were asked for), effect (what was measured afterwards)."""

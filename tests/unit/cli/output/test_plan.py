@@ -43,6 +43,15 @@ def test_a_plan_shows_each_move_and_every_host() -> None:
     ]
 
 
+def test_reasons_are_told_also_where_there_is_little_room() -> None:
+    assert list(plan_lines(body(), NOW, 60))[2:6] == [
+        "MOVE  WAVE  VM        FROM  TO  COPY  TIME   GAIN",
+        "   1     1  web�[31m  h1    h2  1.5G  1m35s  0.2500",
+        "      cpu of h1 90%, limit 48%; h2 0%",
+        "",
+    ]
+
+
 def test_what_cannot_move_and_what_came_of_it_stand_below() -> None:
     effect = {"promised": 0.25, "measured": 0.2, "hottest_before": 0.9, "hottest_after": 0.5, "at": NOW}
     bound = {"before": 0.9, "plan": 0.45, "bound": 0.45, "proven": True}
@@ -54,14 +63,16 @@ def test_what_cannot_move_and_what_came_of_it_stand_below() -> None:
         "staying": [[8, "it has snapshots"]],
         "could_sleep": ["h3", "h4"],
     }
-    assert list(plan_lines(body(plan=0, **more, effect=effect, bound=bound, message="1 of 2\nmoves"), NOW, 80)) == [
+    assert list(
+        plan_lines(body(plan=0, **more, effect=effect, helped="yes", bound=bound, message="1 of 2\nmoves"), NOW, 80)
+    ) == [
         "plan for cluster lab: 0 moves, 0B to copy, imbalance 0.3000",
         "nothing to move: no move helps",
         "VM 9 must leave its host and cannot: no room",
         "VM 8 stays: it has snapshots",
         "could sleep: h3, h4",
         "1 of 2 moves",
-        "effect: promised 0.2500, measured 0.2000; hottest load 90% > 50%",
+        "effect: promised 0.2500, measured 0.2000; hottest load 90% > 50%; it helped",
         "hottest loads, weighted: 0.9000 now, 0.4500 planned, 0.4500 proven optimum",
     ]
 

@@ -152,7 +152,9 @@ def worse(sim: Sim, ended: float, gain: float = 1.0) -> PlanRow:
 
 def measure(sim: Sim, **policy: object) -> None:
     found = DrsPolicy(policy="striping", **policy)  # type: ignore[arg-type]
-    sim.engine._drs_loop._planner.measure_effects(sim.rows(ClusterRow)[0], found, settle=1.0)
+    planner = sim.engine._drs_loop._planner
+    planner._judge_at.clear()  # the loop may have looked at one before the next was there
+    planner.measure_effects(sim.rows(ClusterRow)[0], found, settle=1.0)
 
 
 def test_plans_that_do_not_help_stop_the_policy_and_a_person_starts_it_again(busy: Sim) -> None:
@@ -161,6 +163,8 @@ def test_plans_that_do_not_help_stop_the_policy_and_a_person_starts_it_again(bus
     plan = worse(busy, ended=5)
     measure(busy, predictive=False)
     assert engine.drs.show(plan.id).body["effect"]["measured"] < 0
+    assert engine.drs.list(Query(columns=("helped",))).rows[0][0] == engine.drs.show(plan.id).body["helped"] == "no"
+    assert any(event.kind == "drs.judged" and event.body["helped"] == "no" for event in engine.events.list())
     assert "did not do what they promised" in engine.drs.status("default")[0].body["waits"]
     engine.drs.set("default", {"mode": "manual"}, CALL)
     assert "stopped" not in engine.drs.status("default")[0].body["waits"]
