@@ -121,7 +121,7 @@ def _lab(tools: Path, extra: list[str]) -> list[Phase]:
 
 
 def _slow(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase(SLOW, [*_pytest(tools, SLOW), *extra], 1800)]
+    return [Phase(SLOW, [*_pytest(tools, SLOW), *extra], 7200)]
 
 
 PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 USER = "nebula"
 USER_ID = 990
+RULE = f"{USER} ALL=(root) NOPASSWD: ALL\n"
 
 
 def build(base: Path, public_key: str) -> None:
@@ -18,7 +19,7 @@ def build(base: Path, public_key: str) -> None:
     _join(etc / "group", "libvirt")
     rule = etc / "sudoers.d" / USER
     rule.parent.mkdir(exist_ok=True)
-    rule.write_text(f"{USER} ALL=(root) NOPASSWD: ALL\n")
+    rule.write_text(RULE)
     rule.chmod(0o440)
     _authorise(base / "root", public_key, owner=0)
     home = base / "home" / USER

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import access, ceph, debianguest, faults, images, lifecycle, lxcfs, openvswitch, packages, status
+from . import access, ceph, debianguest, faults, images, lifecycle, lxcfs, machineimage, openvswitch, packages, status
 from .enter import argv_inside
 from .errors import LabError
 from .spec import PROFILES, Options, load
@@ -41,12 +41,30 @@ def _root(arguments: argparse.Namespace) -> Path:
 
 def _up(root: Path, arguments: argparse.Namespace) -> None:
     stock = tuple(name for name in arguments.stock.split(",") if name)
-    options = Options(arguments.profile, stock, arguments.memory, arguments.cpus, arguments.disk, arguments.guest_bridge)
+    options = Options(
+        arguments.profile, stock, arguments.memory, arguments.cpus, arguments.disk, arguments.guest_bridge,
+        arguments.machines, _numbers(arguments.disks, 0), _numbers(arguments.san, 0), _numbers(arguments.san, 1),
+    )  # fmt: skip
     wanted = [*packages.HOST_PACKAGES, *([lxcfs.PACKAGE] if options.limited() else [])]
+    wanted += packages.DEBIAN_PACKAGES if options.machines else []
     packages.require(wanted, install=arguments.install)
     with lifecycle.locked(root):
-        lab = lifecycle.up(root, arguments.count, options, number=arguments.number)
+        lab = lifecycle.up(
+            root, arguments.count, options, images=_image_directory(root, arguments.images), number=arguments.number
+        )
     print(status.table(lab))
+
+
+def _numbers(disks: str, which: int) -> tuple[int, ...]:
+    """Of disks like `4,8x2`: their sizes in GiB (0), or by how many paths each is seen (1)."""
+    if not re.fullmatch(r"([1-9][0-9]{0,3}(x[1-9])?(,[1-9][0-9]{0,3}(x[1-9])?)*)?", disks):
+        raise LabError(f"{disks!r} are no sizes of disks in GiB", hint="scripts/lab up --machines 2 --san 4,4x2")
+    return tuple(int((*word.split("x"), "1")[which]) for word in disks.split(",") if word)
+
+
+def _image_directory(root: Path, chosen: str = "") -> Path:
+    """Where images are kept: beside the labs, or where NEBULA_LAB_IMAGES says."""
+    return Path(chosen or os.environ.get("NEBULA_LAB_IMAGES") or root.parent / IMAGES).resolve()
 
 
 def _down(root: Path, _arguments: argparse.Namespace) -> None:
@@ -107,11 +125,15 @@ def _key(root: Path, _arguments: argparse.Namespace) -> None:
 
 
 def _images(root: Path, arguments: argparse.Namespace) -> None:
-    packages.require(packages.DEBIAN_PACKAGES if arguments.debian else packages.IMAGE_PACKAGES, install=arguments.install)
-    directory = root.parent / IMAGES
+    debian = arguments.debian or arguments.machine
+    packages.require(packages.DEBIAN_PACKAGES if debian else packages.IMAGE_PACKAGES, install=arguments.install)
+    directory = _image_directory(root)
     with lifecycle.locked(directory):
         if arguments.debian:
             print(debianguest.build(directory, force=arguments.force))
+            return
+        if arguments.machine:
+            print(machineimage.build(directory, force=arguments.force).root)
             return
         for path in images.build(directory, force=arguments.force):
             print(path)
@@ -145,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("key", help="print the path of the key that its hosts accept").set_defaults(run=_key)
     built = commands.add_parser("images", help="build the guest's disk images and print their paths")
     built.add_argument("--force", action="store_true", help="build again even if nothing changed")
+    built.add_argument("--machine", action="store_true", help="what hosts that are virtual machines boot from, instead")
     built.add_argument("--debian", action="store_true", help="the guest of Debian's packages, with cloud-init, instead")
     _add_install(built)
     built.set_defaults(run=_images)
@@ -152,7 +175,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("count", type=int, metavar="N", help="how many hosts")
+    parser.add_argument("count", type=int, nargs="?", default=0, metavar="N", help="how many hosts, made of namespaces")
+    parser.add_argument("--machines", type=int, default=0, metavar="N", help="how many further hosts, virtual machines (slow)")
+    parser.add_argument("--disks", default="", metavar="GIB,...", help="further disks of each machine")
+    parser.add_argument("--san", default="", metavar="GIB[xPATHS],...", help="disks that all machines see")
     parser.add_argument("--profile", choices=PROFILES, default="fast", help="libvirt's settings on the hosts")
     parser.add_argument("--stock", default="", metavar="HOST,...", help="these hosts have the stock profile")
     parser.add_argument("--memory", type=int, default=0, metavar="MIB", help="a host's memory (no limit)")
@@ -160,6 +186,7 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--disk", type=int, default=8, metavar="GIB", help="size of a host's /var/lib/nebula (8)")
     parser.add_argument("--guest-bridge", default="", metavar="NAME", help="make this bridge in each host, all joined")
     parser.add_argument("--number", type=int, help="networks 10.77.N.0/24 and 10.78.N.0/24 (from the name)")
+    parser.add_argument("--images", default="", metavar="DIR", help="where the machines' image is kept (DIR/images of --dir)")
     _add_install(parser)
     parser.set_defaults(run=_up)
 

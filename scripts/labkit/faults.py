@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import hosts, network, proc, services
+from . import hosts, machines, network, proc, services
 from .enter import attempt_inside, run_inside
 from .errors import LabError
 from .spec import Host, Lab, save
@@ -93,7 +93,34 @@ def _power_on(lab: Lab, host: Host) -> None:
         return
     hosts.stop(lab, host)
     hosts.start(lab, host)
+    if host.machine:
+        machines.wait(lab, host)
     host.broken = [name for name in host.broken if name == "disk"]
+
+
+def _service(name: str) -> Fault:
+    return Fault(lambda lab, host: services.kill(lab, host, name), lambda lab, host: services.start(lab, host, name))
+
+
+def _take_san(lab: Lab, host: Host) -> None:
+    _set_san(lab, host, "n[$2] >= 1", "offline")
+
+
+def _take_san_path(lab: Lab, host: Host) -> None:
+    """The second of those disks that have one."""
+    _set_san(lab, host, "n[$2] == 2", "offline")
+
+
+def _give_san(lab: Lab, host: Host) -> None:
+    _set_san(lab, host, "n[$2] >= 1", "running")
+
+
+def _set_san(lab: Lab, host: Host, which: str, state: str) -> None:
+    """What the kernel does with a SAN's device: `offline` fails whatever is asked of it."""
+    if not host.machine or not lab.options.san:
+        raise LabError(f"{host.name} sees no SAN", hint="scripts/lab up --machines 2 --san 4")
+    chosen = f"lsblk -dno NAME,SERIAL | awk '$2 ~ /^san/ {{ n[$2]++; if ({which}) print $1 }}'"
+    run_inside(lab, host, ["sh", "-c", f"for name in $({chosen}); do echo {state} >/sys/block/$name/device/state; done"])
 
 
 FAULTS = {
@@ -101,7 +128,9 @@ FAULTS = {
     "network": Fault(_cut, _join),
     "guest-network": Fault(_cut_guests, _join_guests),
     "slow-network": Fault(_slow_down, _speed_up),
-    "libvirtd": Fault(lambda _, host: services.kill(host, "libvirtd"), lambda lab, host: services.start(lab, host, "libvirtd")),
-    "sshd": Fault(lambda _, host: services.kill(host, "sshd"), lambda lab, host: services.start(lab, host, "sshd")),
+    "san": Fault(_take_san, _give_san),
+    "san-path": Fault(_take_san_path, _give_san),
+    "libvirtd": _service("libvirtd"),
+    "sshd": _service("sshd"),
     "disk": Fault(_fill, _clear),
 }

@@ -37,7 +37,7 @@ def build(lab: Lab, host: Host) -> None:
     _etc(lab, host, base / "etc")
     accounts.build(base, (lab.root / "key.pub").read_text())
     libvirtconf.build(base, host)
-    _disk(base / "nebula.img", lab.options.disk)
+    disk(base / "nebula.img", lab.options.disk)
     (base / "plan.json").write_text(json.dumps(_plan(lab, host, base)))
 
 
@@ -61,7 +61,7 @@ def _etc(lab: Lab, host: Host, etc: Path) -> None:
     (etc / "ssh" / "sshd_config").write_text(_SSHD_CONFIG)
 
 
-def _disk(path: Path, gibibytes: int) -> None:
+def disk(path: Path, gibibytes: int) -> None:
     """A sparse ext4 image: full when its size says so, however much room the machine has."""
     with path.open("wb") as image:
         image.truncate(gibibytes << 30)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import cgroup, network, proc, services
+from . import cgroup, machines, network, proc, services
 from .enter import run_inside
 from .errors import LabError
 from .run import run
@@ -22,7 +22,13 @@ HERE = Path(__file__).resolve().parent
 
 
 def start(lab: Lab, host: Host) -> None:
-    """Power the host on: namespaces, mounts, network, services. Its files are there already."""
+    """Power the host on: namespaces, mounts, network, services. Its files are there already.
+
+    A virtual machine is only begun: `machines.wait` says when it can be used.
+    """
+    if host.machine:
+        machines.start(lab, host)
+        return
     cgroup.build(lab, host)
     _first_process(lab, host)
     network.plug(lab, host)
@@ -33,6 +39,9 @@ def start(lab: Lab, host: Host) -> None:
 
 def stop(lab: Lab, host: Host) -> None:
     """Cut the host's power: everything in its PID namespace ends at once, its guests included."""
+    if host.machine:
+        machines.stop(lab, host)
+        return
     proc.kill(host.init)
     proc.kill(host.runner)
     host.init = host.runner = None

@@ -29,7 +29,7 @@ def build(base: Path, host: Host) -> None:
     (base / "log-libvirt" / "qemu").mkdir()
     _add(etc / "libvirtd.conf", _LIBVIRTD.format(uuid=host.uuid))
     if host.profile == "fast":
-        _add(etc / "qemu.conf", _FAST_QEMU)
+        _add(etc / "qemu.conf", FAST_QEMU)
 
 
 def _default_network(etc: Path) -> None:
@@ -63,7 +63,7 @@ auth_unix_rw = "none"
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 """
 
-_FAST_QEMU = """\
+FAST_QEMU = """\
 user = "root"
 group = "root"
 security_driver = "none"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import access, ceph, cgroup, files, hosts, lxcfs, network, openvswitch
+from . import access, ceph, cgroup, files, hosts, lxcfs, machinefiles, machineimage, machines, network, openvswitch
 from .errors import LabError
 from .spec import Lab, Options, command, load, make_hosts, save
 
@@ -24,15 +24,18 @@ def locked(root: Path) -> Iterator[None]:
         yield
 
 
-def up(root: Path, count: int, options: Options, *, number: int | None = None) -> Lab:
-    """Make and start a lab of `count` hosts; whatever fails on the way is taken down again."""
-    _check(root, count)
+def up(root: Path, count: int, options: Options, *, images: Path, number: int | None = None) -> Lab:
+    """Make and start a lab of `count` hosts and the machines of `options` (their image is kept in `images`).
+
+    Whatever fails on the way is taken down again.
+    """
+    _check(root, count + options.machines)
     lab = Lab(root.name, root, network.claim_number(number or _first_number(root)), options, make_hosts(count, options))
     if number and lab.number != number:
         network.remove(Lab(root.name, root, lab.number, options, []))
         raise LabError(f"lab number {number} is taken on this machine", hint="ip -brief link show type bridge")
     try:
-        _build(lab)
+        _build(lab, machineimage.build(images) if options.machines else None)
     except BaseException:
         _take_down(lab)
         raise
@@ -57,7 +60,7 @@ def _first_number(root: Path) -> int:
     return hashlib.sha256(str(root).encode()).digest()[0] % 254 + 1
 
 
-def _build(lab: Lab) -> None:
+def _build(lab: Lab, image: machineimage.MachineImage | None) -> None:
     shutil.rmtree(lab.root, ignore_errors=True)
     (lab.root / "shared").mkdir(parents=True)
     save(lab)
@@ -65,10 +68,18 @@ def _build(lab: Lab) -> None:
     access.make_key(lab.root)
     lxcfs.start(lab)
     for host in lab.hosts:
-        files.build(lab, host)
+        if image and host.machine:
+            machinefiles.build(lab, host, image)
+        else:
+            files.build(lab, host)
     access.write(lab)
-    for host in lab.hosts:
+    if image:
+        network.make_switch(lab.switch())
+        machines.make_disks(lab)
+    for host in reversed(lab.hosts):  # machines first: they boot while the others are made
         hosts.start(lab, host)
+    for host in lab.machines():
+        machines.wait(lab, host)
     save(lab)
 
 

@@ -81,6 +81,13 @@ def plug_in(outside: str, bridge: str, inside: str, *, mac: str, pid: int) -> No
     run(["ip", "link", "set", outside, "master", bridge, "up"])
 
 
+def plug_tap(name: str, bridge: str | None) -> None:
+    """A cable for a virtual machine: a tap of that name, a port of a bridge on this machine if one is given."""
+    _delete(name)
+    run(["ip", "tuntap", "add", name, "mode", "tap"])
+    run(["ip", "link", "set", name, *(["master", bridge] if bridge else []), "up"])
+
+
 def pull_out(link: str) -> None:
     """Take such a cable away."""
     _delete(link)

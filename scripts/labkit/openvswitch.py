@@ -20,11 +20,14 @@ _DAEMONS = ("ovs-vswitchd", "ovsdb-server")
 
 def up(lab: Lab) -> None:
     """Start it on every host that has power, and plug the cables; there already: nothing."""
-    if not network.exists(_switch(lab)):
-        network.make_switch(_switch(lab))
+    if not network.exists(lab.switch()):
+        network.make_switch(lab.switch())
     for host in lab.hosts:
+        if host.machine:
+            run_inside(lab, host, ["systemctl", "start", "openvswitch-switch"], seconds=120)
+            continue
         _cable(lab, host)
-        if not services.running(host, "ovsdb-server"):
+        if not services.running(lab, host, "ovsdb-server"):
             _start(lab, host)
 
 
@@ -32,14 +35,16 @@ def down(lab: Lab) -> None:
     """End it, with its bridges in user space, and pull the cables out; where there is none: nothing."""
     for host in lab.hosts:
         for name in _DAEMONS:
-            services.kill(host, name)
-        network.pull_out(_link(lab, host))
-    remove(lab)
+            services.kill(lab, host, name)
+        if not host.machine:
+            network.pull_out(lab.switch_link(host))
+    if not lab.machines():
+        remove(lab)
 
 
 def remove(lab: Lab) -> None:
     """Take the switch between the hosts away."""
-    network.pull_out(_switch(lab))
+    network.pull_out(lab.switch())
 
 
 def _start(lab: Lab, host: Host) -> None:
@@ -59,14 +64,6 @@ def _start(lab: Lab, host: Host) -> None:
 def _cable(lab: Lab, host: Host) -> None:
     if host.init is None:
         raise LabError(f"host {host.name} is not running")
-    if not network.exists(_link(lab, host)):
+    if not network.exists(lab.switch_link(host)):
         mac = f"02:4c:4e:{lab.number:02x}:03:{host.index:02x}"
-        network.plug_in(_link(lab, host), _switch(lab), DEVICE, mac=mac, pid=host.init.pid)
-
-
-def _switch(lab: Lab) -> str:
-    return f"nlo{lab.number}"
-
-
-def _link(lab: Lab, host: Host) -> str:
-    return f"{_switch(lab)}h{host.index}"
+        network.plug_in(lab.switch_link(host), lab.switch(), DEVICE, mac=mac, pid=host.init.pid)

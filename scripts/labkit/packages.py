@@ -17,7 +17,7 @@ IMAGE_PACKAGES = (
     "binutils", "busybox-static", "cpio", "dosfstools", "fdisk", "lz4", "mtools", "qemu-utils", "syslinux", "syslinux-common",
 )  # fmt: skip
 DEBIAN_PACKAGES = (*IMAGE_PACKAGES, "mmdebstrap", "e2fsprogs")
-"""For the guest of Debian's packages."""
+"""For the guest of Debian's packages, and for hosts that are virtual machines."""
 
 
 def require(packages: Sequence[str], *, install: bool) -> None:

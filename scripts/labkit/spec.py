@@ -17,7 +17,11 @@ PROFILES = ("fast", "stock")
 
 @dataclass(frozen=True)
 class Options:
-    """What the person asked of `up`; memory in MiB and CPUs per host, 0 for no limit; disk size in GiB."""
+    """What the person asked of `up`; memory in MiB and CPUs per host, 0 for no limit; sizes of disks in GiB.
+
+    `machines` of the hosts are virtual machines; each has further disks of the sizes in `disks` for itself, and sees those of
+    `san` together with the others, each by as many paths as `san_paths` says.
+    """
 
     profile: str = "fast"
     stock_hosts: tuple[str, ...] = ()
@@ -25,6 +29,10 @@ class Options:
     cpus: float = 0.0
     disk: int = 8
     guest_bridge: str = ""
+    machines: int = 0
+    disks: tuple[int, ...] = ()
+    san: tuple[int, ...] = ()
+    san_paths: tuple[int, ...] = ()
 
     def limited(self) -> bool:
         """Whether a host is smaller than the machine."""
@@ -33,12 +41,16 @@ class Options:
 
 @dataclass
 class Host:
-    """One host; `init` is its first process, `runner` the `unshare` above it, `broken` what `break` took away."""
+    """One host; `init` is its first process, `runner` the `unshare` above it, `broken` what `break` took away.
+
+    Where it is a virtual machine, `init` is the process that emulates it.
+    """
 
     name: str
     index: int
     profile: str
     uuid: str
+    machine: bool = False
     runner: Process | None = None
     init: Process | None = None
     broken: list[str] = field(default_factory=list)
@@ -96,12 +108,28 @@ class Lab:
         """The front end's end of the host's guest cable."""
         return f"{self.guest_bridge()}h{host.index}"
 
+    def machines(self) -> list[Host]:
+        """Those hosts that are virtual machines."""
+        return [host for host in self.hosts if host.machine]
+
+    def entry(self, host: Host) -> str:
+        """Where on this machine's loopback the lab itself gets into a host that is a virtual machine."""
+        return f"127.77.{self.number}.{host.index}"
+
+    def switch(self) -> str:
+        """The bridge on this machine that joins the hosts' eth2, for whatever VLANs."""
+        return f"nlo{self.number}"
+
+    def switch_link(self, host: Host) -> str:
+        """The front end's end of the host's cable to that bridge."""
+        return f"{self.switch()}h{host.index}"
+
 
 def make_hosts(count: int, options: Options) -> list[Host]:
-    """Hosts h1 to h`count`, each with a UUID of its own."""
-    names = [f"h{index}" for index in range(1, count + 1)]
+    """Hosts h1 to h`count` of namespaces and m1 to m`machines`, each with a UUID of its own."""
+    names = [f"h{index}" for index in range(1, count + 1)] + [f"m{index}" for index in range(1, options.machines + 1)]
     profiles = {name: "stock" if name in options.stock_hosts else options.profile for name in names}
-    return [Host(name, index, profiles[name], str(uuid.uuid4())) for index, name in enumerate(names, 1)]
+    return [Host(name, index, profiles[name], str(uuid.uuid4()), machine=index > count) for index, name in enumerate(names, 1)]
 
 
 def save(lab: Lab) -> None:
@@ -118,7 +146,8 @@ def load(root: Path) -> Lab:
         data = json.loads((root / "lab.json").read_text())
     except FileNotFoundError as error:
         raise LabError(f"no lab runs in {root}", hint=f"{command(root)} up 2") from error
-    options = Options(**{**data["options"], "stock_hosts": tuple(data["options"]["stock_hosts"])})
+    lists = {key: tuple(value) for key, value in data["options"].items() if isinstance(value, list)}
+    options = Options(**{**data["options"], **lists})
     hosts = [_host(item) for item in data["hosts"]]
     return Lab(data["name"], root, data["number"], options, hosts, _process(data["lxcfs"]), _process(data.get("ceph")))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import access, ceph, proc, services
+from . import access, ceph, machines, proc, services
 from .spec import Host, Lab
 
 
@@ -40,12 +40,14 @@ def _host(lab: Lab, host: Host) -> dict[str, Any]:
     return {
         "name": host.name,
         "address": lab.address(host),
+        "machine": host.machine,
+        "disks": machines.disks(lab, host) if host.machine else [],
         "profile": host.profile,
         "uuid": host.uuid,
         "host_key": access.host_key(lab, host.name),
         "pid": host.init.pid if host.init else None,
         "power": proc.alive(host.init),
-        "sshd": services.running(host, "sshd"),
-        "libvirtd": services.running(host, "libvirtd"),
+        "sshd": services.running(lab, host, "sshd"),
+        "libvirtd": services.running(lab, host, "libvirtd"),
         "broken": list(host.broken),
     }

@@ -8,12 +8,12 @@ from subprocess import TimeoutExpired
 
 import pytest
 
-from tests.e2e.program import Program
-from tests.lab.conftest import guest_image, lab, make_lab
+from tests.e2e.program import Program, add_hosts
+from tests.lab.conftest import guest_image, lab, make_lab, make_machines
 from tests.lab.gates import install_hook
 from tests.lab.handle import LabHandle, MakeLab
 
-__all__ = ["guest_image", "lab", "make_lab", "session_lab"]
+__all__ = ["guest_image", "lab", "make_lab", "make_machines", "session_lab"]
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +29,7 @@ def session_lab(make_lab: MakeLab) -> LabHandle:
 def session_cluster(session_lab: LabHandle, guest_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """A home with both hosts of the lab, the guest's image on both kinds of datastore, and a network on br0."""
     program = Program(tmp_path_factory.mktemp("home"))
-    key = program.out("host", "key")
-    for name in ("h1", "h2"):
-        session_lab.exec(name, "sh", "-c", 'echo "$1" >> /root/.ssh/authorized_keys', "sh", key)
-        address = session_lab.host(name)["address"]
-        program.out("host", "add", name, "--address", address, "--accept-new-key", "--virt", "qemu")
+    add_hosts(program, session_lab, "h1", "h2")
     program.out("datastore", "create", "shared", "--driver", "shared", "--path", "/srv/nebula-shared")
     program.out("image", "create", "own", "--path", str(guest_image))
     program.out("image", "create", "common", "--path", str(guest_image), "--datastore", "shared")
@@ -41,6 +37,37 @@ def session_cluster(session_lab: LabHandle, guest_image: Path, tmp_path_factory:
     program.out("network", "create", "lan", "--bridge", "br0", "--range", span, "--prefix", "24")
     yield program
     program.stop_daemon()
+
+
+@pytest.fixture(scope="session")
+def session_machines(make_machines: MakeLab) -> LabHandle:
+    """m1 and m2, virtual machines with bridges br0 that are joined, a disk `own1` each, and two that both see.
+
+    `san1` is seen by one path, `san2` by two of one world wide name.
+    """
+    return make_machines(2, "--guest-bridge", "br0", "--disks", "4", "--san", "4,4x2")
+
+
+@pytest.fixture(scope="session")
+def machine_cluster(
+    session_machines: LabHandle, guest_image: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Program]:
+    """A home with both machines, the guest's image `own` on the datastore that comes with it, and a network on br0."""
+    program = Program(tmp_path_factory.mktemp("home"))
+    add_hosts(program, session_machines, "m1", "m2")
+    program.out("image", "create", "own", "--path", str(guest_image))
+    span = f"{session_machines.guest_address(100)}-{session_machines.guest_address(150)}"
+    program.out("network", "create", "lan", "--bridge", "br0", "--range", span, "--prefix", "24")
+    yield program
+    program.stop_daemon()
+
+
+@pytest.fixture
+def machines(machine_cluster: Program, session_machines: LabHandle) -> Iterator[Program]:
+    """The cluster of machines with a daemon; what a test broke is mended and VMs that it left are deleted."""
+    machine_cluster.start_daemon()
+    yield machine_cluster
+    _clear(machine_cluster, session_machines)
 
 
 @pytest.fixture
@@ -82,7 +109,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A failure is shown with what the engine knew when the test failed."""
     report = yield
     used = getattr(item, "funcargs", {})
-    program = used.get("alone") or used.get("cluster")
+    program = used.get("alone") or used.get("cluster") or used.get("machines")
     if report.failed and isinstance(program, Program):
         report.sections += [(f"nebula {' '.join(words)}", _shown(program, words)) for words in _SCREENS]
         if program.said.exists():

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.lab.handle import eventually
+from tests.lab.handle import LabHandle, eventually
 from tests.lab.terminal import Terminal
 from tests.support.forked import run_program
 
@@ -93,3 +93,12 @@ class Program:
             self._daemon.send_signal(number)
             self._daemon.wait(timeout=60)
             self._daemon = None
+
+
+def add_hosts(program: Program, lab: LabHandle, *names: str) -> None:
+    """Hosts of a lab become those of a home, as a person would add them."""
+    key = program.out("host", "key")
+    for name in names:
+        lab.exec(name, "sh", "-c", 'echo "$1" >> /root/.ssh/authorized_keys', "sh", key)
+        address = lab.host(name)["address"]
+        program.out("host", "add", name, "--address", address, "--accept-new-key", "--virt", "qemu")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .handle import PROGRAM, LabHandle, MakeLab, run_lab
+from .handle import COMMAND_SECONDS, MACHINE_SECONDS, PROGRAM, LabHandle, MakeLab, run_lab
 
 IMAGES = PROGRAM.parents[1] / ".lab"
 
@@ -17,9 +17,9 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
     """`make_lab(2, "--guest-bridge", "br0")`: a lab of its own, taken down at the end of the session."""
     made: list[LabHandle] = []
 
-    def make(count: int, *options: str) -> LabHandle:
+    def make(count: int, *options: str, seconds: float = COMMAND_SECONDS) -> LabHandle:
         handle = LabHandle(tmp_path_factory.mktemp("labs"), "lab")
-        handle.run("up", str(count), *options)
+        handle.run("up", str(count), *options, seconds=seconds)
         made.append(handle)
         return handle
 
@@ -27,6 +27,19 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
     for handle in made:
         if (handle.root / "lab.json").exists():
             handle.run("down")
+
+
+@pytest.fixture(scope="session")
+def make_machines(make_lab: MakeLab) -> MakeLab:
+    """`make_machines(2, "--san", "4")`: a lab whose hosts m1, m2 ... are virtual machines; they share the project's image."""
+
+    def make(count: int, *options: str) -> LabHandle:
+        built = run_lab(IMAGES, "lab", "images", "--machine", seconds=MACHINE_SECONDS)
+        assert built.returncode == 0, built.stderr
+        image = ("--images", str(Path(built.stdout.strip()).parent))
+        return make_lab(0, "--machines", str(count), *image, *options, seconds=MACHINE_SECONDS)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from labkit.spec import load
 
 PROGRAM = Path(__file__).resolve().parents[2] / "scripts" / "lab"
 COMMAND_SECONDS = 300
+MACHINE_SECONDS = 1500
+"""How long machines may take to boot under emulation, and their image to be made."""
 
 
 def run_lab(directory: Path, name: str, *argv: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
@@ -33,9 +35,9 @@ class LabHandle:
     directory: Path
     name: str
 
-    def run(self, *argv: str) -> str:
+    def run(self, *argv: str, seconds: float = COMMAND_SECONDS) -> str:
         """The output of a lab command; an `AssertionError` with its own words if it fails."""
-        done = run_lab(self.directory, self.name, *argv)
+        done = run_lab(self.directory, self.name, *argv, seconds=seconds)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -68,7 +70,7 @@ class LabHandle:
 
     def mend(self, host: str, *what: str) -> None:
         """Mend one thing or all on a host."""
-        self.run("mend", host, *what)
+        self.run("mend", host, *what, seconds=MACHINE_SECONDS)
 
     def mend_all(self) -> None:
         """Mend whatever a test left broken."""
