@@ -15,7 +15,7 @@ from .spec import Host, Lab, save
 
 MEMORY = 2048
 CPUS = 2
-BOOT_SECONDS = 600
+BOOT_SECONDS = 1200
 _APPEND = (
     "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=unstable no_timer_check random.trust_cpu=on audit=0 apparmor=0 "
     "systemd.show_status=no"
@@ -46,7 +46,10 @@ def wait(lab: Lab, host: Host) -> None:
     def answers() -> bool:
         if not proc.alive(host.init):
             raise LabError(f"machine {host.name} ended: {_console(lab, host)}")
-        return attempt_inside(lab, host, _ANSWERS).returncode == 0
+        try:
+            return attempt_inside(lab, host, _ANSWERS).returncode == 0
+        except LabError:  # it did not answer in time
+            return False
 
     try:
         proc.wait_until(answers, seconds=BOOT_SECONDS, what=f"{host.name} to boot")
