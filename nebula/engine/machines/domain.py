@@ -11,10 +11,10 @@ import msgspec
 from nebula.engine.context import build_iso, render
 from nebula.engine.context import variables as context_variables
 from nebula.engine.machines.disks import Disk, free_target
-from nebula.engine.machines.hardware.devices import devices
 from nebula.engine.machines.hardware.group import Group, one
-from nebula.engine.machines.hardware.processor import Shape, Size, cells, shape, size
-from nebula.engine.machines.hardware.system import boot_order, system
+from nebula.engine.machines.hardware.processor import Shape, Size, cells
+from nebula.engine.machines.hardware.remembered import hardware
+from nebula.engine.machines.hardware.system import boot_order
 from nebula.engine.machines.held import Held, host_nodes, pins
 from nebula.engine.machines.machine import Machine, Nic, machine_of
 from nebula.engine.machines.networks import nic_context
@@ -51,14 +51,14 @@ def design(
     """
     machine = machine_of(vm)
     template, own = machine.template, held or Held()
-    sizes, booted = size(template, vm.vcpus, vm.memory), system(template)
+    sizes, shaped, booted, devices = hardware(template, vm.vcpus, vm.memory)
     order = {name: place for place, name in enumerate(boot_order(template, machine.disk_ids, machine.nic_ids), 1)}
     disks = _disks(machine, paths, context_path, order, sizes)
     parts: dict[str, Any] = {
         **msgspec.structs.asdict(booted),
-        **msgspec.structs.asdict(devices(template)),
+        **msgspec.structs.asdict(devices),
         **_sizes(sizes),
-        **_shape(shape(template, sizes), own),
+        **_shape(shaped, own),
         **_queues(one(template, "FEATURES"), sizes, disks),
         "uefi": _firmware(booted.uefi, context_path),
     }
