@@ -43,7 +43,7 @@ def definition(lab: LabHandle, name: str) -> str:
     return lab.exec("h1", "virsh", "dumpxml", name) + lab.exec("h1", "virsh", "dumpxml", "--inactive", name)
 
 
-def test_ten_guests_move_in_and_go_on(cluster: Program, lab: LabHandle, old: dict[str, str]) -> None:
+def test_ten_guests_move_in_and_go_on(cluster: Program, lab: LabHandle, old: dict[str, str], tmp_path: Path) -> None:
     before = {name: guest_facts(address) for name, address in old.items()}
     defined = {name: definition(lab, name) for name in NAMES}
     listed = cluster.json("host", "import", "h1", "-f", "json")
@@ -103,6 +103,18 @@ def test_ten_guests_move_in_and_go_on(cluster: Program, lab: LabHandle, old: dic
     assert (lab.shared / "old-7.iso").exists(), "only what the guest wrote to goes"
     for name in ("old-3", "old-8", "old-9"):
         assert guest_facts(old[name])["boot-id"] == before[name]["boot-id"]
-    for name in NAMES:
-        if cluster.state(name) != "gone":
-            cluster.out("vm", "disown", name)
+
+    # what export says of them takes them up again
+    told, mine = tmp_path / "moved.yaml", [name for name in NAMES if cluster.state(name) != "gone"]
+    cluster.out("vm", "update", "old-9", "TEAM=office")
+    told.write_text(cluster.out("export", "vm"), encoding="utf-8")
+    assert "as they should be" in cluster.out("apply", "-f", str(told), "--diff")
+    for name in mine:
+        cluster.out("vm", "disown", name)
+    assert cluster.run("apply", "-f", str(told), "--diff").returncode == 1
+    cluster.out("apply", "-f", str(told))
+    assert [name for name in NAMES if cluster.state(name) != "gone"] == mine
+    assert cluster.out("export", "vm") == told.read_text(encoding="utf-8")
+    assert guest_facts(old["old-9"])["boot-id"] == before["old-9"]["boot-id"]
+    for name in mine:
+        cluster.out("vm", "disown", name)

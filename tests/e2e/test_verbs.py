@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.e2e.program import Program
@@ -18,18 +20,46 @@ def await_boot(address: str, before: str, what: str) -> dict[str, str]:
     return guest_facts(address)
 
 
+def _order(cluster: Program, action: str, time_: str) -> str:
+    """The file of a template that orders an action."""
+    path = cluster.home / "order.yaml"
+    path.write_text(f'memory: 64M\nsched_action:\n- {{action: {action}, time: "{time_}"}}\n', encoding="utf-8")
+    return str(path)
+
+
 def test_reboots_a_schedule_that_outlives_its_engine_and_a_new_life(cluster: Program, lab: LabHandle) -> None:
     address = create(cluster, "web", "own")
     fetch(address, "/cgi-bin/keep?a-word")
     boot = guest_facts(address)["boot-id"]
-    for how in ([], ["--hard"]):
-        cluster.out("vm", "reboot", "web", *how)
-        facts = await_boot(address, boot, f"the guest after reboot {how}")
-        assert "a-word" in facts["kept"]
-        boot = facts["boot-id"]
+    cluster.out("vm", "reboot", "web")
+    boot = await_boot(address, boot, "the guest after a reboot")["boot-id"]
+
+    # again and again: done once now, whatever becomes of the engine, and due again in an hour
+    began = time.time()
+    cluster.out("schedule", "create", "web", "reboot-hard", "now", "--hourly", "1", "--name", "often")
+    facts = await_boot(address, boot, "the guest after a reboot that was scheduled")
+    assert "a-word" in facts["kept"]
+    boot = facts["boot-id"]
+    cluster.kill_daemon()
+    cluster.start_daemon()
+    (often,) = cluster.json("schedule", "list", "-f", "json")
+    assert (often["runs"], 3500 < often["at"] - began < 3700) == (1, True), often
+    assert guest_facts(address)["boot-id"] == boot
+    cluster.out("schedule", "remove", "often")
+
+    # who owns it and may do what is nothing to the guest; what it uses is seen
+    cluster.out("vm", "chown", "web", "nobody")
+    cluster.out("vm", "chmod", "web", "640")
+    shown = cluster.vm("web")
+    assert (shown["owner"], shown["mode"]) == ("nobody", "640")
+    eventually(lambda: [row["name"] for row in cluster.json("vm", "top", "-f", "json")] == ["web"], "what it uses")
+    (used,) = cluster.json("vm", "top", "-f", "json")
+    assert used["cpu"] > 0
+    assert used["host"] == shown["host"]
 
     cluster.out("vm", "rename", "web", "www")
-    cluster.out("schedule", "create", "www", "suspend", "+4s")
+    cluster.out("template", "create", "lease", "-f", _order(cluster, "suspend", "+4"))
+    cluster.out("vm", "create-chart", "www", "--template", "lease")
     cluster.kill_daemon()
     cluster.start_daemon()
     eventually(lambda: cluster.state("www") == "SUSPENDED", "what was scheduled before the engine died")

@@ -18,7 +18,7 @@ from nebula.engine.machines.machine import Adopted, Machine, body_of, machine_of
 from nebula.engine.services import Services
 from nebula.engine.store.rows import DatastoreRow, HostRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
-from nebula.errors import ConflictError, NotFoundError
+from nebula.errors import ConflictError, NotFoundError, UsageError
 from nebula.model.domain import DomainReality
 from nebula.model.found import FoundDomain
 from nebula.names import near
@@ -161,6 +161,16 @@ def require_answering(host: HostRow) -> None:
             f"host {host.name} is {HostState(host.state).name}: its domains cannot be looked at",
             cause=host.error,
             hint=f"nebula host check {host.name}",
+        )
+
+
+def require_new(template: Mapping[str, Any]) -> None:
+    """UsageError for a template that means a domain which exists: a new VM would have its name and nothing else of it."""
+    if template.get("ADOPT"):
+        raise UsageError(
+            "ADOPT takes up a domain and makes no VM",
+            cause="the template is that of an adopted VM",
+            hint="nebula vm adopt HOST DOMAIN, or nebula apply -f FILE",
         )
 
 

@@ -82,6 +82,7 @@ class LocalVms(GuestVerbs, VmHardware, SnapshotVerbs, SavingVerbs, BackupVerbs):
         """See Vms.create."""
         given = regular(template)
         check_name("vm", str(given.get("NAME", "") or "vm"))
+        adoption.require_new(given)
 
         def work(tx: Transaction) -> Accepted:
             vm = Creation(tx, self._services, self._leases, call.actor, self.person).create(given, hold=hold)

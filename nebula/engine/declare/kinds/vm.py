@@ -9,6 +9,8 @@ from nebula.attributes import complete
 from nebula.engine.api.values import Accepted, Call
 from nebula.engine.api.verbs import Engine
 from nebula.engine.declare.kind import Kind
+from nebula.engine.declare.kinds import adopted
+from nebula.engine.declare.kinds.adopted import ADOPT
 from nebula.engine.declare.values import Document, upper, with_secrets
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.table import BOOT_FAILURE, PROLOG_FAILURE
@@ -27,26 +29,27 @@ _NAMED: tuple[tuple[str, type[Row]], ...] = (("CLUSTER", ClusterRow), ("HOST", H
 
 
 class Vms(Kind):
-    """OpenNebula's attributes, all that there are: what a document does not name is taken away."""
+    """OpenNebula's attributes, all that there are: what a document does not name is taken away. One that was adopted says so by
+    ADOPT, and is let go of where another one would be terminated.
+    """
 
     name = "vm"
     row = VmRow
     live = '"state"<>6'
     settings = frozenset()
-    fixed = FIXED - _SIZES
+    fixed = FIXED - _SIZES | {ADOPT}
     whole = True
-
-    def rows(self, queries: Queries) -> list[Any]:
-        """See Kind: an adopted VM cannot be made from a document."""
-        return [row for row in super().rows(queries) if not row.body.get("adopted")]
 
     def document(self, queries: Queries, row: VmRow) -> Document:
         """See Kind."""
-        return dict(machine_of(row).template)
+        machine = machine_of(row)
+        return dict(machine.template) if machine.adopted is None else adopted.document(queries, row, machine)
 
     def canonical(self, queries: Queries, document: Document, row: Any) -> Document:
         """See Kind: defaults filled in, sizes in MiB, objects by their names."""
         given = {key: item for key, item in upper(document).items() if key not in {"NAME", "KIND"}}
+        if ADOPT in given:
+            return adopted.canonical(queries, given, row)
         template = complete(regular(given))
         template["CPU"] = f"{hundredths(template, 'CPU', 1) / 100:g}"
         if "MEMORY" in template:
@@ -73,8 +76,10 @@ class Vms(Kind):
 
     def create(self, engine: Engine, document: Document, calls: Iterator[Call]) -> Accepted:
         """See Kind."""
-        template = {key: value for key, value in document.items() if key not in {"kind", "name"}}
-        return engine.vms.create({**complete(regular(upper(template))), "NAME": document["name"]}, next(calls))
+        template = upper({key: value for key, value in document.items() if key not in {"kind", "name"}})
+        if ADOPT in template:
+            return _adopt(engine, template, document["name"], calls)
+        return engine.vms.create({**complete(regular(template)), "NAME": document["name"]}, next(calls))
 
     def update(
         self, engine: Engine, row: Any, before: Document, after: Document, changed: frozenset[str], calls: Iterator[Call]
@@ -96,8 +101,21 @@ class Vms(Kind):
         return engine.vms.recover(str(row.id), "retry", next(calls))
 
     def remove(self, engine: Engine, row: Any, call: Call) -> Accepted:
-        """See Kind."""
+        """See Kind: what somebody else made goes on."""
+        if machine_of(row).adopted is not None:
+            return engine.vms.disown(str(row.id), call)
         return engine.vms.terminate(str(row.id), call)
+
+
+def _adopt(engine: Engine, template: Document, name: str, calls: Iterator[Call]) -> Accepted:
+    """Take the domain under management, then say of it what the document does; what is left out, the next look finds."""
+    rest = regular({key: item for key, item in template.items() if key != ADOPT})
+    host, domain = adopted.source(template[ADOPT])
+    call = next(calls)
+    accepted = engine.vms.adopt(host, domain, call, name)
+    if rest and not call.dry_run:
+        engine.vms.update(str(accepted.id), rest, next(calls))
+    return accepted
 
 
 def _membership(queries: Queries, given: Any) -> Document:

@@ -9,7 +9,7 @@ import pytest
 from nebula.engine.lifecycle.table import TABLE
 from nebula.engine.local.adoption import require_verb
 from nebula.engine.machines.machine import machine_of
-from nebula.errors import ConflictError, NotFoundError
+from nebula.errors import ConflictError, NotFoundError, UsageError
 from tests.support.sim import CALL, DRY, Sim
 
 KEPT = {"poweroff", "resume", "suspend", "reboot", "migrate-live", "terminate", "recover-delete", "recover-retry"}
@@ -279,9 +279,9 @@ def test_a_host_that_is_gone_for_good_takes_it_along(sim: Sim) -> None:
     assert sim.vm("mail").state == 6
 
 
-def test_it_is_not_exported(sim: Sim) -> None:
-    adopted(sim)
-    assert sim.engine.declarations.export(["vm"]) == []
+def test_a_template_that_means_a_domain_makes_no_vm(sim: Sim) -> None:
+    with pytest.raises(UsageError, match="ADOPT takes up a domain and makes no VM"):
+        sim.engine.vms.create({"NAME": "mail", "ADOPT": {"HOST": "h1", "DOMAIN": "mail"}}, CALL)
 
 
 def test_an_adopted_machine_has_no_disks_of_ours(sim: Sim) -> None:

@@ -305,6 +305,61 @@ def test_an_image_that_did_not_come_is_made_anew(bare: Sim) -> None:
     assert differing(bare, documents) == []
 
 
+ADOPTED: Document = {"kind": "vm", "name": "post", "adopt": {"host": "a1", "domain": "mail"}, "team": "office"}
+
+
+@pytest.fixture
+def mail(made: Sim) -> str:
+    """The UUID of a domain that somebody made on a1."""
+    return made.world.virsh.add_foreign("a1", "mail", vcpus=2, memory_mib=256)
+
+
+@pytest.mark.usefixtures("mail")
+def test_a_domain_is_taken_up_as_a_document_says(made: Sim) -> None:
+    (found,) = differing(made, [ADOPTED])
+    assert (found.action, paths(found)["ADOPT/DOMAIN"]) == ("create", (None, "mail"))
+    made.engine.declarations.make(ADOPTED, Call(actor="tester", dry_run=True))
+    assert found == differing(made, [ADOPTED])[0]
+    apply(made, [ADOPTED])
+    assert made.state("post") == "RUNNING"
+    assert differing(made, [ADOPTED]) == []
+    assert ADOPTED in exported(made, "vm")
+    assert differing(made, parse(yaml_of(exported(made)), "it")) == []
+
+
+def test_it_is_the_same_by_its_uuid_and_wherever_it_is(made: Sim, mail: str) -> None:
+    apply(made, [ADOPTED])
+    elsewhere = {**ADOPTED, "adopt": {"host": "a7", "domain": mail}}
+    assert differing(made, [elsewhere]) == []
+    (found,) = differing(made, [{**ADOPTED, "adopt": {"host": "a1", "domain": "dns"}}])
+    assert found.refused == "adopt of a vm cannot be changed in place"
+    (found,) = differing(made, [{**SET[0], "name": "post"}])
+    assert "cannot be changed in place" in found.refused
+    (found,) = differing(made, [{**ADOPTED, "name": "web"}])
+    assert found.refused
+
+
+@pytest.mark.usefixtures("mail")
+def test_what_a_document_says_of_an_adopted_vm_is_changed_and_nothing_of_its_domain(made: Sim) -> None:
+    apply(made, [ADOPTED])
+    apply(made, [{**ADOPTED, "team": "shop", "autostart": "yes"}])
+    assert (exported(made, "vm")[1]["team"], made.vm("post").autostart) == ("shop", 1)
+    with pytest.raises(ConflictError, match="was adopted"):
+        apply(made, [{**ADOPTED, "memory": "1G"}])
+    with pytest.raises(UsageError, match="adopt names a host and the domain on it"):
+        differing(made, [{**ADOPTED, "adopt": "mail"}])
+
+
+def test_pruned_it_is_let_go_of_and_runs_on(made: Sim, mail: str) -> None:
+    apply(made, [ADOPTED])
+    (found,) = differing(made, SET, label="lab", prune=True)
+    assert (found.action, found.name) == ("remove", "post")
+    made.engine.declarations.remove("vm", "post", "lab", CALL)
+    made.settle()
+    assert made.world.db.all("SELECT state FROM domains WHERE uuid=?", mail) == [("running",)]
+    assert [item.name for item in made.engine.hosts.domains("a1")] == ["mail"]
+
+
 def test_a_vm_whose_deploy_failed_is_tried_again(made: Sim) -> None:
     made.world.faults.error("a1", "datastore.create_disk", "command")
     documents = [*SET, {"kind": "vm", "name": "second", "memory": "512", "disk": [{"image": "base"}]}]
