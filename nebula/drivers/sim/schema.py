@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS domains (
     memory_mib INTEGER NOT NULL, profile TEXT NOT NULL, seed INTEGER NOT NULL, activity REAL NOT NULL, since REAL,
     spec BLOB, PRIMARY KEY (host, uuid));
 CREATE INDEX IF NOT EXISTS domains_by_uuid ON domains (uuid);
+CREATE INDEX IF NOT EXISTS domains_by_name ON domains (host, name);
 CREATE TABLE IF NOT EXISTS snapshots (
     host TEXT NOT NULL, uuid TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (host, uuid, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checkpoints (
@@ -43,7 +44,7 @@ CREATE TABLE IF NOT EXISTS guest_programs (
 CREATE TABLE IF NOT EXISTS files (
     scope TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, datastore INTEGER, size INTEGER NOT NULL, format TEXT NOT NULL,
     virtual_size INTEGER NOT NULL, mode INTEGER NOT NULL, vm_id INTEGER, content TEXT NOT NULL, generation INTEGER NOT NULL,
-    backing TEXT NOT NULL, head BLOB NOT NULL, PRIMARY KEY (scope, path)) WITHOUT ROWID;
+    backing TEXT NOT NULL, head BLOB NOT NULL, PRIMARY KEY (scope, path));
 CREATE INDEX IF NOT EXISTS files_by_vm ON files (vm_id, scope);
 CREATE INDEX IF NOT EXISTS files_by_content ON files (content);
 CREATE INDEX IF NOT EXISTS files_by_backing ON files (scope, backing) WHERE backing != '';
