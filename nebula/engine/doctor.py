@@ -151,8 +151,8 @@ def _filters(services: Services, host: HostRow) -> list[Finding]:
         if gone := leftovers(read, host.id, there):
             text = f"it has filters of cards that are gone: {', '.join(gone[:10])}"
             found.append(_finding(host, "filters", "warning", text, fix))
-        if open_ := sorted(wanted(read, host.id, name) & taps - set(there)):
-            text = f"cards that should be filtered let everything pass: {', '.join(open_[:10])}"
+        if open_ := sorted(wanted(read, host.id, name).keys() & taps - set(there)):
+            text = f"cards lack the filters that they should have: {', '.join(open_[:10])}"
             found.append(_finding(host, "filters", "error", text, "nebula securitygroup commit GROUP"))
         on_host |= taps
     return [*found, *_left_cards(host, leftovers(read, host.id, sorted(on_host)))]
@@ -167,7 +167,8 @@ def _left_cards(host: HostRow, gone: list[str]) -> list[Finding]:
     if not gone:
         return []
     text = f"it has cards of VMs that are not there: {', '.join(gone[:10])}"
-    clear = "; ".join(f"ovs-vsctl --if-exists del-port {tap}; ip link delete {tap}" for tap in gone[:10])
+    ports = "ovs-vsctl --if-exists del-port {0} -- --if-exists del-port {0}p -- --if-exists del-br {0}b"
+    clear = "; ".join(f"{ports.format(tap)}; ip link delete {tap}" for tap in gone[:10])
     return [_finding(host, "cards", "warning", text, f"ssh {host.user}@{host.address} {shlex.quote(clear)}")]
 
 

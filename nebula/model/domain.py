@@ -49,9 +49,7 @@ class DomainInterface(msgspec.Struct, frozen=True, kw_only=True):
     bridge: str
     tap: str
     open_vswitch: bool = False
-    """The bridge is one of Open vSwitch, where `vlan_id` (0: none) is what comes untagged and `trunks` what the guest tags."""
-    vlan_id: int = 0
-    trunks: tuple[int, ...] = ()
+    """The bridge is one of Open vSwitch."""
     model: str = "virtio"
     mtu: int = 0
     """0: the bridge's."""

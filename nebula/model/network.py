@@ -73,3 +73,13 @@ class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
     ip6: str = ""
     filter: CardFilter | None = None
     """None: everything passes."""
+
+    @property
+    def bridge(self) -> str:
+        """The bridge that its tap is plugged into."""
+        return bridge_of_card(self.network, self.tap)
+
+
+def bridge_of_card(network: NetworkSpec, tap: str) -> str:
+    """The bridge that a card's tap is plugged into: the network's, or one of the card's own that leads there."""
+    return f"{tap}b" if network.open_vswitch else network.bridge

@@ -35,15 +35,15 @@ EXISTING = NetworkSpec(network_id=8, name="office", driver="", bridge="br0")
 NAT = NetworkSpec(network_id=9, name="inside", driver="", bridge="onebr9", owned=True, nat=True, gateway="10.77.5.1")
 
 
-_FIRST = 10 * (1000 + os.getpid())
+FIRST = 10 * (1000 + os.getpid())
 """VMs of our own: drivers look through all processes of the machine for one that holds a tap, whatever its namespace."""
-TAPS = (f"one-{_FIRST + 1}-0", f"one-{_FIRST + 2}-0")
+TAPS = (f"one-{FIRST + 1}-0", f"one-{FIRST + 2}-0")
 
 
 def card(network: NetworkSpec, number: int = 1) -> NicSpec:
     """The card of the first or second VM on the network."""
     mac = f"02:00:00:00:{number:02x}:00"
-    return NicSpec(vm_id=_FIRST + number, nic_id=0, tap=TAPS[number - 1], mac=mac, network=network)
+    return NicSpec(vm_id=FIRST + number, nic_id=0, tap=TAPS[number - 1], mac=mac, network=network)
 
 
 def test_an_owned_bridge_comes_and_goes(network_subject: NetworkSubject) -> None:
@@ -60,6 +60,7 @@ def test_a_bridge_with_a_card_stays(network_subject: NetworkSubject) -> None:
     driver, host = network_subject.driver, network_subject.host
     driver.prepare(host, network_subject.owned)
     for number in (1, 2):
+        driver.expect(host, card(network_subject.owned, number))
         network_subject.add_tap(card(network_subject.owned, number))
         driver.plugged(host, card(network_subject.owned, number))
     assert driver.taps(host) == [*TAPS]
@@ -78,6 +79,7 @@ def test_a_reservation_shares_the_bridge(network_subject: NetworkSubject) -> Non
     for network in (part, whole, part):
         driver.prepare(host, network)
         assert network_subject.bridges() == ["onebr7"]
+    driver.expect(host, card(part))
     network_subject.add_tap(card(part))
     driver.plugged(host, card(part))
     driver.release(host, whole)
@@ -93,6 +95,7 @@ def test_a_bridge_of_the_hosts_own_is_used_and_left(network_subject: NetworkSubj
     driver, host = network_subject.driver, network_subject.host
     network_subject.add_bridge("br0")
     driver.prepare(host, EXISTING)
+    driver.expect(host, card(EXISTING))
     network_subject.add_tap(card(EXISTING))
     driver.plugged(host, card(EXISTING))
     driver.unplugged(host, card(EXISTING))
@@ -173,8 +176,6 @@ def test_addresses_are_given_while_the_host_carries_the_network(network_subject:
 
 def test_filters_are_there_before_the_card_and_go_with_it(network_subject: NetworkSubject) -> None:
     driver, host = network_subject.driver, network_subject.host
-    if not driver.capabilities.security_groups:
-        return
     driver.prepare(host, network_subject.owned)
     rules = (FilterRule(inbound=False), FilterRule(inbound=True, protocol="tcp", ports=((80, 80),)))
     cards = [
@@ -184,10 +185,13 @@ def test_filters_are_there_before_the_card_and_go_with_it(network_subject: Netwo
     for _ in range(2):
         driver.set_filters(host, cards)
         assert driver.filtered(host) == [*TAPS]
+    driver.expect(host, cards[0])
+    assert driver.filtered(host) == [*TAPS]
     network_subject.add_tap(cards[0])
     driver.plugged(host, cards[0])
     driver.set_filters(host, [msgspec.structs.replace(cards[1], filter=None)])
     assert driver.filtered(host) == [TAPS[0]]
     for _ in range(2):
-        driver.unplugged(host, cards[0])
+        for one in cards:
+            driver.unplugged(host, one)
         assert (driver.filtered(host), driver.taps(host)) == ([], [])

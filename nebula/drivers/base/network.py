@@ -17,11 +17,6 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     vlan: bool
     nat: bool
-    security_groups: bool
-    forgery: bool = True
-    """It keeps forged addresses away: filters without rules."""
-    filters_late: bool = False
-    """It can filter cards that are there only; those that are not yet are left out."""
     spans_hosts: bool
     """Guests on two hosts reach each other without help from outside."""
     dhcp: bool = False
@@ -44,6 +39,10 @@ class Network(Protocol):
 
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
         """Before a VM starts: the bridge is there and up (made if owned; ConflictError if not owned and missing)."""
+        ...
+
+    def expect(self, host: HostHandle, nic: NicSpec) -> None:
+        """Before a card is plugged, on a network that is prepared: `nic.bridge` is there."""
         ...
 
     def plugged(self, host: HostHandle, nic: NicSpec) -> None:

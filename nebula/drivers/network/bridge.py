@@ -20,7 +20,7 @@ class BridgeNetwork:
     Between `prepare` and the moment at which a card is plugged, nobody may `release` the same network on the same host.
     """
 
-    capabilities = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=False, dhcp=True)
+    capabilities = NetworkCapabilities(vlan=False, nat=True, spans_hosts=False, dhcp=True)
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """See Network.check."""
@@ -46,6 +46,9 @@ class BridgeNetwork:
         owned.raise_up(host, network, bridge)
         if network.nat:
             nat.start(host, network)
+
+    def expect(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.expect: it is the network's bridge."""
 
     def plugged(self, host: HostHandle, nic: NicSpec) -> None:
         """See Network.plugged."""

@@ -1,16 +1,14 @@
 """The network driver "ovswitch": bridges of Open vSwitch, the host's own or ours, whose ports carry VLANs.
 
-libvirt makes the cards' ports, with their VLANs from the first moment. Networks of one uplink share the bridge that has it.
+Each card has a bridge of its own in front, which filters (ovscards.py). Networks of one uplink share the bridge that has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import ovsflows, taps, vsctl
+from nebula.drivers.network import ovscards, taps, vsctl
 from nebula.drivers.network.findings import asked, tools
 from nebula.drivers.network.ip import Link, batch, links
 from nebula.drivers.network.names import check_device, is_tap
@@ -29,7 +27,7 @@ class OvsNetwork:
     Between `prepare` and the moment at which a card is plugged, nobody may `release` a network of that bridge on the same host.
     """
 
-    capabilities = NetworkCapabilities(vlan=True, nat=False, security_groups=False, spans_hosts=False, filters_late=True)
+    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=False)
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """See Network.check."""
@@ -99,45 +97,42 @@ class OvsNetwork:
         if device not in (found[network.bridge].ports if network.bridge in found else ()):
             vsctl.tell(host, ["--may-exist", "add-port", network.bridge, device])
 
+    def expect(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.expect. The card's own bridge is there, with its VLANs."""
+        ovscards.make(host, nic, vsctl.bridges(host))
+
     def plugged(self, host: HostHandle, nic: NicSpec) -> None:
-        """See Network.plugged. A port without its VLANs, or none at all, gets them."""
+        """See Network.plugged. A card that is plugged elsewhere, or has other VLANs, is put right."""
         taps.require_tap(host, nic)
-        own = ["set", "Port", nic.tap, f"tag={nic.network.vlan_id or '[]'}"]
-        trunks = ",".join(str(number) for number in nic.network.trunks)
-        mode = "native-untagged" if trunks and nic.network.vlan_id else "trunk" if trunks else "[]"
-        vlans = [f"trunks=[{trunks}]", f"vlan_mode={mode}"]
-        vsctl.tell(host, ["--may-exist", "add-port", check_device(nic.network.bridge), nic.tap], [*own, *vlans])
-        ovsflows.forget_port(host, nic.network.bridge, vsctl.port_numbers(host).get(nic.tap, 0))
+        found = vsctl.bridges(host)
+        ovscards.make(host, nic, found)
+        ovscards.plug(host, nic, found)
 
     def unplugged(self, host: HostHandle, nic: NicSpec) -> None:
         """See Network.unplugged. What outlives its VM, be it in the database alone, goes; what a running QEMU holds stays."""
         taps.remove_leftover(host, nic)
-        if is_tap(nic.tap) and vsctl.bridge_of(nic.tap, vsctl.present(host)) and nic.tap not in links(host):
-            vsctl.tell(host, ["--if-exists", "del-port", nic.tap])
-        if nic.filter is not None:
-            self.set_filters(host, [msgspec.structs.replace(nic, filter=None)])
+        if is_tap(nic.tap) and nic.tap not in links(host):
+            self._forget(host, nic.tap, vsctl.present(host))
+
+    def _forget(self, host: HostHandle, tap: str, found: Mapping[str, Bridge]) -> None:
+        if tap in ovscards.taps(found):
+            ovscards.remove(host, tap)
 
     def set_filters(self, host: HostHandle, nics: Sequence[NicSpec]) -> None:
-        """See Network.set_filters. Rules of groups are refused: these bridges have none, and say so."""
-        ruled = [nic.network.name for nic in nics if nic.filter is not None and nic.filter.rules is not None]
-        if ruled:
-            raise ConflictError(
-                f"network {ruled[0]} cannot have security groups on host {host.name}",
-                cause="bridges of Open vSwitch have no rules of ours",
-                hint=f"nebula network update {ruled[0]} --no-security-group",
-            )
-        found = vsctl.bridges(host) if any(nic.filter for nic in nics) else vsctl.present(host)
-        numbers = vsctl.port_numbers(host) if found else {}
-        gone = [nic.tap for nic in nics if nic.filter is None]
-        for name in found:
-            here = {nic.tap: nic for nic in nics if nic.filter is not None and vsctl.bridge_of(nic.tap, found) == name}
-            cards = {tap: (numbers[tap], nic) for tap, nic in here.items() if tap in numbers}
-            left = ovsflows.filtered(host, name).intersection(gone) if gone else ()
-            ovsflows.change(host, name, cards, sorted(left))
+        """See Network.set_filters: each card in one step. One that is on no network and has no tap loses its bridge, too."""
+        for nic in nics:
+            # Read anew for each, as zones are given by what others have.
+            found = vsctl.bridges(host) if nic.filter else vsctl.present(host)
+            if nic.filter is not None:
+                ovscards.shut(host, nic, found)
+            elif not nic.network.bridge and nic.tap not in links(host):
+                self._forget(host, nic.tap, found)
+            else:
+                ovscards.open_up(host, nic.tap, found)
 
     def filtered(self, host: HostHandle) -> list[str]:
         """See Network.filtered."""
-        return sorted({tap for name in vsctl.present(host) for tap in ovsflows.filtered(host, name)})
+        return ovscards.shut_ones(host, vsctl.present(host))
 
     def serve(self, host: HostHandle, network: NetworkSpec, leases: Sequence[Lease]) -> None:
         """See Network.serve: these bridges have no DHCP of ours, and no network on them gets any."""
@@ -160,9 +155,8 @@ class OvsNetwork:
         return {network.physical_device}
 
     def taps(self, host: HostHandle) -> list[str]:
-        """See Network.taps. Ports in the database whose device is gone are among them."""
-        ports = (port for bridge in vsctl.present(host).values() for port in bridge.ports)
-        return sorted({*taps.list_taps(host), *filter(is_tap, ports)})
+        """See Network.taps. Ports in the database whose device is gone are among them, and cards' bridges without any."""
+        return sorted({*taps.list_taps(host), *ovscards.taps(vsctl.present(host))})
 
     def _check_names(self, network: NetworkSpec) -> None:
         for name in filter(None, (network.bridge, network.physical_device)):

@@ -22,9 +22,7 @@ TAGGED_OVERHEAD = OVERHEAD + 4
 class OvsVxlanNetwork(OvsNetwork):
     """A VXLAN device `vxNUMBER` as the port of a bridge of our own."""
 
-    capabilities = NetworkCapabilities(
-        vlan=True, nat=False, security_groups=False, spans_hosts=True, existing=False, filters_late=True
-    )
+    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=True, existing=False)
 
     def __init__(self) -> None:
         self._tunnels = VxlanNetwork()

@@ -14,7 +14,7 @@ _PRESENT = "/proc/net/vlan"
 class VlanNetwork(SegmentNetwork):
     """A device `UPLINK.VLAN` as the port of a bridge of our own."""
 
-    capabilities = NetworkCapabilities(vlan=True, nat=False, security_groups=True, spans_hosts=True, dhcp=True, existing=False)
+    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=True, dhcp=True, existing=False)
     overhead = 0
 
     def device(self, network: NetworkSpec) -> str:

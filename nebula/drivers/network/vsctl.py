@@ -16,10 +16,12 @@ _START = "systemctl enable --now openvswitch-switch"
 _TOOL = ("env", "ovs-vsctl", "--timeout=20")
 _MISSING = 127
 _READ = (
-    "--format=json", "--", "--columns=name,external_ids,ports", "list", "Bridge", "--", "--columns=_uuid,name", "list", "Port",
+    "--format=json", "--", "--columns=name,external_ids,ports,fail_mode,datapath_type", "list", "Bridge",
+    "--", "--columns=_uuid,name", "list", "Port",
 )  # fmt: skip
 _MARK = "nebula"
 """The key in a bridge's external ids that says that we made it."""
+_ZONE = "nebula-zone"
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -28,6 +30,12 @@ class Bridge(msgspec.Struct, frozen=True):
     name: str
     mark: str
     ports: tuple[str, ...]
+    secure: bool = False
+    """Nothing passes it but by flows that somebody put there."""
+    datapath: str = "system"
+    """system: in the kernel; netdev: in user space."""
+    zone: int = 0
+    """Where the connections of a card's own bridge are tracked; 0: nowhere."""
 
 
 class _Table(msgspec.Struct, frozen=True):
@@ -40,7 +48,7 @@ def bridges(host: HostHandle) -> dict[str, Bridge]:
     try:
         found, ports = (typed.decode(line.encode(), _Table).data for line in lines)
         names = {str(key[1]): str(name) for key, name in ports}
-        return {name: Bridge(name, *_parts(name, ids, keys, names)) for name, ids, keys in found}
+        return {str(row[0]): _bridge(*row, names=names) for row in found}
     except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError) as error:
         raise CommandError(host.name, [*_TOOL, *_READ], 0, f"not understood: {error}", hint="ovs-vsctl --version") from error
 
@@ -58,19 +66,19 @@ def bridge_of(port: str, found: Mapping[str, Bridge]) -> str:
     return next((bridge.name for bridge in found.values() if port in bridge.ports), "")
 
 
-def port_numbers(host: HostHandle) -> dict[str, int]:
-    """Of each interface the number of its port, by which flows know it; without those whose device is gone."""
-    words = ("--format=json", "--columns=name,ofport", "list", "Interface")
-    try:
-        rows = typed.decode(_run(host, words).encode(), _Table).data
-    except msgspec.MsgspecError as error:
-        raise CommandError(host.name, [*_TOOL, *words], 0, f"not understood: {error}", hint="ovs-vsctl --version") from error
-    return {str(name): number for name, number in rows if isinstance(number, int) and number > 0}
-
-
 def mark_words(bridge: str, mark: str) -> list[str]:
     """What marks a bridge as ours, within the transaction that makes it."""
     return ["set", "Bridge", bridge, f"external_ids:{_MARK}={mark}"]
+
+
+def guard_words(bridge: str, zone: int) -> list[str]:
+    """What makes nothing pass the bridge but by flows, with connections tracked in that zone (0: none are)."""
+    return ["set", "Bridge", bridge, "fail_mode=secure", *([f"external_ids:{_ZONE}={zone}"] if zone else [])]
+
+
+def unguard_commands(bridge: str) -> list[list[str]]:
+    """The contrary: whatever there is no flow for passes as everywhere."""
+    return [["set", "Bridge", bridge, "fail_mode=standalone"], ["remove", "Bridge", bridge, "external_ids", _ZONE]]
 
 
 def tell(host: HostHandle, *commands: Sequence[str]) -> None:
@@ -85,11 +93,19 @@ def in_user_space(host: HostHandle) -> bool:
     return told.status != 0 and b"does not exist" in told.stderr
 
 
-def _parts(name: str, ids: Any, keys: Any, names: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    mark = {str(key): str(value) for key, value in ids[1]}.get(_MARK, "")
+def _bridge(name: str, ids: Any, keys: Any, fail_mode: Any, datapath: str, *, names: Mapping[str, str]) -> Bridge:
+    said = {str(key): str(value) for key, value in ids[1]}
     listed = keys[1] if keys[0] == "set" else [keys]
     ports = (names[str(key[1])] for key in listed)
-    return mark, tuple(sorted(port for port in ports if port != name))
+    zone = said.get(_ZONE, "")
+    return Bridge(
+        name=name,
+        mark=said.get(_MARK, ""),
+        ports=tuple(sorted(port for port in ports if port != name)),
+        secure=fail_mode == "secure",
+        datapath=datapath or "system",
+        zone=int(zone) if zone.isascii() and zone.isdecimal() else 0,
+    )
 
 
 def _run(host: HostHandle, words: Sequence[str]) -> str:

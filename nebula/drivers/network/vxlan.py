@@ -21,7 +21,7 @@ _TTL = 16
 class VxlanNetwork(SegmentNetwork):
     """A VXLAN device `vxVNI` as the port of a bridge of our own."""
 
-    capabilities = NetworkCapabilities(vlan=True, nat=False, security_groups=True, spans_hosts=True, dhcp=True, existing=False)
+    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=True, dhcp=True, existing=False)
     overhead = OVERHEAD
 
     def device(self, network: NetworkSpec) -> str:

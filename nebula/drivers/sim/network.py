@@ -12,7 +12,7 @@ from nebula.errors import ConflictError, NotFoundError
 from nebula.model.host import Finding
 from nebula.model.network import Lease, NetworkSpec, NicSpec
 
-CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, security_groups=True, spans_hosts=True, dhcp=True)
+CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, spans_hosts=True, dhcp=True)
 
 
 class SimNetwork:
@@ -34,6 +34,9 @@ class SimNetwork:
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.prepare."""
         sim(host).perform("network.prepare", lambda _now: _prepare(host, network), subject=network.name)
+
+    def expect(self, host: HostHandle, nic: NicSpec) -> None:
+        """See Network.expect: it is the network's bridge."""
 
     def plugged(self, host: HostHandle, nic: NicSpec) -> None:
         """See Network.plugged; NotFoundError if the tap is not there."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nebula.engine.context import check_context, file_references
-from nebula.engine.firewall.ability import require_filters
 from nebula.engine.firewall.groups import ATTRIBUTE, named, packed
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.operations.common import use_image
@@ -238,7 +237,6 @@ class Creation:
             network, lease = self._any_network(vm, number, item, template, others, groups)
         else:
             raise UsageError(f"card {number} names no NETWORK", hint="nebula network list, or NETWORK_MODE=auto")
-        require_filters(self._services, network.driver, groups=groups)
         members_changed(self._tx, self._services, [lease], self._actor)
         leases_changed(self._tx, self._services, [lease], self._actor)
         return Nic(

@@ -9,8 +9,6 @@ import msgspec
 
 from nebula.engine.addresses import check_subnet, from_attributes, overlaps, parse_span, to_attributes
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing
-from nebula.engine.firewall.ability import require_filters
-from nebula.engine.firewall.filters import asks_for_filters
 from nebula.engine.firewall.groups import SETTING, named, naming, of_network
 from nebula.engine.firewall.refresh import apply_network, groups_changed, network_changed
 from nebula.engine.jobs.runner import Runner
@@ -88,7 +86,6 @@ class LocalNetworks(OwnedNoun):
                 settings[SETTING] = list(groups)
             cluster = spec.get("cluster")
             driver = str(spec.get("driver") or self._default_driver(tx))
-            require_filters(self._services, driver, groups=groups)
             row = tx.insert(
                 NetworkRow(
                     name=free_name(tx, NetworkRow, str(spec.get("name", ""))),
@@ -213,7 +210,6 @@ class LocalNetworks(OwnedNoun):
                 wanted = named(tx, changes[SETTING], self.person)
                 body = {**body, "settings": {**settings, **({SETTING: list(wanted)} if wanted else {})}}
             tx.swap(row, body=body)
-            require_filters(self._services, row.driver, groups=of_network(row), forgery=asks_for_filters(row))
             accepted = self._told(tx, row, "updated", call, changed=sorted(changes))
             groups_changed(tx, self._services, sorted({*groups} ^ {*of_network(row)}), call.actor)
             if _filters(before) == _filters(body):

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from nebula.engine.api.values import Accepted, Call
-from nebula.engine.firewall.ability import require_filters
 from nebula.engine.firewall.groups import ATTRIBUTE, named
 from nebula.engine.jobs.operations.cards import drop, regroup
 from nebula.engine.jobs.operations.common import use_image
@@ -259,7 +258,6 @@ class VmHardware(VmNoun):
             args: dict[str, Any] = {"before": before}
             if ATTRIBUTE in given:
                 groups = named(tx, given[ATTRIBUTE], self.person)
-                require_filters(self._services, tx.get(NetworkRow, found.network_id).driver, groups=groups)
                 for card in machine.nics:
                     card.grouped = bool(groups) if card.nic_id == found.nic_id else card.grouped
                 args["groups_before"] = regroup(tx, self._services, vm, found.nic_id, groups)

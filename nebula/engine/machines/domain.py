@@ -20,7 +20,7 @@ from nebula.engine.machines.machine import Machine, Nic, machine_of
 from nebula.engine.machines.networks import nic_context
 from nebula.engine.store.rows import NetworkRow, VmRow
 from nebula.model.domain import DomainBandwidth, DomainDisk, DomainFirmware, DomainHostDevice, DomainInterface, DomainSpec
-from nebula.model.network import NetworkSpec
+from nebula.model.network import NetworkSpec, bridge_of_card
 
 NVRAM = "nvram.fd"
 """A VM's UEFI variables, beside its context CD: they go where it goes."""
@@ -173,11 +173,9 @@ def _interface(nic: Nic, network: NetworkSpec, boot_order: int, sizes: Size) -> 
     return DomainInterface(
         nic_id=nic.nic_id,
         mac=nic.mac,
-        bridge=network.bridge,
+        bridge=bridge_of_card(network, nic.tap),
         tap=nic.tap,
         open_vswitch=network.open_vswitch,
-        vlan_id=network.vlan_id if network.open_vswitch else 0,
-        trunks=network.trunks,
         model=nic.model,
         mtu=nic.guest_mtu or network.mtu,
         queues=_as_many(nic.queues, sizes),

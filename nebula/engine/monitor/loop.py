@@ -21,6 +21,7 @@ from nebula.engine.monitor.reconcile import news, take_up
 from nebula.engine.monitor.sampling import failed, look, record
 from nebula.engine.monitor.served import put_back
 from nebula.engine.monitor.stale import tidy
+from nebula.engine.monitor.unfiltered import filter_again
 from nebula.engine.monitor.whereabouts import Whereabouts
 from nebula.engine.services import Services
 from nebula.engine.store.rows import EventRow, HostRow, VmRow
@@ -196,6 +197,7 @@ class HostWatcher(threading.Thread):
         record(self._services, host, found, self._monitor.recent, mine, others, self._monitor.figures)
         if seldom:
             put_back(self._services, host)
+            filter_again(self._services, host)
         self._report(host, tidy(self._services, host, found.domains, mine))
         if host.state == HostState.ERROR or self._subscription is None or not self._subscription.alive():
             self._subscribe(host)

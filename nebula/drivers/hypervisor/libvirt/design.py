@@ -231,8 +231,6 @@ def interface(given: DomainInterface) -> InterfaceElement:
         bridge=given.bridge,
         tap=given.tap,
         open_vswitch=given.open_vswitch,
-        vlan_id=given.vlan_id,
-        trunks=given.trunks,
         model=given.model,
         mtu=given.mtu,
         queues=given.queues,

@@ -241,6 +241,11 @@ def prepare_networks(site: Site, host_id: int) -> None:
             site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
             if network.dhcp:
                 serving.serve(site.context, host_id, network.bridge_id)
+    for nic in site.machine.nics:
+        network = site.networks[nic.network_id]
+        site.context.services.pool.network(network.driver).expect(
+            site.context.handle(host_id), nic_spec(site.vm.id, nic, network)
+        )
     set_filters(site, host_id)
 
 

@@ -34,7 +34,7 @@ def cards(queries: Queries, vm_id: int, nics: Iterable[Nic]) -> ByDriver:
 
 def set_filters(context: JobContext, host_id: int, vm_id: int, nics: Iterable[Nic]) -> None:
     """The VM's cards pass on that host what they should. Where that is what this run of the job has told it already, or
-    nothing was ever asked for, the host is left alone; but drivers that can filter only cards which are there are told again.
+    nothing was ever asked for, the host is left alone.
     """
     told: dict[tuple[int, str], NicSpec] = context.cache.setdefault("filters", {})
     read = context.services.store.read()
@@ -43,12 +43,7 @@ def set_filters(context: JobContext, host_id: int, vm_id: int, nics: Iterable[Ni
     with context.hold(f"filters:{host_id}"):
         for driver, specs in cards(read, vm_id, nics).items():
             network = context.services.pool.network(driver)
-            late = network.capabilities.filters_late
-            fresh = [
-                spec
-                for spec in specs
-                if (late and spec.filter is not None) or told.get((host_id, spec.tap), _unfiltered(spec)) != spec
-            ]
+            fresh = [spec for spec in specs if told.get((host_id, spec.tap), _unfiltered(spec)) != spec]
             if fresh:
                 network.set_filters(context.handle(host_id), fresh)
                 told.update({(host_id, spec.tap): spec for spec in fresh})
@@ -79,12 +74,12 @@ def leftovers(queries: Queries, host_id: int, filtered: Iterable[str]) -> list[s
     return [tap for tap in filtered if tap not in expected]
 
 
-def wanted(queries: Queries, host_id: int, driver: str) -> set[str]:
-    """Taps of that driver's networks that should have filters on that host."""
-    found: set[str] = set()
+def wanted(queries: Queries, host_id: int, driver: str) -> dict[str, int]:
+    """Taps of that driver's networks that should have filters on that host, each with its network."""
+    found: dict[str, int] = {}
     for vm in queries.select(VmRow, '"state"<>6 AND "host_id"=?', (host_id,)):
         specs = cards(queries, vm.id, machine_of(vm).nics).get(driver, ())
-        found |= {spec.tap for spec in specs if spec.filter is not None}
+        found |= {spec.tap: spec.network.network_id for spec in specs if spec.filter is not None}
     return found
 
 

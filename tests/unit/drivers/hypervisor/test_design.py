@@ -58,10 +58,8 @@ SPECS = {
     "uefi-baseline": changed(uefi=DomainFirmware(), cpu_xml=CLUSTER_CPU),
     "open-vswitch": changed(
         interfaces=(
-            msgspec.structs.replace(CARD, open_vswitch=True, vlan_id=100),
-            msgspec.structs.replace(CARD, nic_id=1, tap="one-7-1", open_vswitch=True, vlan_id=100, trunks=(7, 200)),
-            msgspec.structs.replace(CARD, nic_id=2, tap="one-7-2", open_vswitch=True, trunks=(7,)),
-            msgspec.structs.replace(CARD, nic_id=3, tap="one-7-3", open_vswitch=True),
+            msgspec.structs.replace(CARD, bridge="one-7-0b", open_vswitch=True),
+            msgspec.structs.replace(CARD, nic_id=3, bridge="one-7-3b", tap="one-7-3", open_vswitch=True),
         )
     ),
     "rbd": changed(

@@ -14,7 +14,7 @@ import msgspec
 
 from nebula.model.network import NetworkSpec, NicSpec
 from nebula.transport.base import Completed
-from tests.contract.network import NetworkSubject
+from tests.contract.network import FIRST, NetworkSubject
 from tests.unit.drivers.network.conftest import subject
 from tests.unit.drivers.network.guests import Guest
 from tests.unit.drivers.network.namespaces import Namespace, NamespaceTransport, cable, make
@@ -45,12 +45,18 @@ def switch(directory: Path) -> Iterator[Namespace]:
             host.sh(f"ovsdb-server {directory}/conf.db --remote=punix:{socket} --pidfile={directory}/db.pid --detach {log}")
             # Without this, what comes from a kernel that leaves checksums to the hardware arrives spoilt from user space.
             host.sh("ovs-vsctl --no-wait init -- set Open_vSwitch . other_config:userspace-tso-enable=true")
-            host.sh(f"ovs-vswitchd unix:{socket} --pidfile={directory}/vswitchd.pid --detach {log}")
+            host.sh(f"ovs-vswitchd unix:{socket} --pidfile={directory}/ovs-vswitchd.pid --detach {log}")
             yield host
         finally:
-            for number in [pidfile.read_text().strip() for pidfile in directory.glob("*.pid")]:
-                os.kill(int(number), signal.SIGKILL)
-                subprocess.run(["tail", f"--pid={number}", "-s", "0.05", "-f", "/dev/null"], check=True, timeout=20)
+            for pidfile in directory.glob("*.pid"):
+                _end(pidfile)
+
+
+def restart(host: Namespace) -> None:
+    """The daemon that follows flows ends, as by a crash, and is started again."""
+    directory = host.transport.directory  # type: ignore[attr-defined]
+    _end(directory / "ovs-vswitchd.pid")
+    host.sh(f"ovs-vswitchd unix:{directory}/db.sock --pidfile={directory}/ovs-vswitchd.pid --detach --log-file={directory}/log")
 
 
 def clear(host: Namespace) -> None:
@@ -72,10 +78,10 @@ def switch_subject(host: Namespace, root: Path, driver: Any, owned: NetworkSpec)
     def add_tap(nic: NicSpec) -> None:
         host.sh(f"ip tuntap add dev {nic.tap} mode tap")
         host.sh(f"ip link set {nic.tap} up")
-        host.sh(f"ovs-vsctl add-port {nic.network.bridge} {nic.tap}")
+        host.sh(f"ovs-vsctl add-port {nic.bridge} {nic.tap}")
 
     def bridges() -> list[str]:
-        return host.sh("ovs-vsctl list-br").split()
+        return [name for name in host.sh("ovs-vsctl list-br").split() if not name.startswith("one-")]
 
     return msgspec.structs.replace(
         subject(host, root), driver=driver, add_bridge=add_bridge, add_tap=add_tap, bridges=bridges, owned=owned
@@ -83,11 +89,10 @@ def switch_subject(host: Namespace, root: Path, driver: Any, owned: NetworkSpec)
 
 
 def guest(host: Namespace, network: NetworkSpec, number: int) -> Iterator[Guest]:
-    """A guest with the addresses 10.9.0.NUMBER and fd09::NUMBER, whose port has its VLAN as libvirt gives it."""
+    """A guest with the addresses 10.9.0.NUMBER and fd09::NUMBER, whose card is not plugged yet."""
     mac, address = f"02:00:0a:09:00:{number:02x}", f"10.9.0.{number}"
-    nic = NicSpec(
-        vm_id=number, nic_id=0, tap=f"one-{number}-0", mac=mac, network=network, ip=address, ip6=f"fd09::{number:x}"
-    )  # fmt: skip
+    vm_id = FIRST + number
+    nic = NicSpec(vm_id=vm_id, nic_id=0, tap=f"one-{vm_id}-0", mac=mac, network=network, ip=address, ip6=f"fd09::{number:x}")
     for inside in make():
         inside.sh("sysctl -qw net.ipv6.conf.default.accept_dad=0")
         cable(host, nic.tap, inside, "eth0")
@@ -95,6 +100,12 @@ def guest(host: Namespace, network: NetworkSpec, number: int) -> Iterator[Guest]
         inside.sh(f"ip address add {nic.ip}/24 dev eth0")
         inside.sh(f"ip address add {nic.ip6}/64 dev eth0 nodad")
         yield Guest(inside, nic)
+
+
+def _end(pidfile: Path) -> None:
+    number = pidfile.read_text().strip()
+    os.kill(int(number), signal.SIGKILL)
+    subprocess.run(["tail", f"--pid={number}", "-s", "0.05", "-f", "/dev/null"], check=True, timeout=20)
 
 
 def _datapath(host: Namespace) -> str:

@@ -11,14 +11,14 @@ import pytest
 
 from nebula.drivers.network.ovswitch import OvsNetwork
 from nebula.errors import ConflictError
-from nebula.model.firewall import CardFilter
-from nebula.model.network import NetworkSpec
+from nebula.model.firewall import CardFilter, FilterRule
+from nebula.model.network import NetworkSpec, NicSpec
 from tests.contract.network import *  # noqa: F403
 from tests.contract.network import EXISTING, NetworkSubject, card
 from tests.unit.drivers.network.conftest import subject
 from tests.unit.drivers.network.guests import Guest
 from tests.unit.drivers.network.namespaces import Namespace, cable, handle
-from tests.unit.drivers.network.openvswitch import clear, guest, switch, switch_subject
+from tests.unit.drivers.network.openvswitch import clear, guest, restart, switch, switch_subject
 
 OWNED = NetworkSpec(network_id=7, name="lan", driver="ovswitch", bridge="onebr7", owned=True)
 UPLINKED = msgspec.structs.replace(OWNED, physical_device="up0", mtu=1600)
@@ -57,9 +57,11 @@ def test_guests_of_one_vlan_talk_across_hosts_and_others_do_not(tmp_path: Path) 
             driver.prepare(handle(host, tmp_path), network)
             made = stack.enter_context(contextlib.contextmanager(guest)(host, network, number))
             guests.append(made)
+            driver.expect(handle(host, tmp_path), made.nic)
             driver.plugged(handle(host, tmp_path), made.nic)
         first, second, other, trunk = guests
-        assert here.sh("ovs-vsctl list-br").split() == there.sh("ovs-vsctl list-br").split() == ["onebr7"]
+        for host, cards in ((here, (first, trunk)), (there, (second, other))):
+            assert sorted(host.sh("ovs-vsctl list-br").split()) == [*(one.nic.bridge for one in cards), "onebr7"]
         assert "mtu 1600" in here.sh("ip link show dev up0")
         with second.serving(53), other.serving(53):
             assert first.asks(second, 53, times=3, patience=5.0) >= 1
@@ -112,6 +114,7 @@ def test_a_port_whose_device_is_gone_is_found_and_cleared(ovs: Namespace, networ
     """As after a power cut: the database of Open vSwitch outlives it, devices do not."""
     driver, on = network_subject.driver, network_subject.host
     driver.prepare(on, OWNED)
+    driver.expect(on, card(OWNED))
     network_subject.add_tap(card(OWNED))
     ovs.sh(f"ip link delete {card(OWNED).tap}")
     driver.release(on, OWNED)
@@ -122,60 +125,90 @@ def test_a_port_whose_device_is_gone_is_found_and_cleared(ovs: Namespace, networ
     assert (driver.taps(on), network_subject.bridges()) == ([], [])
 
 
-def test_rules_are_refused_and_not_pretended(network_subject: NetworkSubject) -> None:
-    nic = msgspec.structs.replace(card(OWNED), filter=CardFilter(rules=()))
-    with pytest.raises(ConflictError) as caught:
-        network_subject.driver.set_filters(network_subject.host, [nic])
-    assert caught.value.hint
-
-
-def test_nothing_forged_passes(ovs: Namespace, network_subject: NetworkSubject) -> None:
-    """While another card of the bridge sends what it likes; and in the end nothing filters anybody."""
-    driver, on = network_subject.driver, network_subject.host
-    network = tagged(100, base=OWNED)
-    driver.prepare(on, network)
-    with contextlib.ExitStack() as stack:
-        first, second, third = (stack.enter_context(contextlib.contextmanager(guest)(ovs, network, n)) for n in (1, 2, 3))
-        driver.set_filters(on, [first.with_filter(CardFilter())])
-        assert driver.filtered(on) == []
-        for each in (first, second, third):
-            driver.plugged(on, each.nic)
-        for number, each in enumerate((first, second, third), 91):
-            each.inside.sh(f"ip address add 10.9.0.{number}/24 dev eth0")
-            each.inside.sh(f"ip address add fd09::{number}/64 dev eth0 nodad")
-        filters = [each.with_filter(CardFilter(own_mac=mac, own_ips=ips)) for each, mac, ips in
-                   ((first, True, True), (second, False, True))]  # fmt: skip
-        for _ in range(2):
-            driver.set_filters(on, filters)
-        assert driver.filtered(on) == ["one-1-0", "one-2-0"]
-        with third.serving(53), first.serving(53), third.serving(53, third.nic.ip6):
-            for number, each in enumerate((first, second), 91):
-                assert each.asks(third, 53, times=3, patience=5.0) >= 1
-                assert each.asks(third, 53, source=f"10.9.0.{number}") == 0
-                assert each.asks(third, 53, times=3, patience=5.0, to=third.nic.ip6, source=each.nic.ip6) >= 1
-                assert each.asks(third, 53, to=third.nic.ip6, source=f"fd09::{number}") == 0
-            assert third.asks(first, 53, times=3, patience=5.0, source="10.9.0.93") >= 1
-            for each, answers in ((first, 0), (second, 1)):
-                each.inside.sh("ip link set eth0 address 02:00:0a:09:00:99")
-                each.inside.sh("ip neighbour flush dev eth0")
-                assert min(each.asks(third, 53, times=3, patience=2.0), 1) == answers
-            driver.set_filters(on, [first.nic])
-            assert driver.filtered(on) == ["one-2-0"]
-            assert first.asks(third, 53, times=3, patience=5.0) >= 1
-            ovs.sh("ovs-vsctl del-port one-2-0")
-            driver.unplugged(on, filters[1])
-            assert driver.filtered(on) == []
-
-
-def test_a_port_has_nothing_of_one_that_had_its_number(ovs: Namespace, network_subject: NetworkSubject) -> None:
+def test_a_card_without_a_tap_is_found_and_cleared(ovs: Namespace, network_subject: NetworkSubject) -> None:
+    """As after an engine's end between the bridge of a card and its start."""
     driver, on = network_subject.driver, network_subject.host
     driver.prepare(on, OWNED)
+    for wanted in (None, CardFilter(rules=())):
+        driver.set_filters(on, [msgspec.structs.replace(card(OWNED), filter=wanted)])
+        driver.expect(on, card(OWNED))
+        assert (driver.taps(on), driver.filtered(on)) == ([card(OWNED).tap], [card(OWNED).tap] if wanted else [])
+        driver.set_filters(on, [nobodys(card(OWNED))])
+        assert (driver.taps(on), driver.filtered(on)) == ([], [])
+    driver.release(on, OWNED)
+    assert ovs.sh("ovs-vsctl list-br") == ""
+
+
+def test_a_card_that_somebody_uses_keeps_its_bridge(network_subject: NetworkSubject) -> None:
+    driver, on = network_subject.driver, network_subject.host
+    driver.prepare(on, OWNED)
+    driver.set_filters(on, [msgspec.structs.replace(card(OWNED), filter=CardFilter())])
     network_subject.add_tap(card(OWNED))
-    number = ovs.sh(f"ovs-vsctl get Interface {card(OWNED).tap} ofport").strip()
-    ovs.sh(f"ovs-ofctl add-flow onebr7 cookie={0x6E62 << 48 | 77 << 16:#x},in_port={number},actions=drop")
-    assert driver.filtered(on) == ["one-77-0"]
-    driver.plugged(on, card(OWNED))
-    assert driver.filtered(on) == []
+    driver.set_filters(on, [nobodys(card(OWNED))])
+    assert (driver.taps(on), driver.filtered(on)) == ([card(OWNED).tap], [])
+
+
+def nobodys(nic: NicSpec) -> NicSpec:
+    """Of the card no more than its tap's name is known."""
+    nowhere = NetworkSpec(network_id=0, name="", driver="", bridge="")
+    return NicSpec(vm_id=0, nic_id=0, tap=nic.tap, mac="", network=nowhere)
+
+
+def test_zones_are_the_cards_own(ovs: Namespace, network_subject: NetworkSubject) -> None:
+    driver, on = network_subject.driver, network_subject.host
+    driver.prepare(on, OWNED)
+    cards = [msgspec.structs.replace(card(OWNED, number), filter=CardFilter(rules=())) for number in (1, 2)]
+
+    def zones() -> list[str]:
+        return [ovs.sh(f"ovs-vsctl get Bridge {nic.bridge} external_ids:nebula-zone").strip() for nic in cards]
+
+    for _ in range(2):
+        driver.set_filters(on, cards)
+        assert zones() == ['"24576"', '"24577"']
+    driver.unplugged(on, cards[0])
+    driver.set_filters(on, [*reversed(cards)])
+    assert zones() == ['"24576"', '"24577"']
+
+
+def test_nothing_passes_between_the_plug_and_the_look_at_it(ovs: Namespace, network_subject: NetworkSubject) -> None:
+    """The card is there as a hypervisor plugs it, its guest asks at once and is asked, and we have not been there since."""
+    driver, on = network_subject.driver, network_subject.host
+    driver.prepare(on, OWNED)
+    with contextlib.ExitStack() as stack:
+        first, second = (stack.enter_context(contextlib.contextmanager(guest)(ovs, OWNED, n)) for n in (1, 2))
+        first.inside.sh("ip address add 10.9.0.91/24 dev eth0")
+        driver.expect(on, second.nic)
+        driver.plugged(on, second.nic)
+        only_out = CardFilter(rules=(FilterRule(inbound=False, protocol="udp", ports=((53, 53),)),))
+        driver.set_filters(on, [first.with_filter(only_out)])
+        ovs.sh(f"ovs-vsctl add-port {first.nic.bridge} {first.nic.tap}")
+        with second.serving(53), second.serving(54), first.serving(53):
+            assert first.asks(second, 53, times=3, patience=5.0) >= 1
+            assert first.asks(second, 53, source="10.9.0.91") == 0
+            assert first.asks(second, 54) == 0
+            assert second.asks(first, 53) == 0
+
+
+def test_a_filtered_card_is_shut_where_the_switch_was_restarted(ovs: Namespace, network_subject: NetworkSubject) -> None:
+    """Its flows are gone then. It is seen, and the same rules again are what was there before."""
+    driver, on = network_subject.driver, network_subject.host
+    driver.prepare(on, OWNED)
+    with contextlib.ExitStack() as stack:
+        first, second = (stack.enter_context(contextlib.contextmanager(guest)(ovs, OWNED, n)) for n in (1, 2))
+        closed = first.with_filter(CardFilter(rules=(FilterRule(inbound=False),)))
+        for each in (first, second):
+            driver.expect(on, each.nic)
+            driver.plugged(on, each.nic)
+        driver.set_filters(on, [closed])
+        with second.serving(53), first.serving(53):
+            assert first.asks(second, 53, times=3, patience=5.0) >= 1
+            restart(ovs)
+            assert (driver.filtered(on), driver.taps(on)) == ([], [first.nic.tap, second.nic.tap])
+            assert first.asks(second, 53) == second.asks(first, 53) == 0
+            driver.set_filters(on, [closed])
+            assert driver.filtered(on) == [first.nic.tap]
+            assert first.asks(second, 53, times=3, patience=5.0) >= 1
+            assert second.asks(first, 53) == 0
 
 
 def test_a_host_whose_open_vswitch_does_not_run_is_told_of(host: Namespace, tmp_path: Path) -> None:

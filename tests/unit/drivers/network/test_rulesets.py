@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from nebula.drivers.network import ovsflows, ovsrules
 from nebula.drivers.network.filters import fallback, ruleset
 from nebula.errors import UsageError
 from nebula.model.firewall import CardFilter, FilterRule
@@ -41,6 +45,12 @@ def card(number: int, wanted: CardFilter | None, **fields: str) -> NicSpec:
 
 
 WEB = card(5, CardFilter(rules=RULES), ip="10.0.0.5", ip6="fd00::5")
+PEERS = ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8")
+JOINED = (
+    FilterRule(inbound=True, protocol="tcp", ports=((22, 22), (80, 90)), peers=PEERS),
+    FilterRule(inbound=True, protocol="udp", ports=((22, 22), (53, 53)), peers=PEERS[:2]),
+    FilterRule(inbound=False, protocol="ipsec", peers=PEERS),
+)
 TEXTS = {
     "stateful.nft": ruleset.script([WEB], stateful=True),
     "stateless.nft": ruleset.script([WEB], ["one-8-0"], stateful=False),
@@ -52,6 +62,11 @@ TEXTS = {
     "gone.iptables": fallback.restore((), ["one-5-0"], PRESENT, 4),
     "last-gone.iptables": fallback.restore((), ["one-5-0", "one-6-0"], PRESENT, 4),
     "sets.ipset": fallback.sets([WEB]),
+    "rules.flows": ovsflows.script(WEB, 77),
+    "joined.flows": ovsflows.script(card(5, CardFilter(own_ips=False, own_mac=False, rules=JOINED)), 77),
+    "genuine.flows": ovsflows.script(card(5, CardFilter(), ip="10.0.0.5"), 0),
+    "router.flows": ovsflows.script(card(6, CardFilter(own_ips=False, own_mac=False, rules=RULES[:1])), 78),
+    "no-address.flows": ovsflows.script(card(5, CardFilter(rules=RULES[:1])), 79),
 }
 
 
@@ -62,6 +77,23 @@ def test_a_host_is_told_what_the_golden_file_says(name: str) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(TEXTS[name])
     assert file.read_text() == TEXTS[name]
+
+
+@given(st.integers(0, 65535), st.integers(0, 65535))
+def test_masks_are_the_ports_of_a_range_and_no_others(one: int, other: int) -> None:
+    first, last = sorted((one, other))
+    spans = [(value, value + 65535 - mask) for value, mask in ovsrules.masks(first, last)]
+    assert (spans[0][0], spans[-1][1]) == (first, last)
+    assert all(end + 1 == begin for (_, end), (begin, _) in itertools.pairwise(spans))
+    assert all(value & mask == value for value, mask in ovsrules.masks(first, last))
+
+
+def test_peers_and_ports_are_listed_once_each() -> None:
+    peers = tuple(f"192.0.2.{number}/32" for number in range(1, 101))
+    ports = tuple((port, port) for port in range(1, 200, 2))
+    rule = FilterRule(inbound=True, protocol="tcp", ports=ports, peers=peers)
+    lines = list(ovsrules.flows([rule, rule], 7, "drop", inbound=True))
+    assert len(lines) == len(peers) + len(ports) + 2
 
 
 def test_nothing_to_change_is_no_text() -> None:

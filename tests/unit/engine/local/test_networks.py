@@ -88,20 +88,6 @@ def test_tunnels_of_open_vswitch_share_their_numbers_with_vxlan(sim: Sim) -> Non
         create(sim, "six", "ovswitch_vxlan", outer_vlan_id=2)
 
 
-def test_open_vswitch_refuses_filters_that_it_does_not_have(sim: Sim) -> None:
-    sim.engine.securitygroups.create({"name": "web", "rules": []}, CALL)
-    with pytest.raises(ConflictError, match="ovswitch") as caught:
-        create(sim, "one", "ovswitch", security_groups=["web"])
-    assert caught.value.hint
-    create(sim, "two", "ovswitch", ranges=[{"IP": "10.3.0.10+5"}])
-    with pytest.raises(ConflictError, match="ovswitch"):
-        sim.engine.networks.update("two", {"security_groups": ["web"]}, CALL)
-    sim.engine.networks.update("two", {"attributes": {"FILTER_MAC_SPOOFING": "YES"}}, CALL)
-    assert "security_groups" not in sim.engine.networks.show("two").body
-    with pytest.raises(ConflictError, match="ovswitch"):
-        sim.add_vm("web", NIC=[{"NETWORK": "two", "SECURITY_GROUPS": "web"}])
-
-
 def test_cards_that_no_vm_has_are_told_of(sim: Sim) -> None:
     sim.add_vm("one", NIC=[{"NETWORK": "lan"}], HOST="h1")
     sim.world.hosts.add_tap("h1", "one-99-0", sim.network("lan").bridge)

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from nebula.engine.api.values import Accepted, Call, Query
+from nebula.engine.monitor.unfiltered import filter_again
+from nebula.engine.store.rows import HostRow, JobRow
 from nebula.errors import ConflictError, NotFoundError, UsageError
 from nebula.model.firewall import CardFilter, FilterRule
 from tests.support.sim import CALL, Sim
@@ -335,3 +337,21 @@ def test_a_dry_run_tells_nobody(sim: Sim) -> None:
     sim.settle()
     assert (tried.job_id, bool(tried.would)) == (0, True)
     assert len(inbound(of(sim, "one"))) == 1
+
+
+def test_filters_that_a_host_lost_are_put_back(sim: Sim) -> None:
+    create(sim, "web", WEB)
+    network(sim, "dmz", "10.9.0.10", "web")
+    vm(sim, "one", NETWORK="dmz")
+    before, services = filters(sim), sim.engine.services
+    assert before
+    hosts = services.store.read().select(HostRow)
+    sim.world.db.run("DELETE FROM filters")
+    for host in hosts:
+        filter_again(services, host)
+    sim.settle()
+    assert filters(sim) == before
+    jobs = services.store.read().count(JobRow, "\"kind\"='securitygroup.apply'", ())
+    for host in hosts:
+        filter_again(services, host)
+    assert services.store.read().count(JobRow, "\"kind\"='securitygroup.apply'", ()) == jobs, "nothing was missing"

@@ -29,8 +29,6 @@ class InterfaceElement(msgspec.Struct, frozen=True, kw_only=True):
     tap: str
     model: str
     open_vswitch: bool = False
-    vlan_id: int = 0
-    trunks: tuple[int, ...] = ()
     mtu: int = 0
     queues: int = 0
     filter: str = ""
@@ -45,7 +43,6 @@ class InterfaceElement(msgspec.Struct, frozen=True, kw_only=True):
             node("mac", address=self.mac),
             node("source", bridge=self.bridge),
             node("virtualport", type_="openvswitch") if self.open_vswitch else None,
-            self._vlan(),
             node("target", dev=self.tap) if self.tap else None,
             node("model", type_=self.model),
             node("driver", queues=self.queues) if self.queues else None,
@@ -55,13 +52,6 @@ class InterfaceElement(msgspec.Struct, frozen=True, kw_only=True):
             node("boot", order=self.boot_order) if self.boot_order else None,
             type_="bridge",
         )
-
-    def _vlan(self) -> ET.Element | None:
-        """Its ports have their tag from the moment when they are made. What comes without one is told apart by nativeMode."""
-        if not self.trunks:
-            return node("vlan", node("tag", id=self.vlan_id)) if self.vlan_id else None
-        own = node("tag", id=self.vlan_id, nativeMode="untagged") if self.vlan_id else None
-        return node("vlan", own, *(node("tag", id=number) for number in self.trunks), trunk="yes")
 
     def _bandwidth(self) -> ET.Element | None:
         inbound = self.inbound.element("inbound") if self.inbound else None
