@@ -97,7 +97,7 @@ def test_a_vlan_reaches_its_guests_and_no_others_through_a_live_migration(cluste
     red, blue = (str(cluster.vm(name)["addresses"][0]) for name in NETWORKS)
     tap = f"one-{cluster.vm('red')['id']}-0"
     probe = Probe(switched, "h1", bridge, NETWORKS["red"])
-    eventually(lambda: "boot-id" in probe.page(red), "the page of the guest in the probe's VLAN")
+    eventually(lambda: "boot-id" in probe.page(red), "the page of the guest in the probe's VLAN", seconds=150)
     before = probe.page(red)
     assert probe.page(blue) == {}
     assert_rules_hold(probe, red, shut=8080)

@@ -22,8 +22,9 @@ _FIRST_ZONE, _LAST_ZONE = 0x6000, 0xFFFF
 """Away from those that other programs count from 1."""
 _WAITED = "ovs-appctl revalidator/wait"
 """Until nothing follows flows that are gone."""
+# Whoever speaks OpenFlow 1.1 or later no longer knows no-flood. It keeps the bridge's own port, which is down, out of FLOOD.
 _REPLACE = f"""
-ovs-ofctl --timeout=20 -OOpenFlow14 mod-port "$1" "$1" no-flood || exit
+ovs-ofctl --timeout=20 -OOpenFlow10 mod-port "$1" "$1" no-flood || exit
 ovs-ofctl --timeout=20 -OOpenFlow14 --bundle replace-flows "$1" - || exit
 [ -z "$2" ] || {_WAITED}
 """

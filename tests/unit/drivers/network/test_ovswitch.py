@@ -181,6 +181,7 @@ def test_nothing_passes_between_the_plug_and_the_look_at_it(ovs: Namespace, netw
         driver.plugged(on, second.nic)
         only_out = CardFilter(rules=(FilterRule(inbound=False, protocol="udp", ports=((53, 53),)),))
         driver.set_filters(on, [first.with_filter(only_out)])
+        assert "NO_FLOOD" in ovs.sh(f"ovs-ofctl show {first.nic.bridge}")
         ovs.sh(f"ovs-vsctl add-port {first.nic.bridge} {first.nic.tap}")
         with second.serving(53), second.serving(54), first.serving(53):
             assert first.asks(second, 53, times=3, patience=5.0) >= 1
