@@ -13,6 +13,8 @@ HYPERVISORS = {
 }
 DATASTORES = {
     "ceph": "nebula.drivers.datastore.ceph:CephDatastore",
+    "dev": "nebula.drivers.datastore.dev:DevDatastore",
+    "iscsi_libvirt": "nebula.drivers.datastore.iscsi:IscsiDatastore",
     "shared": "nebula.drivers.datastore.shared:SharedDatastore",
     "ssh": "nebula.drivers.datastore.ssh:SshDatastore",
     "sim": "nebula.drivers.sim.datastore:SimDatastore",

@@ -18,6 +18,8 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     type: Literal["os", "datablock", "cdrom", "context"] = "os"
     persistent: bool = False
+    source: str = ""
+    """What it is on a storage where nothing is made: the name of a LUN."""
 
 
 class DiskSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +49,13 @@ class DiskSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageProbe(msgspec.Struct, frozen=True, kw_only=True):
-    """What qemu-img, asked with a fixed format, found in a file. Sizes in bytes."""
+    """What qemu-img, asked with a fixed format, found in a file, or of what size a LUN is. Sizes in bytes."""
 
     format: Format
     virtual_size: int
     actual_size: int
+    identity: str = ""
+    """Of a LUN: what it is called by whatever way it is reached."""
 
 
 class DatastoreUsage(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from labkit import ceph, openvswitch
+from labkit import ceph, iscsi, openvswitch
 from labkit import packages as lab
 
 BUILD = ("gcc", "libc6-dev", "libvirt-dev", "pkg-config", "python3-dev", "python3-venv")
 DATABASES = ("mariadb-server", "postgresql")
 LAB = (
-    *lab.HOST_PACKAGES, *lab.IMAGE_PACKAGES, *ceph.PACKAGES, *openvswitch.PACKAGES, "dnsmasq-base", "ipset", "iptables",
-    "lxcfs", "ovmf", "sshfs", "swtpm", "swtpm-tools",
+    *lab.HOST_PACKAGES, *lab.IMAGE_PACKAGES, *ceph.PACKAGES, *iscsi.PACKAGES, *openvswitch.PACKAGES, "dnsmasq-base", "ipset",
+    "iptables", "lxcfs", "ovmf", "sshfs", "swtpm", "swtpm-tools",
 )  # fmt: skip
 SLOW = lab.DEBIAN_PACKAGES
 TOOLS = ("bash", "ca-certificates", "fish", "git", "openssl", "procps", "systemd", "tmux", "util-linux", "zsh")

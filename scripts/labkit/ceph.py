@@ -10,17 +10,17 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import uuid
 from pathlib import Path
 
-from . import network, proc
+from . import beside, network, proc
 from .errors import LabError
 from .run import attempt, run
 from .spec import Lab, command, save
 
 PACKAGES = ("ceph-mon", "ceph-osd", "ceph-mgr", "ceph-common", "libeatmydata1")
 POOL, USER = "nebula", "nebula"
+_HOST_BYTE = 5
 FIRST = "aaaaaaaa-0000-4000-8000-000000000000"
 _MODULES = ("mgr_module.py", "mgr_util.py", "status")
 """All others cost a manager half a minute of its start and 250 MB."""
@@ -65,7 +65,7 @@ def report(lab: Lab) -> dict[str, object] | None:
 
 def address(lab: Lab) -> str:
     """The monitor's address."""
-    return f"10.77.{lab.number}.5"
+    return beside.address(lab, _HOST_BYTE)
 
 
 def stop_osd(lab: Lab) -> None:
@@ -107,16 +107,8 @@ def _build(lab: Lab, gibibytes: int) -> None:
 
 
 def _first_process(lab: Lab) -> None:
-    argv = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sleep", "infinity"]
-    nowhere = subprocess.DEVNULL  # whoever reads what we print waits for none that outlives us
-    runner = subprocess.Popen(argv, stdin=nowhere, stdout=nowhere, stderr=nowhere, cwd="/", start_new_session=True)
-    known = proc.process(runner.pid)
-    proc.wait_until(lambda: proc.only_child(known) is not None, seconds=20, what="the namespaces of Ceph")
-    lab.ceph = proc.only_child(known)
+    lab.ceph = beside.start(lab, "Ceph", _link(lab), _HOST_BYTE)
     save(lab)
-    network.cable(lab, _link(lab), mac=f"02:4c:4e:{lab.number:02x}:02:05", pid=_running(lab).pid)
-    for line in ("link set lo up", f"addr add {address(lab)}/24 dev eth0", "link set eth0 up"):
-        _inside(lab, "ip", *line.split())
 
 
 def _monitor(lab: Lab, base: Path, conf: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import access, ceph, debianguest, faults, images, lifecycle, lxcfs, machineimage, openvswitch, packages, status
+from . import access, ceph, debianguest, faults, images, iscsi, lifecycle, lxcfs, machineimage, openvswitch, packages, status
 from .enter import argv_inside
 from .errors import LabError
 from .spec import PROFILES, Options, load
@@ -110,6 +110,17 @@ def _ceph(root: Path, arguments: argparse.Namespace) -> None:
             {"down": ceph.down, "stop-osd": ceph.stop_osd, "start-osd": ceph.start_osd}[arguments.what](lab)
 
 
+def _iscsi(root: Path, arguments: argparse.Namespace) -> None:
+    if arguments.what == "up":
+        packages.require(iscsi.PACKAGES, install=arguments.install)
+    with lifecycle.locked(root):
+        lab = load(root)
+        if arguments.what == "lun":
+            iscsi.lun(lab, arguments.number, arguments.size)
+        else:
+            {"up": iscsi.up, "down": iscsi.down, "start": iscsi.start, "stop": iscsi.stop}[arguments.what](lab)
+
+
 def _openvswitch(root: Path, arguments: argparse.Namespace) -> None:
     packages.require(openvswitch.PACKAGES, install=arguments.install)
     with lifecycle.locked(root):
@@ -159,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         fault.add_argument("what", choices=list(faults.FAULTS), nargs=needed)
         fault.set_defaults(run=function)
     _add_ceph(commands.add_parser("ceph", help="a Ceph beside the hosts"))
+    _add_iscsi(commands.add_parser("iscsi", help="an iSCSI target beside the hosts"))
     switched = commands.add_parser("openvswitch", help="Open vSwitch on the hosts, joined by their eth2")
     switched.add_argument("what", choices=("up", "down"))
     _add_install(switched)
@@ -197,6 +209,14 @@ def _add_ceph(parser: argparse.ArgumentParser) -> None:
     _add_install(parser)
     parser.add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGV", help="of admin: ceph or rbd, and what it is told")
     parser.set_defaults(run=_ceph)
+
+
+def _add_iscsi(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("up", "down", "start", "stop", "lun"))
+    parser.add_argument("number", type=int, nargs="?", default=1, metavar="N", help="of lun: its number (1)")
+    parser.add_argument("--size", type=int, default=64, metavar="MIB", help="of lun: make it so large, or let it grow (64)")
+    _add_install(parser)
+    parser.set_defaults(run=_iscsi)
 
 
 def _add_install(parser: argparse.ArgumentParser) -> None:

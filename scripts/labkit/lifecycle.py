@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import access, ceph, cgroup, files, hosts, lxcfs, machinefiles, machineimage, machines, network, openvswitch
+from . import access, ceph, cgroup, files, hosts, iscsi, lxcfs, machinefiles, machineimage, machines, network, openvswitch
 from .errors import LabError
 from .spec import Lab, Options, command, load, make_hosts, save
 
@@ -87,6 +87,7 @@ def _take_down(lab: Lab) -> None:
     for host in lab.hosts:
         hosts.stop(lab, host)
     ceph.down(lab)
+    iscsi.down(lab)
     openvswitch.remove(lab)
     lxcfs.stop(lab)
     network.remove(lab)

@@ -68,6 +68,8 @@ class Lab:
     lxcfs: Process | None = None
     ceph: Process | None = None
     """The first process of the namespaces that Ceph runs in, where the lab has one."""
+    iscsi: Process | None = None
+    """The same for its iSCSI target."""
 
     def host(self, name: str) -> Host:
         """The host of that name; raises `LabError` naming those there are."""
@@ -149,7 +151,8 @@ def load(root: Path) -> Lab:
     lists = {key: tuple(value) for key, value in data["options"].items() if isinstance(value, list)}
     options = Options(**{**data["options"], **lists})
     hosts = [_host(item) for item in data["hosts"]]
-    return Lab(data["name"], root, data["number"], options, hosts, _process(data["lxcfs"]), _process(data.get("ceph")))
+    beside = (_process(data.get(name)) for name in ("lxcfs", "ceph", "iscsi"))
+    return Lab(data["name"], root, data["number"], options, hosts, *beside)
 
 
 def command(root: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import access, ceph, machines, proc, services
+from . import access, ceph, iscsi, machines, proc, services
 from .spec import Host, Lab
 
 
@@ -22,6 +22,7 @@ def report(lab: Lab) -> dict[str, Any]:
         "ssh_config": str(lab.root / "ssh_config"),
         "shared": str(lab.root / "shared"),
         "ceph": ceph.report(lab),
+        "iscsi": iscsi.report(lab),
         "hosts": [_host(lab, host) for host in lab.hosts],
     }
 

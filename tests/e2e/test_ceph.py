@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nebula.clock import SystemClock
 from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.ceph import CephDatastore
 from nebula.drivers.datastore.cephcluster import Waits
 from nebula.errors import CapacityError, ConflictError, TimedOutError
 from nebula.model.storage import ImageSpec
-from nebula.transport.loop import TunnelLoop
-from nebula.transport.ssh import SshTransport
 from tests.contract.datastore import DatastoreContract, DatastoreLab, clone_of, os_image, take_in, volatile
 from tests.contract.datastore import create as create_disk
+from tests.e2e.handles import handles
 from tests.e2e.program import Program
 from tests.e2e.test_main_job import create
 from tests.e2e.test_snapshots import keep
@@ -45,31 +43,8 @@ def ceph(session_lab: LabHandle) -> Iterator[LabHandle]:
 def hosts(ceph: LabHandle, session_cluster: Program) -> Iterator[tuple[HostHandle, ...]]:
     """The lab's hosts as drivers know them; the engine made them known to each other."""
     assert session_cluster.json("host", "list", "-c", "name", "-f", "json") == [{"name": "h1"}, {"name": "h2"}]
-    loop = TunnelLoop()
-    loop.start()
-    found = tuple(_handle(ceph, number, loop) for number in (1, 2))
-    yield found
-    for host in found:
-        host.transport.close()
-    loop.stop()
-
-
-def _handle(lab: LabHandle, number: int, loop: TunnelLoop) -> HostHandle:
-    told = lab.host(f"h{number}")
-    transport = SshTransport(
-        name=told["name"],
-        address=told["address"],
-        user="root",
-        port=22,
-        key_path=Path(lab.status()["key"]),
-        known_host=told["host_key"],
-        loop=loop,
-        clock=SystemClock(),
-    )
-    return HostHandle(
-        host_id=number, name=told["name"], address=told["address"], user="root", port=22, virt="qemu",
-        root="/var/lib/nebula", transport=transport,
-    )  # fmt: skip
+    with handles(ceph, "h1", "h2") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,10 @@ COMMANDS = (
         (
             Option(
                 "--driver",
-                "shared: all hosts see the same files; ssh: each host has its own; ceph: RBD images; restic: backups.",
+                "shared: all hosts see the same files; ssh: each host has its own; ceph: RBD images; iscsi_libvirt, dev: LUNs "
+                "of a SAN, by QEMU's initiator or as block devices of the hosts; restic: backups.",
                 metavar="DRIVER",
-                choices=("shared", "ssh", "ceph", "restic", "sim"),
+                choices=("shared", "ssh", "ceph", "iscsi_libvirt", "dev", "restic", "sim"),
             ),
             Option(
                 "--type",
@@ -71,6 +72,24 @@ COMMANDS = (
                 complete="file",
             ),
             Option("--ceph-trash", "Of ceph: images that are removed go to the pool's trash.", "flag"),
+            *(
+                Option(f"--{name}", f"Of iscsi_libvirt: {text}", metavar=metavar)
+                for name, metavar, text in (
+                    ("iscsi-host", "HOST", "the portal, with a port if that is not 3260."),
+                    ("iscsi-user", "USER", "the user (CHAP); without: no login."),
+                    (
+                        "iscsi-usage",
+                        "NAME",
+                        "the use of a libvirt secret with the password; without: one is made on each host.",
+                    ),
+                )
+            ),
+            Option(
+                "--iscsi-password-file",
+                "Of iscsi_libvirt: a file with the user's password; - is what is piped in.",
+                metavar="FILE",
+                complete="file",
+            ),
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
         ),
         changes=True,

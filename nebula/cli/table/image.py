@@ -25,6 +25,11 @@ COMMANDS = (
         (
             Option("--path", "A file on this machine.", metavar="FILE", complete="file"),
             Option("--url", "Where to download it.", metavar="URL"),
+            Option(
+                "--source",
+                "In a datastore of LUNs: the LUN that is the image, with --path or --url written into it.",
+                metavar="LUN",
+            ),
             Option("--size", "An empty image of this size; a bare number is in MiB.", metavar="SIZE"),
             Option("--catalogue", "The catalogue's name for it, if NAME is another.", metavar="NAME", complete="catalogue"),
             Option(
@@ -49,6 +54,10 @@ COMMANDS = (
         "nebula image clone data data-2",
         "verbs.image:clone",
         (ref("image"), Argument("name", "The copy's name.")),
+        (
+            Option("--datastore", "Where to put the copy, if not beside the image.", metavar="DATASTORE", complete="datastore"),
+            Option("--source", "In a datastore of LUNs: the LUN into which it is written.", metavar="LUN"),
+        ),
         changes=True,
         key="w",
     ),

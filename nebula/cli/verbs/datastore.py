@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _CEPH = ("pool_name", "ceph_host", "ceph_user", "ceph_conf", "ceph_secret", "ec_pool_name")
+_ISCSI = ("iscsi_host", "iscsi_user", "iscsi_usage")
 _KEEP = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 
 
@@ -28,9 +29,9 @@ def create(context: Context, line: Invocation) -> int:
         spec["password"] = text.rstrip("\r\n")
     if spec.get("type") != "backup" and {"host", "password", *_KEEP} & set(spec):
         raise UsageError("--host, --password-file and --keep-… are of backups", hint="--type backup")
-    ceph = _ceph(line)
-    if ceph:
-        spec["settings"] = ceph
+    settings = _ceph(line) | _iscsi(line)
+    if settings:
+        spec["settings"] = settings
     return make(context, line, [name], lambda engine, _, call: engine.datastores.create(spec, call))
 
 
@@ -45,4 +46,15 @@ def _ceph(line: Invocation) -> dict[str, str]:
         found["CEPH_TRASH"] = "yes"
     if found and line.text("driver") != "ceph":
         raise UsageError("--pool-name, --ec-pool-name and --ceph-… are of Ceph", hint="--driver ceph")
+    return found
+
+
+def _iscsi(line: Invocation) -> dict[str, str]:
+    """What was said of an iSCSI portal, by OpenNebula's names where it has them."""
+    found = {name.upper(): str(value) for name, value in given(line, *_ISCSI).items()}
+    if line.text("iscsi_password_file"):
+        text = read_text(line.text("iscsi_password_file"), "the password's file", largest=1024, hint="one line", stdin=True)
+        found["ISCSI_PASSWORD"] = text.strip()
+    if found and line.text("driver") != "iscsi_libvirt":
+        raise UsageError("--iscsi-… are of LUNs that QEMU reaches itself", hint="--driver iscsi_libvirt")
     return found

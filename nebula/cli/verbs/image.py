@@ -61,8 +61,8 @@ def spec_of(line: Invocation) -> dict[str, Any]:
         raise UsageError(
             "an image is made of one thing", cause=" and ".join(f"--{key}" for key in sources), hint="give one of them"
         )
-    spec: dict[str, Any] = {"name": name, **(sources or {"catalogue": name})}
-    spec |= given(line, "type", "format", "persistent", "datastore", "checksum", "description", "host")
+    spec: dict[str, Any] = {"name": name, **(sources or ({} if line.text("source") else {"catalogue": name}))}
+    spec |= given(line, "type", "format", "persistent", "datastore", "checksum", "description", "host", "source")
     if "size" in spec:
         spec["size"] = parse_size(str(spec["size"]), unit="M", what="size of an image")
         spec.setdefault("type", "datablock")
@@ -76,7 +76,8 @@ def clone(context: Context, line: Invocation) -> int:
     name = check_name("image", line.text("name"))
 
     def act(engine: Engine, _: str, call: Call) -> Accepted:
-        return engine.images.clone(resolve_one(engine, "image", line.text("ref")).ref, name, call)
+        ref = resolve_one(engine, "image", line.text("ref")).ref
+        return engine.images.clone(ref, name, call, datastore=line.text("datastore"), source=line.text("source"))
 
     return make(context, line, [name], act)
 

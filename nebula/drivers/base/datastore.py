@@ -32,6 +32,12 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     exclusive: bool = True
     """QEMU itself refuses a disk that somebody else writes to; where not, `require_unused` is asked before a start."""
+    known_there: bool = False
+    """A host knows its own users of a disk alone: `require_unused` is asked on every host."""
+    registers: bool = False
+    """Images are LUNs that exist already: they are registered by their name, each is one VM's disk, and nothing else is made,
+    cloned or deleted.
+    """
 
     @property
     def moves(self) -> bool:
@@ -150,6 +156,16 @@ class Datastore(Protocol):
 
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """Let the disk, which nobody uses now, grow to `size` bytes. As large already: nothing."""
+        ...
+
+    def canonical_source(self, source: str) -> str:
+        """The name of a LUN as it is kept, where images are registered; UsageError for what is none."""
+        ...
+
+    def refresh_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
+        """Before the disk of a running guest grows: the host sees how large it is on a storage where it does not grow by us;
+        ConflictError where that is not `size`. Elsewhere: nothing.
+        """
         ...
 
     def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:

@@ -165,7 +165,7 @@ class CephDatastore(SshDatastore):
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.remove_image."""
         name, staged = _image(image), layout.staged_file(self.base(host), image)
-        making.discard(host, [staged, f"{staged}.part", f"{staged}.part.source"])
+        making.discard(host, [staged, f"{staged}.part", f"{staged}.lock", f"{staged}.part.source"])
         self._rbd.run(host, "drop", name, f"{name}.part")
 
     # --- disks ---

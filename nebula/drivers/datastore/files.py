@@ -12,7 +12,7 @@ from nebula.drivers.datastore import layout, making, recipes, restoring
 from nebula.drivers.datastore.checks import check_host
 from nebula.drivers.datastore.probe import probe_image
 from nebula.drivers.longrun import end_all
-from nebula.errors import CommandError, NotFoundError
+from nebula.errors import CommandError, NotFoundError, UsageError
 from nebula.model.host import Finding
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
@@ -128,7 +128,7 @@ class FileDatastore:
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.remove_image."""
         path, staged = self.image_path(host, image), layout.staged_file(self.base(host), image)
-        halves = [f"{path}.part", f"{path}.lock", f"{staged}.part", f"{staged}.part.source"]
+        halves = [f"{path}.part", f"{path}.lock", f"{staged}.part", f"{staged}.lock", f"{staged}.part.source"]
         making.discard(host, [path, staged, *halves])
 
     def abandon(self, host: HostHandle, job: str) -> None:
@@ -185,6 +185,17 @@ class FileDatastore:
         """See Datastore.resize_disk."""
         form = disk.image.format if disk.kind == "persistent" and disk.image else disk.format
         host.transport.run(["sh", "-c", _RESIZE, "nebula-resize", form, self.disk_path(host, disk), str(size)], root=True)
+
+    def canonical_source(self, source: str) -> str:
+        """UsageError: images are files of its own."""
+        raise UsageError(
+            f"{source[:80]!r} cannot be an image of datastore {self.datastore_id}",
+            cause="its images are its own: only those of iscsi_libvirt and dev are LUNs that exist already",
+            hint="nebula datastore list driver=iscsi_libvirt",
+        )
+
+    def refresh_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
+        """Nothing: it grows by QEMU."""
 
     def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
         """Nothing: QEMU locks files that it writes to, over NFS, too."""

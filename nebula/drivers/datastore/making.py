@@ -74,6 +74,7 @@ _BODIES = {
     "copy": 'rm -f "$part"; cp --sparse=always --reflink=auto -- "$2" "$part" && grow "$1" "$3"',
     "convert": 'rm -f "$part"; qemu-img convert -f "$1" -O "$3" -- "$2" "$part" && grow "$3" "$4"',
     "convert-onto": 'rm -f "$part"; qemu-img convert -f qcow2 -O qcow2 -B "$1" -F "$2" -- "$3" "$part"',
+    "export": 'rm -f "$part"; qemu-img convert ${2:+--object "secret,id=lun,file=$2"} --image-opts -O qcow2 "$1" "$part"',
     "adopt": 'mv -T -- "$1" "$part" && chown 0:0 "$part" && chmod 0600 "$part"',
     "pull": '"$@" "$part"',
 }

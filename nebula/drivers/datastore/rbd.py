@@ -58,7 +58,7 @@ class Rbd:
         """A script that goes on without us and is found again by the same `key`; of a cancelled one nothing stays."""
         self.prepare(host)
         argv, target = self._argv(host, verb, arguments), arguments[0]
-        reader = partial(_tell, total, progress) if progress else None
+        reader = partial(tell_percent, total, progress) if progress else None
         try:
             run_long(host.transport, work_directory(host), key, argv, progress_reader=reader, cancel=cancel)
         except CommandError as error:
@@ -146,7 +146,8 @@ def _any(words: tuple[str, ...], text: str) -> bool:
     return any(word in text for word in words)
 
 
-def _tell(total: int, progress: Progress, seen: Sighting) -> None:
+def tell_percent(total: int, progress: Progress, seen: Sighting) -> None:
+    """What `-p` of qemu-img says, in bytes."""
     shown = _SHOWN.findall(seen.stdout)
     if shown:
         progress(min(total, int(total * float(shown[-1]) / 100)), total)

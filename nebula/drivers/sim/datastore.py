@@ -22,6 +22,7 @@ from nebula.drivers.datastore.layout import (
 from nebula.drivers.sim import images, layer_files, movement, restoring
 from nebula.drivers.sim.places import base
 from nebula.drivers.sim.transport import sim
+from nebula.errors import UsageError
 from nebula.model.host import Finding
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
@@ -189,6 +190,13 @@ class SimDatastore:
         """See Datastore.resize_disk."""
         path = self.disk_path(host, disk)
         sim(host).perform("datastore.resize_disk", lambda _now: images.grow(host, path, size), subject=f"vm-{disk.vm_id}")
+
+    def canonical_source(self, source: str) -> str:
+        """UsageError: the world has no LUNs."""
+        raise UsageError(f"{source[:80]!r} cannot be an image of a simulated datastore", cause="its images are its own")
+
+    def refresh_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
+        """Nothing: it grows by QEMU."""
 
     def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
         """Nothing: the world records who writes to what, and refuses nobody."""

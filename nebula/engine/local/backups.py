@@ -14,6 +14,7 @@ from nebula.engine.local.access import mode_text
 from nebula.engine.local.base import OwnedNoun, free_name, resolve
 from nebula.engine.local.creation import Creation
 from nebula.engine.local.images import LocalImages
+from nebula.engine.local.luns import makes, require_making
 from nebula.engine.local.repositories import care_host, require_ready, simulated
 from nebula.engine.local.vm_saving import like
 from nebula.engine.machines.machine import Machine
@@ -99,11 +100,13 @@ class LocalBackups(OwnedNoun):
             found = resolve(tx, DatastoreRow, datastore)
             if found.type != "image":
                 raise UsageError(f"datastore {found.name} is of type {found.type}", hint="nebula datastore list type=image")
+            require_making(self._services, found, "images are made of backups")
             return found
         machine = typed.convert(content_of(row).machine, Machine)
         ids = [disk.datastore_id for disk in machine.disks if disk.kind in {"clone", "persistent"}]
         own = tx.first(DatastoreRow, '"id"=? AND "type"=\'image\' AND "state"=0', (ids[0] if ids else 0,))
-        chosen = own or tx.first(DatastoreRow, '"type"=\'image\' AND "state"=0 ORDER BY "id"')
+        usual = tx.select(DatastoreRow, '"type"=\'image\' AND "state"=0 ORDER BY "id"')
+        chosen = next((store for store in (own, *usual) if store is not None and makes(self._services, store)), None)
         if chosen is None:
             raise ConflictError("there is no image datastore", hint="nebula datastore create images --type image")
         return chosen

@@ -13,6 +13,7 @@ from nebula.engine.leases import Leases
 from nebula.engine.lifecycle.states import ImageState, VmState
 from nebula.engine.local.access import Right, may, require
 from nebula.engine.local.base import resolve, usable
+from nebula.engine.local.luns import makes
 from nebula.engine.local.rules import right_to
 from nebula.engine.machines import cards
 from nebula.engine.machines.disks import plan, suit
@@ -112,6 +113,10 @@ class Creation:
         """The formats that disks of a datastore may have."""
         return self._services.pool.datastore(self._tx.get(DatastoreRow, datastore_id)).capabilities.formats
 
+    def makes_disks(self, datastore_id: int) -> bool:
+        """Whether empty disks can be made in a datastore."""
+        return makes(self._services, self._tx.get(DatastoreRow, datastore_id))
+
     def further_nic(self, vm: VmRow, item: Mapping[str, Any], machine: Machine) -> Nic:
         """A card for a VM that exists, with its lease."""
         number = max((nic.nic_id for nic in machine.nics), default=-1) + 1
@@ -175,10 +180,10 @@ class Creation:
 
     def _home_of_disks(self, template: Template) -> int:
         """Where empty disks go: beside the VM's first image, so that they travel together; else, or where the template says
-        something about it, into a system datastore.
+        something about it, or nothing is made beside that image, into a system datastore.
         """
         images = self._images(template)
-        if images and not wishes_datastore(template):
+        if images and not wishes_datastore(template) and self.makes_disks(images[0].datastore_id):
             return images[0].datastore_id
         return self.system_datastore(template)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nebula.drivers.base import Datastore, HostHandle
 from nebula.drivers.registry import DATASTORES, load
 from nebula.engine.api.values import Accepted, Call, Detail, Finding
+from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.repositories import repository_settings
+from nebula.engine.machines.disks import image_spec
 from nebula.engine.secrets import hide
 from nebula.engine.store.rows import BackupRow, ClusterRow, DatastoreRow, HostRow, ImageRow, VmRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import ConflictError, UsageError
+from nebula.errors import ConflictError, NebulaError, UsageError
+from nebula.model.host import Finding as HostFinding
 
 _TYPES = ("image", "system", "file", "backup")
 
@@ -53,7 +57,9 @@ class LocalDatastores(Noun):
             "formats": list(can.formats),
             "linked clones": can.linked_clones,
             "copy to another host while the VM runs": can.live_copy,
+            "snapshots of disks": can.snapshots,
             "backups": can.backups,
+            "images are LUNs that exist already": can.registers,
         }
 
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
@@ -99,7 +105,9 @@ class LocalDatastores(Noun):
             at = str(row.body.get("settings", {}).get("host", ""))
             own = self._store.read().get(HostRow, int(at)) if at else None
             return self._ask_hosts(self._services.pool.repository(row, own).check)
-        return self._ask_hosts(self._services.pool.datastore(row).check)
+        driver = self._services.pool.datastore(row)
+        images = self._store.read().select(ImageRow, '"datastore_id"=?', (row.id,)) if driver.capabilities.registers else []
+        return self._ask_hosts(lambda host: [*driver.check(host), *_luns(driver, host, images)])
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
         """Another name."""
@@ -129,6 +137,21 @@ class LocalDatastores(Noun):
             return self._told(tx, row, "removed", call)
 
         return self._change(call, work)
+
+
+def _luns(driver: Datastore, host: HostHandle, images: Sequence[ImageRow]) -> Iterator[HostFinding]:
+    """The LUNs that a host does not see as they should be."""
+    for image in images:
+        try:
+            seen = driver.probe(host, driver.image_path(host, image_spec(image)))
+        except NebulaError as error:
+            text = f"image {image.name}: {error.message}: {error.cause}".rstrip(": ")
+            yield HostFinding(check="datastore.lun", level="error", text=text, fix=error.hint)
+            continue
+        if image.state != ImageState.LOCKED and seen.virtual_size != image.size:
+            text = f"image {image.name}: its LUN has {seen.virtual_size >> 20} MiB, and {image.size >> 20} MiB were known"
+            fix = f"nebula vm disk-resize VM DISK {seen.virtual_size >> 20}M"
+            yield HostFinding(check="datastore.lun", level="warning", text=text, fix=fix)
 
 
 def _extra(spec: Mapping[str, Any]) -> dict[str, str]:

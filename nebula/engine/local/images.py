@@ -12,6 +12,7 @@ from nebula.engine.jobs.operations.common import SHARED_COPY
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.access import mode_text
 from nebula.engine.local.base import OwnedNoun, free_name, resolve
+from nebula.engine.local.luns import DISKS, lun_named, makes, require_making
 from nebula.engine.machines.machine import machine_of
 from nebula.engine.secrets import hide
 from nebula.engine.store.rows import DatastoreRow, HostRow, ImageCopyRow, ImageRow, JobRow, VmRow
@@ -77,12 +78,13 @@ class LocalImages(OwnedNoun):
         kind = str(spec.get("type") or "os").lower()
         if kind not in _TYPES:
             raise UsageError(f"{kind[:40]!r} is no type of image", hint=f"one of: {', '.join(_TYPES)}")
-        source = _source(spec, self._services.home)
+        content = _source(spec, self._services.home)
         if kind == "context":
             _check_file(spec)
 
         def work(tx: Transaction) -> Accepted:
             datastore = self._datastore(tx, spec)
+            lun = lun_named(tx, self._services, datastore, spec, self.person)
             host = self._host(tx, spec, datastore)
             row = tx.insert(
                 ImageRow(
@@ -90,42 +92,58 @@ class LocalImages(OwnedNoun):
                     uuid=self._services.new_uuid(),
                     datastore_id=datastore.id,
                     type=kind,
-                    format=_format(spec, kind),
-                    size=int(source.get("size", 0)),
+                    format="raw" if lun else _format(spec, kind),
+                    size=int(content.get("size", 0)),
                     state=int(ImageState.LOCKED),
-                    persistent=int(bool(spec.get("persistent"))),
+                    persistent=int(bool(lun or spec.get("persistent"))),
                     **self._belongs(call),
                     created=tx.now,
                     body={
-                        "source": source.get("path") or without_login(str(source.get("url", ""))) or "empty",
+                        "source": content.get("path") or without_login(str(content.get("url", ""))) or lun or "empty",
                         "description": str(spec.get("description") or ""),
-                        "user": source.get("user", ""),
+                        "user": content.get("user", ""),
+                        **({"lun": lun} if lun else {}),
                     },
                 )
             )
             tx.event("image.created", "image", row.id, actor=call.actor, name=row.name)
-            args = {**source, "host": host.id, "format": str(spec.get("format") or "")}
+            args = {**content, "host": host.id, "format": str(spec.get("format") or "")}
             job = self._file(tx, "image.create", row.id, call, args)
-            would = (f"bring image {row.name} to datastore {datastore.name} on host {host.name}",) if call.dry_run else ()
+            what = f"make LUN {lun} image {row.name} of" if lun else f"bring image {row.name} to"
+            would = (f"{what} datastore {datastore.name} on host {host.name}",) if call.dry_run else ()
             return Accepted(kind="image", id=row.id, name=row.name, job_id=job.id, would=would)
 
         return self._change(call, work)
 
-    def clone(self, ref: str, name: str, call: Call) -> Accepted:
+    def clone(self, ref: str, name: str, call: Call, datastore: str = "", source: str = "") -> Accepted:
         """See Images.clone."""
 
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, ImageRow, ref)
-            copy, job = self.clone_in(tx, row, name, call)
+            place = self._datastore(tx, {"datastore": datastore}) if datastore else tx.get(DatastoreRow, row.datastore_id)
+            if place.id == row.datastore_id:
+                require_making(self._services, place, "LUN is cloned")
+            lun = lun_named(tx, self._services, place, {"source": source, "type": row.type}, self.person)
+            copy, job = self.clone_in(tx, row, name, call, place=place, lun=lun)
             would = (f"copy image {row.name} to {copy.name}",) if call.dry_run else ()
             return Accepted(kind="image", id=copy.id, name=copy.name, job_id=job.id, would=would)
 
         return self._change(call, work)
 
     def clone_in(
-        self, tx: Transaction, row: ImageRow, name: str, call: Call, *, persistent: bool = False
+        self,
+        tx: Transaction,
+        row: ImageRow,
+        name: str,
+        call: Call,
+        *,
+        persistent: bool = False,
+        place: DatastoreRow | None = None,
+        lun: str = "",
     ) -> tuple[ImageRow, JobRow]:
-        """The copy and its job, in a transaction that is open already (a template is copied with its images)."""
+        """The copy and its job, in a transaction that is open already (a template is copied with its images). `place`: another
+        datastore; `lun`: the LUN there that the copy is.
+        """
         if row.state not in _WHOLE:
             raise ConflictError(f"image {row.name} is {ImageState(row.state).name}", hint=f"nebula image show {row.id}")
         if row.persistent and row.running_vms:
@@ -134,26 +152,47 @@ class LocalImages(OwnedNoun):
                 cause="a copy of it would be of no one moment",
                 hint="nebula vm list",
             )
-        host = self._host_of_copy(tx, row)
+        host, place = self._host_of_copy(tx, row), place or tx.get(DatastoreRow, row.datastore_id)
+        form = row.format if place.id == row.datastore_id else self._format_there(row, place, host)
+        if not lun:
+            require_making(self._services, place, "LUN is cloned")
         copy = tx.insert(
             ImageRow(
                 name=free_name(tx, ImageRow, name),
                 uuid=self._services.new_uuid(),
-                datastore_id=row.datastore_id,
+                datastore_id=place.id,
                 type=row.type,
-                format=row.format,
+                format=form,
                 size=row.size,
                 state=int(ImageState.LOCKED),
-                persistent=int(persistent),
+                persistent=int(bool(lun) or persistent),
                 **self._belongs(call),
                 created=tx.now,
-                body={**row.body, "source": f"image {row.name} ({row.id})"},
+                body={
+                    **{key: value for key, value in row.body.items() if key not in {"lun", "lun_id"}},
+                    "source": f"image {row.name} ({row.id})",
+                    **({"lun": lun} if lun else {}),
+                },
             )
         )
         if row.persistent:
             tx.swap(row, state=int(ImageState.LOCKED))
         tx.event("image.created", "image", copy.id, actor=call.actor, name=copy.name)
         return copy, self._file(tx, "image.clone", copy.id, call, {"source": row.id, "host": host.id}, target_kind="image")
+
+    def _format_there(self, row: ImageRow, place: DatastoreRow, host: HostRow) -> str:
+        """The format of an image's copy in another datastore, which the host that copies must reach."""
+        if row.type not in DISKS:
+            raise ConflictError(
+                f"image {row.name} is of type {row.type}: only disks are copied to another datastore",
+                hint=f"nebula image create NAME --type {row.type} --path FILE --datastore {place.name}",
+            )
+        if place.cluster_id > 0 and place.cluster_id != host.cluster_id:
+            raise ConflictError(
+                f"datastore {place.name} is in another cluster than host {host.name}, which has image {row.name}",
+                hint="nebula datastore list",
+            )
+        return self._services.pool.datastore(place).capabilities.formats[0]
 
     def _host_of_copy(self, tx: Transaction, row: ImageRow) -> HostRow:
         """A host that has the image and can be used."""
@@ -179,6 +218,8 @@ class LocalImages(OwnedNoun):
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, ImageRow, ref)
             copies = tx.count(ImageCopyRow, '"image_id"=?', (row.id,))
+            if not persistent:
+                require_making(self._services, tx.get(DatastoreRow, row.datastore_id), "VM gets a copy of its own")
             if row.running_vms:
                 raise ConflictError(f"image {row.name} is in use by {row.running_vms} VMs", hint="nebula vm list")
             if persistent and copies > 1:
@@ -219,7 +260,12 @@ class LocalImages(OwnedNoun):
             return row
         wanted = '"type"=? AND "state"=0 ORDER BY "id"'
         of_files = tx.first(DatastoreRow, wanted, ("file",)) if spec.get("type") == "context" else None
-        found = of_files or tx.first(DatastoreRow, wanted, ("image",))
+        usual = (
+            row for row in tx.select(DatastoreRow, wanted, ("image",)) if makes(self._services, row) != bool(spec.get("source"))
+        )
+        found = of_files or next(usual, None)
+        if found is None and spec.get("source"):
+            raise ConflictError("there is no datastore of LUNs", hint="nebula datastore create san --driver dev")
         if found is None:
             raise ConflictError("there is no image datastore", hint="nebula datastore create images --type image")
         return found
@@ -290,6 +336,10 @@ def _catalogued(name: str, home: Path) -> dict[str, Any]:
 
 def _source(spec: Mapping[str, Any], home: Path) -> dict[str, Any]:
     given = [name for name in ("path", "url", "catalogue", "size") if spec.get(name)]
+    if spec.get("source") and not given:
+        return {}
+    if spec.get("source") and given == ["size"]:
+        raise UsageError("a LUN is as large as it is on the SAN", hint="leave --size out")
     if len(given) != 1:
         raise UsageError(
             "an image comes from one of path, url, catalogue or size", cause=f"given: {', '.join(given) or 'none'}",

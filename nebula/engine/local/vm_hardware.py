@@ -319,9 +319,10 @@ class VmHardware(VmNoun):
 
     def _home(self, tx: Transaction, vm: VmRow, machine: Machine) -> int:
         """Where an empty disk goes: beside the others."""
-        if vm.datastore_id > 0:
+        creation = Creation(tx, self._services, self._leases, vm.owner)
+        if vm.datastore_id > 0 and creation.makes_disks(vm.datastore_id):
             return vm.datastore_id
-        return Creation(tx, self._services, self._leases, vm.owner).system_datastore(machine.template)
+        return creation.system_datastore(machine.template)
 
     def _any_host(self, tx: Transaction, vm: VmRow) -> int:
         """The host that has the disks of a VM that is on none; for shared storage any that answers."""

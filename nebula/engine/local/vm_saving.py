@@ -11,13 +11,14 @@ from nebula.engine.lifecycle.table import RUNNING
 from nebula.engine.local.adoption import guard_ours
 from nebula.engine.local.base import free_name
 from nebula.engine.local.creation import Creation
+from nebula.engine.local.luns import require_making
 from nebula.engine.local.vm_hardware import disk_named
 from nebula.engine.local.vm_noun import VmNoun
 from nebula.engine.machines import snapshots
 from nebula.engine.machines.disks import Disk, size_of
 from nebula.engine.machines.machine import Machine, machine_of
 from nebula.engine.machines.template import regular
-from nebula.engine.store.rows import ImageRow, TemplateRow, VmRow
+from nebula.engine.store.rows import DatastoreRow, ImageRow, TemplateRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.engine.templates.restricted import require_unrestricted
 from nebula.errors import ConflictError
@@ -101,6 +102,7 @@ class SavingVerbs(VmNoun):
 
     def _save(self, tx: Transaction, vm: VmRow, disk: Disk, layer: int, name: str, call: Call) -> dict[str, int]:
         """An image that the job fills."""
+        require_making(self._services, tx.get(DatastoreRow, disk.datastore_id), "disks become further images")
         image = tx.insert(
             ImageRow(
                 name=free_name(tx, ImageRow, name),

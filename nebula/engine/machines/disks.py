@@ -102,6 +102,7 @@ def image_spec(row: ImageRow) -> ImageSpec:
             "size": row.size,
             "type": row.type,
             "persistent": bool(row.persistent),
+            "source": row.body.get("lun", ""),
         },
         ImageSpec,
     )

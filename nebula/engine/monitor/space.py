@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from nebula.engine.services import Services
-from nebula.engine.store.rows import DatastoreRow, HostRow
+from nebula.engine.store.rows import DatastoreRow, HostRow, ImageRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import NebulaError
 from nebula.model.storage import DatastoreUsage
@@ -24,12 +25,23 @@ def measure(services: Services, host: HostRow) -> None:
         if (row.driver == "sim") != (host.driver == "sim"):
             continue
         driver = services.pool.datastore(row)
+        if driver.capabilities.registers:
+            services.store.write(partial(_write_luns, row.id))
+            continue
         try:
             found[row.id] = driver.usage(services.pool.handle(host)), driver.capabilities.shared
         except NebulaError as error:
             _log.info("host %s tells no space of datastore %s: %s", host.name, row.name, error)
     if found:
         services.store.write(lambda tx: _write(tx, host.id, found))
+
+
+def _write_luns(datastore_id: int, tx: Transaction) -> None:
+    """A datastore of LUNs has what its images have, and nothing free: no host knows more of a SAN."""
+    row = tx.first(DatastoreRow, '"id"=?', (datastore_id,))
+    whole = sum(image.size for image in tx.select(ImageRow, '"datastore_id"=?', (datastore_id,))) >> 20
+    if row is not None and (row.total_mib, row.used_mib, row.free_mib) != (whole, whole, 0):
+        tx.swap(row, total_mib=whole, used_mib=whole, free_mib=0)
 
 
 def _write(tx: Transaction, host_id: int, found: dict[int, tuple[DatastoreUsage, bool]]) -> None:

@@ -13,9 +13,8 @@ from xml.etree import ElementTree as ET
 
 from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Session
-from nebula.drivers.hypervisor.libvirt.xml.disk import source_element
+from nebula.drivers.hypervisor.libvirt.xml.disk import is_remote, source_element
 from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
-from nebula.model.rbd import is_rbd
 
 ROOT = "0:0"
 """As chown takes it."""
@@ -31,7 +30,7 @@ def source_of(session: Session, path: str) -> ET.Element:
     the guest leaves, and the QEMU that has it then could not open it another time: its next migration would fail at its end.
     """
     source = source_element(path)
-    if not is_rbd(path) and leaves_owners(session):
+    if not is_remote(path) and leaves_owners(session):
         source.append(_left())
     return source
 

@@ -19,12 +19,15 @@ class Images(Belongings, Protocol):
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
         """`spec`: name, and one of path (a file on the engine's machine), url, catalogue (a name), or size (bytes, an
         empty datablock); further type (os|datablock|cdrom|context), format, persistent, datastore, checksum ("sha256:…"),
-        description, host.
+        description, host. `source`: in a datastore of LUNs, the LUN that is the image; what it comes from, if anything, is
+        written into it.
         """
         ...
 
-    def clone(self, ref: str, name: str, call: Call) -> Accepted:
-        """Another image of the same content, on one host that has it."""
+    def clone(self, ref: str, name: str, call: Call, datastore: str = "", source: str = "") -> Accepted:
+        """Another image of the same content, on one host that has it: in the same datastore, or in another one, where `source`
+        is the LUN into which it is written.
+        """
         ...
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted: ...

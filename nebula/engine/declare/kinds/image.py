@@ -27,7 +27,7 @@ class Images(Kind):
     row = ImageRow
     live = '"state"<>6'
     once = frozenset({"host", "checksum", "checksum_url"})
-    settings = once | _SOURCES | {"type", "format", "persistent", "datastore", "description"}
+    settings = once | _SOURCES | {"source", "type", "format", "persistent", "datastore", "description"}
     fixed = settings - once - {"persistent"}
     defaults: ClassVar[Mapping[str, Any]] = {"persistent": False, "type": "os"}
 
@@ -47,6 +47,8 @@ class Images(Kind):
         found = dict(document)
         if "persistent" in found:
             found["persistent"] = truth(found["persistent"], "persistent")
+        if found.get("source"):
+            found["persistent"] = True
         if "url" in found:
             found["url"] = without_login(str(found["url"]))
         if "size" in found:
@@ -86,7 +88,13 @@ class Images(Kind):
 
 
 def _origin(row: ImageRow) -> Document:
-    source = str(row.body.get("source", ""))
+    source, lun = str(row.body.get("source", "")), str(row.body.get("lun", ""))
+    if lun:
+        return {"source": lun, **({} if source == lun else _content(source, row))}
+    return _content(source, row)
+
+
+def _content(source: str, row: ImageRow) -> Document:
     if source == "empty":
         return {"size": str(row.size)}
     return {"url": source} if "://" in source else {"path": source}

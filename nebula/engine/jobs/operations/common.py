@@ -339,7 +339,26 @@ def require_unused(site: Site, host_id: int) -> None:
     if not asked or _runs(site, host_id):
         return
     for disk in asked:
-        site.store_of(disk).require_unused(site.context.handle(host_id), disk.spec(site.vm.id))
+        store, spec = site.store_of(disk), disk.spec(site.vm.id)
+        if store.capabilities.registers:  # whoever has the SAN may have taken the LUN away since it was looked at
+            store.create_disk(site.context.handle(host_id), spec, job="", progress=None, cancel=site.context.cancel)
+        store.require_unused(site.context.handle(host_id), spec)
+        if store.capabilities.known_there:
+            _require_unused_elsewhere(site, store, spec, host_id)
+
+
+def _require_unused_elsewhere(site: Site, store: Datastore, spec: DiskSpec, host_id: int) -> None:
+    """No other host that is fit to answer has a user of the disk."""
+    states = (int(HostState.MONITORED), int(HostState.DISABLED))
+    for host in site.context.services.store.read().select(
+        HostRow, '"id"<>? AND "state" IN (?,?) ORDER BY "id"', (host_id, *states)
+    ):
+        try:
+            store.require_unused(site.context.handle(host.id), spec)
+        except ConflictError:
+            raise
+        except NebulaError as error:
+            site.context.log(f"host {host.name} was not asked who uses disk {spec.disk_id}: {error}", "warning")
 
 
 def _runs(site: Site, host_id: int) -> bool:

@@ -111,9 +111,9 @@ def _load(context: JobContext, path: str) -> None:
 
 
 def _grow_running(context: JobContext) -> None:
-    disk = _disk(context)
-    hypervisor = context.hypervisor(context.job.args["host"])
-    hypervisor.resize_disk(context.vm().uuid, disk.target, int(context.job.args["size"]))
+    site, disk, host, size = common.site(context), _disk(context), context.job.args["host"], int(context.job.args["size"])
+    site.store_of(disk).refresh_disk(context.handle(host), disk.spec(site.vm.id), size)
+    context.hypervisor(host).resize_disk(context.vm().uuid, disk.target, size)
 
 
 def _grow(context: JobContext) -> None:

@@ -12,6 +12,7 @@ from nebula.drivers.base import Datastore, HostHandle
 from nebula.engine.context import MAX_ISO
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations.common import SHARED_COPY, add_copy
+from nebula.engine.jobs.operations.luns import register
 from nebula.engine.lifecycle.moves import move
 from nebula.engine.lifecycle.states import ImageState, VmState
 from nebula.engine.lifecycle.table import CLONING_FAILURE, HOLD, PENDING
@@ -76,6 +77,9 @@ def _is_file(context: JobContext) -> bool:
 def _bring(context: JobContext) -> None:
     image, driver, host = parts(context)
     spec = image_spec(image)
+    if driver.capabilities.registers:
+        _register(context, image, driver, host)
+        return
     if context.facts.get("probed") and driver.has_image(host, _whole(context, spec)):
         driver.abandon(host, context.work_name)
         return
@@ -84,14 +88,29 @@ def _bring(context: JobContext) -> None:
         driver.create_empty(host, made)
         context.save(size=image.size, format=made.format, probed=True)
         return
-    staged = driver.staging_path(host, spec)
-    host.transport.upload(Path(context.facts["fetched"]), staged, progress=context.report, cancel=context.cancel, root=True)
+    staged = _upload(context, driver, host, spec)
     if image.type == "context":  # nobody ever takes it for a disk: what is in it is the guest's own affair
         context.save(size=Path(context.facts["fetched"]).stat().st_size, format="raw", probed=True)
     else:
         probe = driver.probe(host, staged, str(context.job.args.get("format", "")))
         context.save(size=probe.virtual_size, format=_kept_as(driver, probe.format), probed=True)
     driver.take_in(host, _whole(context, spec), staged, job=context.work_name, progress=context.report, cancel=context.cancel)
+
+
+def _upload(context: JobContext, driver: Datastore, host: HostHandle, spec: ImageSpec) -> str:
+    staged = driver.staging_path(host, spec)
+    host.transport.upload(Path(context.facts["fetched"]), staged, progress=context.report, cancel=context.cancel, root=True)
+    return staged
+
+
+def _register(context: JobContext, image: ImageRow, driver: Datastore, host: HostHandle) -> None:
+    """The image is its LUN, into which what was fetched is written; that is done anew where it may have been cut off."""
+    whole = register(context, image, driver, host)
+    if context.facts.get("fetched") and not context.facts.get("probed"):
+        staged = _upload(context, driver, host, whole)
+        driver.probe(host, staged, str(context.job.args.get("format", "")))
+        driver.take_in(host, whole, staged, job=context.work_name, progress=context.report, cancel=context.cancel)
+    context.save(size=whole.size, format=whole.format, probed=True)
 
 
 def _kept_as(driver: Datastore, form: Format) -> Format:

@@ -1,4 +1,4 @@
-"""image.clone: another image of the same content, on a host that has it."""
+"""image.clone: another image of the same content, on a host that has it, in the same datastore or in another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations.common import SHARED_COPY, add_copy
 from nebula.engine.jobs.operations.image import mark_failed, mark_ready, parts, wake_waiting
+from nebula.engine.jobs.operations.luns import transfer
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.machines.disks import image_spec
 from nebula.engine.store.rows import DatastoreRow, ImageRow
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 def _copy(context: JobContext) -> None:
     image, driver, host = parts(context)
+    source = context.services.store.read().get(ImageRow, context.job.args["source"])
+    if source.datastore_id != image.datastore_id:
+        if not context.facts.get("size"):
+            context.save(size=transfer(context, source, image, driver, host).size)
+        return
     if driver.has_image(host, image_spec(image)):
         driver.abandon(host, context.work_name)
         return
-    source = context.services.store.read().get(ImageRow, context.job.args["source"])
     driver.clone_image(
         host, image_spec(source), image_spec(image), job=context.work_name, progress=context.report, cancel=context.cancel
     )
@@ -54,7 +59,7 @@ class Clone:
         datastore = transaction.get(DatastoreRow, image.datastore_id)
         shared = services.pool.datastore(datastore).capabilities.shared
         add_copy(transaction, image.id, SHARED_COPY if shared else job.args["host"])
-        mark_ready(transaction, image, job, size=image.size, format=image.format)
+        mark_ready(transaction, image, job, size=job.facts.get("size", image.size), format=image.format)
         _release_source(transaction, job)
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:

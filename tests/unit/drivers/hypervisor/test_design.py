@@ -23,6 +23,8 @@ CONTEXT = DomainDisk(
     disk_id=1, path="/var/lib/nebula/datastores/1/7/context.iso", target="sda", bus="sata", format="raw", device="cdrom"
 )
 RBD = "rbd:one/nebula-1?user=libvirt&secret=5a1cd1a5-0000-4b5c-9a39-6a2f6a0c1e07&host=10.0.0.1&host=[fd00::2]:6790"
+LUN = "iscsi:iqn.2026-01.org.example:san/3?host=10.0.0.9:3261&user=nebula&secret=5a1cd1a5-0000-4b5c-9a39-6a2f6a0c1e07"
+OPEN_LUN = "iscsi:iqn.2026-01.org.example:san/4?host=[fd00::9]&user=nebula&usage=libvirtiscsi"
 CARD = DomainInterface(nic_id=0, mac="02:00:c0:a8:00:07", bridge="br0", tap="one-7-0", mtu=1450)
 BASE = DomainSpec(
     vm_id=7,
@@ -66,6 +68,13 @@ SPECS = {
         disks=(
             msgspec.structs.replace(DISK, format="raw", path=RBD),
             msgspec.structs.replace(DISK, disk_id=2, target="vdb", format="raw", path="rbd:one/b?conf=/etc/ceph/far.conf"),
+            CONTEXT,
+        )
+    ),
+    "iscsi": changed(
+        disks=(
+            msgspec.structs.replace(DISK, format="raw", path=LUN),
+            msgspec.structs.replace(DISK, disk_id=2, target="vdb", format="raw", path=OPEN_LUN),
             CONTEXT,
         )
     ),

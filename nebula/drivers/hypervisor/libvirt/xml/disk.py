@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from nebula.drivers.hypervisor.libvirt.xml.tree import node
+from nebula.model.iscsi import is_iscsi
+from nebula.model.iscsi import parse as parse_iscsi
 from nebula.model.rbd import is_rbd
 from nebula.model.rbd import parse as parse_rbd
 
@@ -20,18 +22,37 @@ LIMITS = (*_WAYS, *(f"{way}_max" for way in _WAYS), "size_iops_sec", *(f"{way}_m
 
 def kind_of(path: str, *, block: bool = False) -> str:
     """The type of a disk with that source."""
-    return "network" if is_rbd(path) else "block" if block else "file"
+    return "network" if is_remote(path) else "block" if block else "file"
+
+
+def is_remote(path: str) -> bool:
+    """Whether QEMU reaches it over the network, so that it is no file of the host's."""
+    return is_rbd(path) or is_iscsi(path)
 
 
 def source_element(path: str, *, block: bool = False) -> ET.Element:
-    """`<source>`: a file, a block device of the host, or an RBD image, whose key libvirt has as a secret."""
-    if not is_rbd(path):
-        return node("source", dev=path) if block else node("source", file=path)
+    """`<source>`: a file, a block device of the host, or an RBD image or a LUN, whose key libvirt has as a secret."""
+    if is_rbd(path):
+        return _rbd(path)
+    if is_iscsi(path):
+        return _iscsi(path)
+    return node("source", dev=path) if block else node("source", file=path)
+
+
+def _rbd(path: str) -> ET.Element:
     rbd = parse_rbd(path)
     hosts = (_host(host) for host in rbd.hosts)
     auth = node("auth", node("secret", type_="ceph", uuid=rbd.secret), username=rbd.user) if rbd.user else None
     conf = node("config", file=rbd.conf) if rbd.conf else None
     return node("source", *hosts, conf, auth, protocol="rbd", name=rbd.name)
+
+
+def _iscsi(path: str) -> ET.Element:
+    lun = parse_iscsi(path)
+    name, port = lun.portal
+    secret = node("secret", type_="iscsi", uuid=lun.secret or None, usage=lun.usage or None)
+    auth = node("auth", secret, username=lun.user) if lun.user else None
+    return node("source", node("host", name=name, port=port), auth, protocol="iscsi", name=lun.name)
 
 
 def _host(text: str) -> ET.Element:
@@ -47,11 +68,13 @@ def same_source(source: ET.Element | None, path: str) -> bool:
         return not path
     if is_rbd(path):
         return source.get("protocol") == "rbd" and source.get("name") == parse_rbd(path).name
+    if is_iscsi(path):
+        return source.get("protocol") == "iscsi" and source.get("name") == parse_iscsi(path).name
     return source.get("file", "") == path
 
 
 class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
-    """A disk or CD that is a file, a block device on the host or an RBD image; empty values are left out."""
+    """A disk or CD that is a file, a block device on the host, an RBD image or a LUN; empty values are left out."""
 
     source: str
     target: str
