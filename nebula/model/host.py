@@ -71,11 +71,20 @@ class PciDevice(msgspec.Struct, frozen=True, kw_only=True):
     """Its IOMMU group, all of which a guest gets; -1: there is no IOMMU, so no guest can have it."""
 
 
+class DeviceAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """An IPv4 address that a network device of the host has."""
+
+    device: str
+    address: str
+
+
 class HostHardware(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be given to a VM for itself. Bridges are left out of the devices."""
+    """What can be given to a VM for itself, and where the host is reached. PCI bridges are left out of the devices."""
 
     nodes: tuple[NumaNode, ...] = ()
     devices: tuple[PciDevice, ...] = ()
+    addresses: tuple[DeviceAddress, ...] = ()
+    """Global ones, in the kernel's order, without those of bridges and tunnels of ours."""
 
 
 class HostSample(msgspec.Struct, frozen=True, kw_only=True):

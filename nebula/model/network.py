@@ -26,6 +26,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """VLANs of Open vSwitch that guests tag themselves, beside `vlan_id`, which comes to them without its tag."""
     outer_id: int = 0
     """Of a VXLAN below an Open vSwitch the network identifier; 0: none."""
+    vxlan_mode: str = ""
+    """Of a VXLAN how hosts find each other: static, evpn; empty: by a multicast group."""
     mtu: int = 0
     gateway: str = ""
     """IPv4 of the gateway; the host itself carries it where `nat` is set."""

@@ -62,6 +62,12 @@ COMMANDS = (
             Option("--automatic-vlan-id", "A free VLAN of Open vSwitch.", "flag"),
             Option("--vlan-tagged-id", "VLANs of Open vSwitch that guests tag themselves: 10,20-22.", metavar="VLANS"),
             Option("--outer-vlan-id", "The number of ovswitch_vxlan's VXLAN; without it a free one.", "integer", metavar="N"),
+            Option(
+                "--vxlan-mode",
+                "How hosts of a VXLAN find each other: a multicast group (default), all hosts' addresses, or FRR on them.",
+                metavar="MODE",
+                choices=("multicast", "static", "evpn"),
+            ),
             Option("--driver", "Network driver (default bridge).", metavar="DRIVER", choices=_DRIVERS),
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
             SECURITY_GROUP,

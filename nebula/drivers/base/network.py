@@ -74,6 +74,12 @@ class Network(Protocol):
         """Networks (their `bridge_id`) whose guests the host answers now, sorted."""
         ...
 
+    def tunnel_to(self, host: HostHandle, network: NetworkSpec, peers: Sequence[str]) -> None:
+        """From now on what is for everybody goes to exactly these IPv4 addresses of other hosts. Nothing where the network is
+        not tunnelled to addresses that we know (`vxlan_mode` static), or the host does not carry it.
+        """
+        ...
+
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
         """Take an owned bridge away if no card is left on it; otherwise nothing."""
         ...

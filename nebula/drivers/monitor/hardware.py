@@ -1,4 +1,4 @@
-"""NUMA nodes and PCI devices, out of what the kernel shows under /sys."""
+"""NUMA nodes and PCI devices, out of what the kernel shows under /sys, and the addresses of network devices."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from nebula.cpusets import cpus_of
-from nebula.model.host import HostHardware, NumaNode, PageCount, PciDevice
+from nebula.model.host import DeviceAddress, HostHardware, NumaNode, PageCount, PciDevice
 
 SCRIPT = (
     "cd /sys/devices/system && grep -Hs . node/node*/cpulist node/node*/distance node/node*/hugepages/*/nr_hugepages"
     " node/node*/hugepages/*/free_hugepages cpu/cpu*/topology/thread_siblings_list; grep -hs MemTotal node/node*/meminfo;"
     " cd /sys/bus/pci/devices 2>/dev/null && grep -Hs . */uevent */numa_node;"
-    " cd /sys/kernel/iommu_groups 2>/dev/null && echo */devices/*; true"
+    " cd /sys/kernel/iommu_groups 2>/dev/null && echo */devices/*; ip -o -4 address show scope global 2>/dev/null; true"
 )
-"""Constant: nothing that anybody typed is part of it. Lines are FILE:CONTENT; the last is about IOMMU groups."""
+"""Constant: nothing that anybody typed is part of it. Lines are FILE:CONTENT; then IOMMU groups, then what `ip` says."""
 _BRIDGES = ("06",)
 _NODE = re.compile(r"node/node(\d{1,4})/(.+)", re.ASCII)
 _MEMORY = re.compile(r"Node (\d{1,4}) MemTotal:\s*(\d{1,15}) kB", re.ASCII)
@@ -22,6 +22,8 @@ _PAGES = re.compile(r"hugepages/hugepages-(\d{1,9})kB/(nr|free)_hugepages", re.A
 _SIBLINGS = re.compile(r"cpu/cpu(\d{1,5})/topology/thread_siblings_list", re.ASCII)
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", re.ASCII)
 _GROUPED = re.compile(rf"(\d{{1,6}})/devices/({_ADDRESS.pattern})", re.ASCII)
+_INET = re.compile(r"\d+: ([^\s@]{1,15})\S* +inet (\d{1,3}(?:\.\d{1,3}){3})[/ ].*", re.ASCII)
+_OURS = re.compile(r"onebr.*|vx\d+|one-.*")
 _MEMORY_OF = "memory"
 
 
@@ -31,7 +33,11 @@ def parse_hardware(lines: Iterable[str]) -> HostHardware:
     siblings: dict[int, tuple[int, ...]] = {}
     devices: dict[str, dict[str, str]] = {}
     groups: dict[str, int] = {}
+    addresses: list[DeviceAddress] = []
     for line in lines:
+        if found := _INET.match(line):
+            addresses.append(DeviceAddress(device=found[1], address=found[2]))
+            continue
         name, _, content = line.partition(":") if line.startswith(("node/", "cpu/")) else ("", "", line)
         if found := _MEMORY.fullmatch(line.strip()):
             nodes.setdefault(int(found[1]), {})[_MEMORY_OF] = found[2]
@@ -46,6 +52,7 @@ def parse_hardware(lines: Iterable[str]) -> HostHardware:
     return HostHardware(
         nodes=tuple(_node(number, nodes[number], siblings) for number in sorted(nodes)),
         devices=tuple(_devices(devices, groups)),
+        addresses=tuple(one for one in addresses if not _OURS.fullmatch(one.device)),
     )
 
 

@@ -79,6 +79,9 @@ class BridgeNetwork:
         """See Network.serving."""
         return dhcp.serving(host)
 
+    def tunnel_to(self, host: HostHandle, network: NetworkSpec, peers: Sequence[str]) -> None:
+        """See Network.tunnel_to: there is no tunnel."""
+
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.release. A bridge of that name that we did not make is never touched."""
         _check_names(network)

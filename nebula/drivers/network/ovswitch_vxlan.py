@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -59,6 +59,10 @@ class OvsVxlanNetwork(OvsNetwork):
         link = links(host).get(device)
         if link is not None and segment.is_ours(tunnel, link) and network.bridge not in vsctl.present(host):
             batch(host, [f"link delete dev {device}"])
+
+    def tunnel_to(self, host: HostHandle, network: NetworkSpec, peers: Sequence[str]) -> None:
+        """See Network.tunnel_to."""
+        self._tunnels.tunnel_to(host, _tunnel(network), peers)
 
     def ways_out(self, network: NetworkSpec) -> set[str]:
         """See OvsNetwork.ways_out."""

@@ -29,8 +29,12 @@ class SegmentNetwork(BridgeNetwork, ABC):
         """The device's name."""
 
     @abstractmethod
-    def options(self, network: NetworkSpec) -> str:
-        """What `ip link add` is told of it behind its name."""
+    def options(self, network: NetworkSpec, source: str = "") -> str:
+        """What `ip link add` is told of it behind its name. `source`: see there."""
+
+    def source(self, host: HostHandle, network: NetworkSpec) -> str:  # noqa: ARG002 - tunnels have some
+        """The host's own address that a tunnel begins at; empty where the kernel chooses, or none is needed."""
+        return ""
 
     def able(self, host: HostHandle) -> None:
         """ConflictError if the host's kernel does not know such devices."""
@@ -136,18 +140,18 @@ class SegmentNetwork(BridgeNetwork, ABC):
 
     def make(self, host: HostHandle, network: NetworkSpec) -> None:
         """Under another name until it has its tag, so that one without it never has the real name, whenever we die."""
-        complaint = batch_locked(host, self.lines(network))
+        complaint = batch_locked(host, self.lines(network, self.source(host, network)))
         device = self.device(network)
         link = links(host).get(device)
         if link is None or not is_ours(network, link):
             raise CommandError(host.name, ["ip", "link", "add", device], 1, complaint, hint="ip -V")
 
-    def lines(self, network: NetworkSpec) -> list[str]:
+    def lines(self, network: NetworkSpec, source: str = "") -> list[str]:
         """What `ip -batch` makes the device with."""
         unfinished, device = check_device(f"nbseg{network.bridge_id}"), self.device(network)
         return [
             f"link delete dev {unfinished}",
-            f"link add name {unfinished} {self.options(network)}",
+            f"link add name {unfinished} {self.options(network, source)}",
             f"link set dev {unfinished} alias {tag(network)}",
             f"link set dev {unfinished} addrgenmode none",
             f"link set dev {unfinished} name {device}",

@@ -21,7 +21,7 @@ class VlanNetwork(SegmentNetwork):
         """See SegmentNetwork.device."""
         return f"{network.physical_device}.{network.vlan_id}"
 
-    def options(self, network: NetworkSpec) -> str:
+    def options(self, network: NetworkSpec, source: str = "") -> str:  # noqa: ARG002 - it is no tunnel
         """See SegmentNetwork.options."""
         return f"link {network.physical_device} type vlan id {network.vlan_id}"
 

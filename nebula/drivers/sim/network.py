@@ -70,6 +70,11 @@ class SimNetwork:
             "network.serving", lambda _now: [int(n) for (n,) in sim(host).world.db.all(select, sim(host).name)]
         )
 
+    def tunnel_to(self, host: HostHandle, network: NetworkSpec, peers: Sequence[str]) -> None:
+        """See Network.tunnel_to."""
+        if network.vxlan_mode == "static":
+            sim(host).perform("network.tunnel_to", lambda _now: _tunnel_to(host, network, peers), subject=network.name)
+
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.release."""
         if network.owned:
@@ -129,8 +134,15 @@ def _serve(host: HostHandle, network: NetworkSpec, leases: Sequence[Lease]) -> N
         sim(host).world.db.run("INSERT OR REPLACE INTO served VALUES (?,?,?,?)", *values)
 
 
+def _tunnel_to(host: HostHandle, network: NetworkSpec, peers: Sequence[str]) -> None:
+    if _has_bridge(host, network.bridge):
+        values = (sim(host).name, network.bridge, " ".join(peers))
+        sim(host).world.db.run("INSERT OR REPLACE INTO tunnels VALUES (?,?,?)", *values)
+
+
 def _release(host: HostHandle, bridge: str) -> None:
     db, name = sim(host).world.db, sim(host).name
     if db.one("SELECT 1 FROM taps WHERE host=? AND bridge=?", name, bridge) is None:
         db.run("DELETE FROM served WHERE host=? AND bridge=?", name, bridge)
+        db.run("DELETE FROM tunnels WHERE host=? AND bridge=?", name, bridge)
         db.run("DELETE FROM bridges WHERE host=? AND name=? AND owned=1", name, bridge)

@@ -46,7 +46,7 @@ CHANGES = {
         "make_scratch", "remove_scratch", "copy_out", "fill_image", "restore_disk", "replace_disk", "discard_restored",
     ),
     "repository": ("prepare", "store", "fetch", "forget", "prune", "abandon"),
-    "network": ("prepare", "plugged", "unplugged", "release", "set_filters", "serve"),
+    "network": ("prepare", "plugged", "unplugged", "release", "set_filters", "serve", "tunnel_to"),
     "transport": ("write_file", "upload"),
 }  # fmt: skip
 HALFWAY = ("hypervisor.migrate.halfway", "datastore.copy.halfway")

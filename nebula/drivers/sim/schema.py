@@ -75,6 +75,9 @@ CREATE INDEX IF NOT EXISTS taps_by_domain ON taps (host, uuid);
 CREATE INDEX IF NOT EXISTS taps_by_bridge ON taps (host, bridge);
 CREATE TABLE IF NOT EXISTS filters (
     host TEXT NOT NULL, tap TEXT NOT NULL, filter BLOB NOT NULL, PRIMARY KEY (host, tap)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tunnels (
+    host TEXT NOT NULL, bridge TEXT NOT NULL, peers TEXT NOT NULL, PRIMARY KEY (host, bridge)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS served (
     host TEXT NOT NULL, bridge TEXT NOT NULL, number INTEGER NOT NULL, leases BLOB NOT NULL,
     PRIMARY KEY (host, bridge)) WITHOUT ROWID;

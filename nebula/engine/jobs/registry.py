@@ -66,6 +66,7 @@ OPERATIONS: dict[str, str] = {
     "backup.forget": "backup_care:FORGET",
     "network.remove": "network:REMOVE",
     "network.serve": "serving:SERVE",
+    "network.tunnel": "tunnels:TUNNEL",
     "securitygroup.apply": "firewall:APPLY",
     "drs.apply": "drs:APPLY",
 }

@@ -19,6 +19,7 @@ from nebula.engine.machines.machine import machine_of
 from nebula.engine.secrets import hide
 from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, ImageCopyRow, ImageRow, VmRow
 from nebula.engine.store.transaction import Transaction
+from nebula.engine.tunnels import hosts_changed
 from nebula.errors import ConflictError, HostKeyError, UsageError
 from nebula.names import check_name
 
@@ -149,6 +150,7 @@ class LocalHosts(Noun):
                 _refuse_repositories(tx, row)
             _give_up_images(tx, row, force=force)
             tx.swap(row, state=int(HostState.OFFLINE), wanted=int(HostState.OFFLINE))
+            hosts_changed(tx, self._services, call.actor)
             job = self._file(tx, "host.remove", row.id, call, {"force": force, "left": row.cluster_id})
             return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id)
 
@@ -204,7 +206,10 @@ class LocalHosts(Noun):
                 _refuse_vms(tx, row, "taken offline")
             answers = row.state in {HostState.MONITORED, HostState.DISABLED}
             now = state if answers or state is HostState.OFFLINE else HostState(row.state)
+            went_or_came = HostState.OFFLINE in {state, row.wanted}
             tx.swap(row, wanted=int(state), state=int(now))
+            if went_or_came:
+                hosts_changed(tx, self._services, call.actor)
             tx.event("host.state", "host", row.id, actor=call.actor, name=row.name, after=HostState(now).name)
             job = None if answers or state is HostState.OFFLINE else self._file(tx, "host.setup", row.id, call, {})
             return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id if job else 0)

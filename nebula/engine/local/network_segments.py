@@ -13,6 +13,7 @@ from nebula.model.network import OPEN_VSWITCH, NetworkSpec
 SEGMENTS = {"802.1Q": 4094, "vxlan": (1 << 24) - 1}
 """Drivers of networks with a number, and the highest one."""
 OPEN_VSWITCH_TUNNELS = "ovswitch_vxlan"
+VXLAN_MODES = ("multicast", "static", "evpn")
 _FIRST_ID = 2
 _LONGEST_DEVICE = 15
 _VXLAN_MTU = 1450
@@ -51,6 +52,15 @@ def complete_segment(spec: Mapping[str, Any], settings: dict[str, Any], driver: 
         )
     if driver == "vxlan":
         settings["mtu"] = settings["mtu"] or _VXLAN_MTU
+        settings["vxlan_mode"] = vxlan_mode(spec)
+
+
+def vxlan_mode(spec: Mapping[str, Any]) -> str:
+    """How hosts find each other; "" by a multicast group."""
+    word = str(spec.get("vxlan_mode") or "multicast").lower()
+    if word not in VXLAN_MODES:
+        raise UsageError(f"a VXLAN has no mode {word[:40]!r}", hint=f"one of: {', '.join(VXLAN_MODES)}")
+    return "" if word == "multicast" else word
 
 
 def _number(driver: str, device: str, other: NetworkSpec) -> tuple[int, str]:
@@ -96,12 +106,16 @@ def _complete_tunnel(spec: Mapping[str, Any], settings: dict[str, Any], bridge: 
     if outer in used:
         raise ConflictError(f"network {used[outer]} has the number {outer} already", hint="leave --outer-vlan-id out")
     settings["outer_vlan_id"] = outer or _free(used, highest)
+    settings["vxlan_mode"] = vxlan_mode(spec)
     tagged = settings["vlan_id"] or settings["vlan_tagged_id"]
     settings["mtu"] = settings["mtu"] or _VXLAN_MTU - (_TAG_BYTES if tagged else 0)
 
 
 def refuse_vlans_of_others(spec: Mapping[str, Any], driver: str) -> None:
-    """UsageError for what only Open vSwitch knows, where the driver is another."""
+    """UsageError for what only Open vSwitch or a VXLAN knows, where the driver is another."""
+    if spec.get("vxlan_mode") and driver not in ("vxlan", OPEN_VSWITCH_TUNNELS, "sim"):
+        hint = f"leave --vxlan-mode out, or --driver vxlan or {OPEN_VSWITCH_TUNNELS}"
+        raise UsageError(f"a network of driver {driver} has no VXLAN", hint=hint)
     for key in ("vlan_tagged_id", "automatic_vlan_id", "outer_vlan_id"):
         if spec.get(key) and (driver not in OPEN_VSWITCH or (key == "outer_vlan_id" and driver != OPEN_VSWITCH_TUNNELS)):
             option = key.replace("_", "-")

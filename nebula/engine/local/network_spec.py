@@ -13,6 +13,7 @@ from nebula.engine.local.network_segments import (
     complete_open_vswitch,
     complete_segment,
     refuse_vlans_of_others,
+    vxlan_mode,
 )
 from nebula.errors import ConflictError, UsageError
 from nebula.model.network import OPEN_VSWITCH, NetworkSpec
@@ -42,6 +43,8 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
         complete_segment(spec, settings, driver, others)
     elif driver in OPEN_VSWITCH:
         complete_open_vswitch(spec, settings, driver, others)
+    elif driver == "sim":
+        settings["vxlan_mode"] = vxlan_mode(spec)
     elif spec.get("vlan_id"):
         raise UsageError(
             f"a network of driver {driver} has no VLAN", hint=f"--driver {' or '.join([*SEGMENTS, *sorted(OPEN_VSWITCH)])}"

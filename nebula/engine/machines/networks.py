@@ -33,6 +33,7 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         vlan_id=int(settings.get("vlan_id", 0)),
         trunks=vlans(settings.get("vlan_tagged_id", "")),
         outer_id=int(settings.get("outer_vlan_id", 0)),
+        vxlan_mode=settings.get("vxlan_mode", ""),
         mtu=int(settings.get("mtu", 0)),
         gateway=settings.get("gateway", ""),
         prefix_length=int(settings.get("prefix_length", 24)),

@@ -12,6 +12,7 @@ from nebula.engine.scheduler.hardware import held_by_host
 from nebula.engine.services import Services
 from nebula.engine.store.rows import HardwareRow, HostRow
 from nebula.engine.store.transaction import Queries, Transaction
+from nebula.engine.tunnels import hosts_changed
 from nebula.model.host import HostHardware, HostSample, NumaNode
 
 
@@ -19,18 +20,21 @@ def take_up(services: Services, host: HostRow, sample: HostSample) -> None:
     """What a look brought of it, if anything. Nothing is written where nothing is news, or where a later look was quicker."""
     found, taken = sample.hardware, sample.taken
     if found is not None and _news(services.store.read(), host.id, found, taken) is not None:
-        services.store.write(lambda tx: _write(tx, host.id, found, taken))
+        services.store.write(lambda tx: _write(tx, services, host.id, found, taken))
 
 
-def _write(tx: Transaction, host_id: int, found: HostHardware, taken: float) -> None:
+def _write(tx: Transaction, services: Services, host_id: int, found: HostHardware, taken: float) -> None:
     body = _news(tx, host_id, found, taken)
     if body is None or not tx.count(HostRow, '"id"=?', (host_id,)):
         return
     row = tx.first(HardwareRow, '"host_id"=?', (host_id,))
+    before = row.body.get("addresses", []) if row is not None else []
     if row is None:
         tx.insert(HardwareRow(host_id=host_id, seen=taken, body=body))
     else:
         tx.change(row, seen=taken, body=body)
+    if body["addresses"] != before:
+        hosts_changed(tx, services, "")
 
 
 def _news(queries: Queries, host_id: int, found: HostHardware, taken: float) -> dict[str, Any] | None:

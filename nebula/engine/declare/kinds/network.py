@@ -21,7 +21,7 @@ from nebula.engine.store.transaction import Queries
 _ADDRESSES = ("gateway", "gateway6")
 _SETTINGS = frozenset(
     {"nat", "gateway", "prefix_length", "gateway6", "prefix_length6", "dns", "dhcp", "mtu", "physical_device", "vlan_id"}
-    | {"vlan_tagged_id", "outer_vlan_id"}
+    | {"vlan_tagged_id", "outer_vlan_id", "vxlan_mode"}
 )
 _RESERVATION = frozenset({"parent", "size", "first"})
 

@@ -9,7 +9,7 @@ from nebula.drivers.base import Datastore
 from nebula.engine.firewall.filters import Filters, asks_for_filters
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.base import Lock
-from nebula.engine.jobs.operations import filtering, serving
+from nebula.engine.jobs.operations import filtering, serving, tunnels
 from nebula.engine.jobs.operations.context_files import context_files
 from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.machines.disks import Disk
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
     from nebula.engine.store.transaction import Queries, Transaction
+from nebula.engine.tunnels import STATIC
 
 SHARED_COPY = -1
 """host_id of an image copy on storage that all hosts share."""
@@ -241,6 +242,8 @@ def prepare_networks(site: Site, host_id: int) -> None:
             site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
             if network.dhcp:
                 serving.serve(site.context, host_id, network.bridge_id)
+            if network.vxlan_mode == STATIC:
+                tunnels.tunnel(site.context, host_id, network.bridge_id)
     for nic in site.machine.nics:
         network = site.networks[nic.network_id]
         site.context.services.pool.network(network.driver).expect(

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from nebula.drivers.network import fdb
 from nebula.drivers.network.vlan import VlanNetwork
 from nebula.drivers.network.vxlan import VxlanNetwork
 from nebula.errors import ConflictError
@@ -60,6 +61,58 @@ def test_guests_on_two_hosts_share_a_wire(tmp_path: Path) -> None:
             driver.set_filters(handle(two, tmp_path), [second.with_filter(closed)])
             assert first.asks(second, 53) == 0
         driver.set_filters(handle(two, tmp_path), [second.nic])
+
+
+def test_hosts_without_multicast_are_told_of_each_other(tmp_path: Path) -> None:
+    """Who is not told of is not reached, be it by a broadcast; and who leaves is forgotten."""
+    driver, wire = VxlanNetwork(), msgspec.structs.replace(WIRE, vxlan_mode="static")
+    with contextlib.ExitStack() as stack:
+        hosts = [stack.enter_context(contextlib.contextmanager(make)()) for _ in range(3)]
+        middle = stack.enter_context(contextlib.contextmanager(make)())
+        middle.sh("ip link add sw type bridge")
+        middle.sh("ip link set sw up")
+        guests: list[Guest] = []
+        for number, host in enumerate(hosts, 1):
+            cable(host, "up0", middle, f"p{number}")
+            middle.sh(f"ip link set p{number} master sw")
+            uplink(host, number)
+            driver.prepare(handle(host, tmp_path), wire)
+            guests.append(stack.enter_context(contextlib.contextmanager(guest)(host, wire, number)))
+
+        def tell(*numbers: int) -> None:
+            for number in numbers:
+                peers = [f"192.0.2.{other}" for other in numbers if other != number]
+                driver.tunnel_to(handle(hosts[number - 1], tmp_path), wire, peers)
+
+        first, second, third = guests
+        with second.serving(53), third.serving(53):
+            assert first.asks(second, 53) == 0
+            tell(1, 2)
+            assert first.asks(second, 53, times=3, patience=5.0) >= 1
+            assert first.asks(third, 53) == 0
+            tell(1, 2, 3)
+            assert first.asks(third, 53, times=3, patience=5.0) >= 1
+            tell(1, 3)
+            driver.tunnel_to(handle(hosts[1], tmp_path), wire, [])
+            assert fdb.flooded(handle(hosts[0], tmp_path), "vx77") == ["192.0.2.3"]
+            assert fdb.flooded(handle(hosts[1], tmp_path), "vx77") == []
+        driver.tunnel_to(handle(hosts[0], tmp_path), msgspec.structs.replace(wire, vlan_id=78), ["192.0.2.2"])
+
+
+def test_a_device_for_evpn_learns_nothing_and_begins_at_the_uplinks_address(
+    host: Namespace, network_subject: NetworkSubject
+) -> None:
+    wire = msgspec.structs.replace(WIRE, vxlan_mode="evpn")
+    network_subject.driver.prepare(network_subject.host, wire)
+    shown = host.sh("ip -d link show vx77")
+    assert "local 192.0.2.1" in shown
+    assert "nolearning" in shown
+    network_subject.driver.release(network_subject.host, wire)
+    host.sh("ip address flush dev up0")
+    with pytest.raises(ConflictError, match="no IPv4 address") as caught:
+        network_subject.driver.prepare(network_subject.host, wire)
+    assert caught.value.hint
+    assert network_subject.bridges() == []
 
 
 def test_an_uplink_that_is_too_narrow_or_missing_is_refused(host: Namespace, network_subject: NetworkSubject) -> None:

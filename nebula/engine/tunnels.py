@@ -1,0 +1,40 @@
+"""VXLANs whose hosts find each other by addresses that we know (VXLAN_MODE static): which those are, and who is told when."""
+
+from __future__ import annotations
+
+from nebula import typed
+from nebula.engine.jobs.follow import follow
+from nebula.engine.lifecycle.states import HostState
+from nebula.engine.services import Services
+from nebula.engine.store.rows import HardwareRow, HostRow, NetworkRow
+from nebula.engine.store.transaction import Queries, Transaction
+from nebula.model.host import HostHardware
+
+KIND = "network.tunnel"
+STATIC = "static"
+
+
+def wants(network: NetworkRow) -> bool:
+    """Whether its hosts are told of each other."""
+    return bool(network.body.get("settings", {}).get("vxlan_mode") == STATIC)
+
+
+def peers(queries: Queries, network: NetworkRow, host_id: int) -> list[str]:
+    """The addresses of the other hosts that may carry the network, on its uplink; those that are to be offline are none."""
+    device = network.body.get("settings", {}).get("physical_device", "")
+    hosts = queries.select(HostRow, '"wanted"<>? AND "id"<>? ORDER BY "id"', (int(HostState.OFFLINE), host_id))
+    able = {host.id for host in hosts if network.cluster_id in (-1, host.cluster_id)}
+    seen = (row for row in queries.select(HardwareRow, '1=1 ORDER BY "host_id"') if row.host_id in able)
+    return [address for row in seen if (address := _first(row, device))]
+
+
+def hosts_changed(tx: Transaction, services: Services, actor: str) -> None:
+    """A host came, went, or has another address: the others are told."""
+    for row in tx.select(NetworkRow, '"owned"=1 AND "parent_id"<=0 AND "state"=1 ORDER BY "id"'):
+        if wants(row):
+            follow(tx, services, KIND, ("network", row.id), actor)
+
+
+def _first(row: HardwareRow, device: str) -> str:
+    hardware = typed.convert(row.body, HostHardware)
+    return next((one.address for one in hardware.addresses if one.device == device), "")
