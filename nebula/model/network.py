@@ -30,7 +30,7 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Of a VXLAN how hosts find each other: static, evpn; empty: by a multicast group."""
     mtu: int = 0
     gateway: str = ""
-    """IPv4 of the gateway; the host itself carries it where `nat` is set."""
+    """IPv4 of the gateway; the host itself carries it where `at_gateway`."""
     prefix_length: int = 24
     gateway6: str = ""
     prefix_length6: int = 64
@@ -38,6 +38,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Of a reservation the network that it was taken from, first of all, whose bridge it shares; 0: none."""
     nat: bool = False
     """The hosts route and masquerade for the guests."""
+    routed: bool = False
+    """The hosts route for the guests, whom others reach at their own addresses."""
     dhcp: str = ""
     """IPv4 at which each host that carries it gives its own guests addresses and names; empty: nobody does."""
     dns: tuple[str, ...] = ()
@@ -47,6 +49,11 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     def open_vswitch(self) -> bool:
         """Whether its bridge is one of Open vSwitch."""
         return self.driver in OPEN_VSWITCH
+
+    @property
+    def at_gateway(self) -> bool:
+        """Whether the hosts are the guests' gateway, so that guests on two hosts do not reach each other by the bridge."""
+        return self.nat or self.routed
 
     @property
     def bridge_id(self) -> int:

@@ -32,12 +32,13 @@ COMMANDS = (
     ),
     Command(
         "create",
-        "Create a network: on a bridge of the hosts (--bridge), or one of our own, with --nat towards the world.",
+        "Create a network: on a bridge of the hosts (--bridge), or one of our own, with --nat or --routed towards the world.",
         "nebula network create lan --bridge br0 --range 192.168.1.200-192.168.1.250 --gateway 192.168.1.1 --dns 192.168.1.1",
         "verbs.network:create",
         (Argument("name", "Its name."),),
         (
             Option("--nat", "The hosts route and masquerade for the guests.", "flag"),
+            Option("--routed", "The hosts route for the guests, without NAT: --gateway says where.", "flag"),
             Option("--bridge", "A bridge that the hosts have.", metavar="BRIDGE"),
             _RANGES,
             Option("--gateway", "The guests' gateway.", metavar="IP"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nebula.engine.api.verbs import Engine
 
 _RENAMED = {"prefix": "prefix_length", "prefix6": "prefix_length6"}
+_CHOSEN = frozenset({"nat", "routed", "bridge", "driver", "physical_device", "vlan_id"})
+"""What says how guests reach others; without any of it a person is asked."""
 _ADDRESSES = frozenset("0123456789abcdefABCDEF.:+-/")
 
 
@@ -32,6 +34,10 @@ def leases(context: Context, line: Invocation) -> int:
 def create(context: Context, line: Invocation) -> int:
     """Create a network."""
     spec = spec_of(line)
+    if not _CHOSEN.intersection(spec):
+        from nebula.cli.verbs.network_question import asked
+
+        spec = {**spec, **asked(context, spec)}
     return make(context, line, [spec["name"]], lambda engine, _, call: engine.networks.create(spec, call))
 
 
@@ -42,8 +48,8 @@ def spec_of(line: Invocation) -> dict[str, Any]:
             "--nat makes a bridge of our own, --bridge uses one that is there", hint="give one of --nat and --bridge BRIDGE"
         )
     found = given(
-        line, "bridge", "nat", "cluster", "gateway", "prefix", "gateway6", "prefix6", "mtu", "physical_device", "vlan_id",
-        "automatic_vlan_id", "vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "driver",
+        line, "bridge", "nat", "routed", "cluster", "gateway", "prefix", "gateway6", "prefix6", "mtu", "physical_device",
+        "vlan_id", "automatic_vlan_id", "vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "driver",
     )  # fmt: skip
     spec: dict[str, Any] = {_RENAMED.get(key, key): value for key, value in found.items()}
     spec["name"] = check_name("network", line.text("name"))

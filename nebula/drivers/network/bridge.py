@@ -1,4 +1,4 @@
-"""The network driver "bridge": Linux bridges, the host's own or ours, plain or behind NAT."""
+"""The network driver "bridge": Linux bridges, the host's own or ours, plain, routed or behind NAT."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nebula.model.network import Lease, NetworkSpec, NicSpec
 
 
 class BridgeNetwork:
-    """Linux bridges through iproute2 and, for NAT and filters, nftables, DHCP and DNS through dnsmasq.
+    """Linux bridges through iproute2 and, for NAT, routing and filters, nftables, DHCP and DNS through dnsmasq.
 
     Between `prepare` and the moment at which a card is plugged, nobody may `release` the same network on the same host.
     """
@@ -31,7 +31,7 @@ class BridgeNetwork:
         """See Network.prepare. Everything that could refuse is asked before anything is made."""
         _check_names(network)
         present = links(host)
-        if network.nat:
+        if network.at_gateway:
             nat.check(host, network)
         if network.dhcp:
             dhcp.check(host, network)
@@ -44,7 +44,7 @@ class BridgeNetwork:
         if network.physical_device:
             port.plug_port(host, network, present[network.physical_device])
         owned.raise_up(host, network, bridge)
-        if network.nat:
+        if network.at_gateway:
             nat.start(host, network)
 
     def expect(self, host: HostHandle, nic: NicSpec) -> None:
@@ -93,7 +93,7 @@ class BridgeNetwork:
             return
         if network.dhcp:
             dhcp.stop(host, network)
-        if network.nat:
+        if network.at_gateway:
             nat.stop(host, network)
         if bridge is not None:
             owned.remove(host, network)

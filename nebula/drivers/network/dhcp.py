@@ -67,7 +67,7 @@ def check(host: HostHandle, network: NetworkSpec) -> None:
             hint=f"leave out the bridge: nebula network create {network.name} --nat --dhcp",
         )
     subnet = _interface(network).network
-    if not network.nat:
+    if not network.at_gateway:
         check_free(host, network, subnet, known_subnets(addresses(host), routes(host), network.bridge))
 
 
@@ -75,7 +75,7 @@ def serve(host: HostHandle, network: NetworkSpec, leases: Sequence[Lease], uplin
     """See Network.serve; the (checked) bridge is there. `uplink`: its port that leads to other hosts, past which no answer and
     no question gets.
     """
-    if not network.nat:
+    if not network.at_gateway:
         batch(host, [f"address replace {_interface(network)} dev {check_device(network.bridge)}"])
     if uplink:
         nft.load(host, _fence(network, uplink))

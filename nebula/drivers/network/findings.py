@@ -8,6 +8,7 @@ from nebula.drivers.base import HostHandle
 from nebula.drivers.network import dhcp, forwarding, iptables, nat, nft, owned, port
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.ip import links, routes
+from nebula.drivers.network.subnet import gateway_subnet
 from nebula.errors import ConflictError, UsageError
 from nebula.model.host import Finding
 from nebula.model.network import NetworkSpec
@@ -20,8 +21,8 @@ def look(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     missing = tools(host, network)
     if missing:
         return missing
-    found = [*_bridge(host, network), *(_nat(host, network) if network.nat else _bridged(host, network))]
-    if network.dhcp and not network.nat:
+    found = [*_bridge(host, network), *(_nat(host, network) if network.at_gateway else _bridged(host, network))]
+    if network.dhcp and not network.at_gateway:
         found += asked("dhcp", lambda: dhcp.check(host, network))
     ok = Finding(check="network", level="ok", text=f"host {host.name} can carry network {network.name} on {network.bridge}")
     return sorted(found, key=lambda one: one.level != "error") or [ok]
@@ -30,7 +31,7 @@ def look(host: HostHandle, network: NetworkSpec) -> list[Finding]:
 def tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     """What programs are missing there."""
     needed = {"ip -V": "iproute2"}
-    if network.nat or network.dhcp:
+    if network.at_gateway or network.dhcp:
         needed["nft -V"] = "nftables"
     if network.dhcp:
         needed["dnsmasq --version"] = "dnsmasq-base"
@@ -62,6 +63,12 @@ def _nat(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     for chain in nft.dropping_forward_chains(host):
         if (chain.family, chain.table, chain.name) != ("ip", "filter", "FORWARD"):
             found.append(_dropping(host, network, chain))
+    if network.routed and not found:
+        subnet = gateway_subnet(network)
+        text = f"the guests on host {host.name} are reached where routers know that {subnet} is behind it"
+        found.append(
+            Finding(check="route", level="note", text=text, fix=f"ip route add {subnet} via {host.address or host.name}")
+        )
     return found
 
 

@@ -41,13 +41,10 @@ def forward_chain(host: HostHandle) -> list[str]:
 
 
 def _rules(network: NetworkSpec, subnet: IPv4Network) -> list[list[str]]:
-    """Between guests (bridged packets come by where br_netfilter is loaded), to the outside, and its answers."""
+    """Between guests (bridged packets come by where br_netfilter is loaded), to the outside, and what may come from there."""
     bridge, source = network.bridge, str(subnet)
-    matches = [
-        ["-i", bridge, "-o", bridge],
-        ["-s", source, "-i", bridge],
-        ["-d", source, "-o", bridge, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"],
-    ]
+    invited = [] if network.routed else ["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"]
+    matches = [["-i", bridge, "-o", bridge], ["-s", source, "-i", bridge], ["-d", source, "-o", bridge, *invited]]
     return [["-A", "FORWARD", *match, "-m", "comment", "--comment", tag(network), "-j", "ACCEPT"] for match in matches]
 
 

@@ -1,4 +1,4 @@
-"""NAT networks: the host is the guests' gateway and hides them behind its own address."""
+"""Networks whose gateway is the host: it hides the guests behind its own address (NAT), or routes for them as they are."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from nebula.drivers.base import HostHandle
 from nebula.drivers.network import forwarding, iptables, nft
 from nebula.drivers.network.ip import Address, addresses, batch, routes
 from nebula.drivers.network.names import check_device, table
-from nebula.drivers.network.subnet import check_free, known_subnets, nat_subnet
+from nebula.drivers.network.subnet import check_free, gateway_subnet, known_subnets
 from nebula.errors import UsageError
 from nebula.model.network import NetworkSpec
 
 
 def check(host: HostHandle, network: NetworkSpec) -> None:
-    """UsageError or ConflictError if this host cannot masquerade for the network; changes nothing."""
+    """UsageError or ConflictError if this host cannot be the network's gateway; changes nothing."""
     if not network.owned:
         raise UsageError(
-            f"network {network.name} cannot masquerade on {network.bridge}, which is not ours",
-            hint=f"leave out the bridge: nebula network create {network.name} --nat",
+            f"network {network.name} cannot have its gateway on {network.bridge}, which is not ours",
+            hint=f"leave out the bridge: nebula network create {network.name} --{'routed' if network.routed else 'nat'}",
         )
-    check_free(host, network, nat_subnet(network), known_subnets(addresses(host), routes(host), network.bridge))
+    check_free(host, network, gateway_subnet(network), known_subnets(addresses(host), routes(host), network.bridge))
 
 
 def start(host: HostHandle, network: NetworkSpec) -> None:
-    """Give the (checked) bridge its address, let packets pass, and masquerade. Again: the same."""
-    subnet = nat_subnet(network)
+    """Give the (checked) bridge its address, let packets pass, and masquerade, unless it is routed. Again: the same."""
+    subnet = gateway_subnet(network)
     _address(host, network, addresses(host).get(network.bridge, []))
     nft.load(host, ruleset(network, subnet))
     iptables.let_through(host, network, subnet)
@@ -40,25 +40,30 @@ def stop(host: HostHandle, network: NetworkSpec) -> None:
 
 
 def ruleset(network: NetworkSpec, subnet: IPv4Network) -> str:
-    """The network's own table: masquerade towards the outside, nobody from outside uninvited, no forged sources."""
+    """The network's own table: no forged sources; with NAT masquerade to the outside, and nobody from there uninvited."""
     bridge, name = check_device(network.bridge), table(network)
+    inward = "" if network.routed else " ct state established,related"
     return f"""\
 table ip {name}
 delete table ip {name}
-table ip {name} {{
-    chain postrouting {{
-        type nat hook postrouting priority 100; policy accept;
-        ip saddr {subnet} ip daddr != {{ {subnet}, 224.0.0.0/4, 255.255.255.255 }} oifname != "{bridge}" masquerade
-    }}
+table ip {name} {{{"" if network.routed else _masquerade(bridge, subnet)}
     chain forward {{
         type filter hook forward priority -10; policy accept;
         iifname "{bridge}" oifname "{bridge}" accept
         iifname "{bridge}" ip saddr {subnet} accept
         iifname "{bridge}" drop
-        oifname "{bridge}" ip daddr {subnet} ct state established,related accept
+        oifname "{bridge}" ip daddr {subnet}{inward} accept
         oifname "{bridge}" drop
     }}
 }}"""
+
+
+def _masquerade(bridge: str, subnet: IPv4Network) -> str:
+    return f"""
+    chain postrouting {{
+        type nat hook postrouting priority 100; policy accept;
+        ip saddr {subnet} ip daddr != {{ {subnet}, 224.0.0.0/4, 255.255.255.255 }} oifname != "{bridge}" masquerade
+    }}"""
 
 
 def _address(host: HostHandle, network: NetworkSpec, present: list[Address]) -> None:

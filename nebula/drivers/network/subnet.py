@@ -40,18 +40,21 @@ def choose_subnet(taken: Sequence[IPv4Network]) -> IPv4Network:
     raise CapacityError("every private subnet is taken", hint="nebula network create NAME --nat --gateway ADDRESS --prefix N")
 
 
-def nat_subnet(network: NetworkSpec) -> IPv4Network:
-    """The subnet that a NAT network masquerades; UsageError if its gateway does not say one."""
+def gateway_subnet(network: NetworkSpec) -> IPv4Network:
+    """The subnet of a network whose gateway the hosts are; UsageError if its gateway does not say one."""
+    way = "--routed" if network.routed else "--nat"
     try:
         interface = IPv4Interface(f"{network.gateway}/{network.prefix_length}")
     except ValueError as error:
         raise UsageError(
-            f"network {network.name} masquerades but has no sound IPv4 gateway",
+            f"the hosts are the gateway of network {network.name}, which has no sound IPv4 gateway",
             cause=str(error),
-            hint=f"nebula network create {network.name} --nat --gateway 10.64.0.1 --prefix 24",
+            hint=f"nebula network create {network.name} {way} --gateway 10.64.0.1 --prefix 24",
         ) from error
     if not 8 <= network.prefix_length <= 30:
-        raise UsageError(f"a NAT network's prefix length is 8 to 30, not {network.prefix_length}", hint="--prefix 24 is usual")
+        raise UsageError(
+            f"the prefix length of such a network ({way}) is 8 to 30, not {network.prefix_length}", hint="--prefix 24 is usual"
+        )
     return interface.network
 
 

@@ -34,8 +34,9 @@ def between(spec: Mapping[str, Any], key: str, default: int, low: int, high: int
 def complete_segment(spec: Mapping[str, Any], settings: dict[str, Any], driver: str, others: Sequence[NetworkSpec]) -> None:
     """A number of its own where none was chosen, and an MTU that fits."""
     device = settings["physical_device"]
-    if spec.get("bridge") or settings["nat"]:
-        raise UsageError(f"a network of driver {driver} makes its own bridge, without NAT", hint="leave --bridge and --nat out")
+    if spec.get("bridge") or settings["nat"] or settings["routed"]:
+        hint = "leave --bridge, --nat and --routed out"
+        raise UsageError(f"a network of driver {driver} makes its own bridge, and has its gateway elsewhere", hint=hint)
     if not device:
         raise UsageError(f"a network of driver {driver} needs a device of the hosts", hint="--physical-device eth0")
     used = {number: name for number, name in map(partial(_number, driver, device), others) if number}
@@ -76,8 +77,9 @@ def complete_open_vswitch(
 ) -> None:
     """VLANs of the ports of its cards, and where a tunnel joins the hosts, that one's number."""
     device, bridge = settings["physical_device"], str(spec.get("bridge") or "")
-    if settings["nat"]:
-        raise UsageError(f"a network of driver {driver} has no NAT", hint="leave --nat out, or the driver: bridge does NAT")
+    if settings["nat"] or settings["routed"]:
+        hint = "leave --nat and --routed out, or the driver: bridge has both"
+        raise UsageError(f"a network of driver {driver} has its gateway elsewhere", hint=hint)
     if bridge and device:
         raise UsageError(f"the bridge {bridge} has ports of its own", hint="leave --physical-device or --bridge out")
     wanted = between(spec, "vlan_id", 0, 0, LAST_VLAN)

@@ -21,6 +21,8 @@ from nebula.model.network import OPEN_VSWITCH, NetworkSpec
 _BRIDGE_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _NOTHING = (("mtu", 0), ("vlan_id", 0))
 """Settings that say nothing."""
+_ROOMY = 32
+"""Addresses from which on a routed subnet has a range where nobody says one."""
 FALLBACK_DNS = ("9.9.9.9", "1.1.1.1")
 
 
@@ -31,6 +33,7 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
     ranges = list(spec.get("ranges") or ())
     settings: dict[str, Any] = {
         "nat": bool(spec.get("nat")),
+        "routed": bool(spec.get("routed")),
         "gateway": _address(spec.get("gateway"), 4),
         "prefix_length": between(spec, "prefix_length", 24, 1, 32),
         "gateway6": _address(spec.get("gateway6"), 6),
@@ -50,19 +53,27 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
             f"a network of driver {driver} has no VLAN", hint=f"--driver {' or '.join([*SEGMENTS, *sorted(OPEN_VSWITCH)])}"
         )
     refuse_vlans_of_others(spec, driver)
-    if settings["nat"]:
-        _complete_nat(spec, settings, ranges, others)
+    if settings["nat"] or settings["routed"]:
+        _complete_gateway(spec, settings, ranges, others)
     settings["dhcp"] = _dhcp(spec, settings)
     return {
         key: value for key, value in settings.items() if value not in ("", [], False) and (key, value) not in _NOTHING
     }, ranges
 
 
-def _complete_nat(
+def _complete_gateway(
     spec: Mapping[str, Any], settings: dict[str, Any], ranges: list[Mapping[str, Any]], others: Sequence[NetworkSpec]
 ) -> None:
+    way = "routed" if settings["routed"] else "nat"
+    if settings["nat"] and settings["routed"]:
+        raise UsageError("a network is routed with NAT or without", hint="give one of --nat and --routed")
     if spec.get("bridge"):
-        raise UsageError("a NAT network makes its own bridge", hint="leave --bridge out, or leave --nat out")
+        raise UsageError(f"a network with --{way} makes its own bridge", hint=f"leave --bridge out, or leave --{way} out")
+    if not settings["gateway"] and settings["routed"]:
+        raise UsageError(
+            "a routed network needs the gateway that its host is to be, in a subnet that your routers send there",
+            hint="--gateway 10.0.5.1 --prefix 24, and on the router: ip route add 10.0.5.0/24 via HOST",
+        )
     if not settings["gateway"] and not ranges:
         from nebula.drivers.network.subnet import choose_subnet
 
@@ -76,6 +87,8 @@ def _complete_nat(
         raise UsageError("a NAT network with ranges of its own needs its gateway", hint="--gateway 10.0.5.1 --prefix 24")
     settings["dns"] = settings["dns"] or _resolvers()
     network = ipaddress.ip_network(f"{settings['gateway']}/{settings['prefix_length']}", strict=False)
+    if settings["routed"] and not ranges and network.num_addresses >= _ROOMY:
+        ranges.append({"IP": f"{network[10]}-{network[-6]}"})
     for other in others:
         if other.gateway and network.overlaps(ipaddress.ip_network(f"{other.gateway}/{other.prefix_length}", strict=False)):
             raise ConflictError(f"{network} overlaps network {other.name}", hint="choose another --gateway")
@@ -96,9 +109,9 @@ def _dhcp(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     if not load("network", driver)().capabilities.dhcp:
         raise UsageError(f"a network of driver {driver} gets no DHCP from here", hint="leave --dhcp out")
     address = "" if wanted == "yes" else _address(wanted, 4)
-    if settings["nat"]:
+    if settings["nat"] or settings["routed"]:
         if address not in {"", settings["gateway"]}:
-            raise UsageError(f"the hosts of a NAT network answer at its gateway, {settings['gateway']}", hint="--dhcp")
+            raise UsageError(f"the hosts of such a network answer at its gateway, {settings['gateway']}", hint="--dhcp")
         address = settings["gateway"]
     if not address:
         raise UsageError(

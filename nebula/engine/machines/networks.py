@@ -41,6 +41,7 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         prefix_length6=int(settings.get("prefix_length6", 64)),
         root_id=root_of(row) if row.parent_id > 0 else 0,
         nat=bool(settings.get("nat", False)),
+        routed=bool(settings.get("routed", False)),
         dhcp=settings.get("dhcp", ""),
         dns=tuple(settings.get("dns", ())),
     )

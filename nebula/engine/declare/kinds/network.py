@@ -20,8 +20,20 @@ from nebula.engine.store.transaction import Queries
 
 _ADDRESSES = ("gateway", "gateway6")
 _SETTINGS = frozenset(
-    {"nat", "gateway", "prefix_length", "gateway6", "prefix_length6", "dns", "dhcp", "mtu", "physical_device", "vlan_id"}
-    | {"vlan_tagged_id", "outer_vlan_id", "vxlan_mode"}
+    {
+        "nat",
+        "routed",
+        "gateway",
+        "prefix_length",
+        "gateway6",
+        "prefix_length6",
+        "dns",
+        "dhcp",
+        "mtu",
+        "physical_device",
+        "vlan_id",
+    }
+    | {"vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "routed"}
 )
 _RESERVATION = frozenset({"parent", "size", "first"})
 
@@ -33,7 +45,13 @@ class Networks(Kind):
     row = NetworkRow
     settings = _SETTINGS | _RESERVATION | {"driver", "bridge", "cluster", "ranges", "attributes", "holds", SETTING}
     fixed = settings - {"ranges", "attributes", "holds", SETTING}
-    defaults: ClassVar[Mapping[str, Any]] = {"nat": False, "prefix_length": "24", "prefix_length6": "64", "mtu": "0"}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "nat": False,
+        "routed": False,
+        "prefix_length": "24",
+        "prefix_length6": "64",
+        "mtu": "0",
+    }
 
     def document(self, queries: Queries, row: NetworkRow) -> Document:
         """See Kind."""
@@ -56,6 +74,7 @@ class Networks(Kind):
             "bridge": "" if row.owned else row.bridge,
             "cluster": cluster_name(queries, row.cluster_id),
             "nat": False,
+            "routed": False,
             "mtu": "0",
             "dns": [],
             "dhcp": "",
@@ -69,8 +88,9 @@ class Networks(Kind):
     def canonical(self, queries: Queries, document: Document, row: Any) -> Document:
         """See Kind. Ranges are told apart by their first address; what a document leaves out of one is as it is."""
         found = dict(document)
-        if "nat" in found:
-            found["nat"] = truth(found["nat"], "nat")
+        for key in ("nat", "routed"):
+            if key in found:
+                found[key] = truth(found[key], key)
         for key in _ADDRESSES:
             if found.get(key):
                 found[key] = _address(found[key])
@@ -100,7 +120,8 @@ class Networks(Kind):
             size = int(str(document.get("size") or 0))
             made = engine.networks.reserve(parent, name, size, next(calls), first=str(document.get("first") or ""))
         else:
-            spec = {**document, "nat": truth(document.get("nat", ""), "nat"), "dns": listed(document.get("dns"))}
+            ways = {key: truth(document.get(key, ""), key) for key in ("nat", "routed")}
+            spec = {**document, **ways, "dns": listed(document.get("dns"))}
             spec["ranges"] = [upper(group(item, "a range")) for item in listed(document.get("ranges"))]
             made = engine.networks.create(spec, next(calls))
         if parent and document.get(SETTING):

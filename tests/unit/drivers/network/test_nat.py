@@ -14,7 +14,7 @@ from tests.contract.network import NAT, TAPS, NetworkSubject
 from tests.unit.drivers.network.namespaces import Namespace, cable, make
 
 
-def _state(host: Namespace) -> tuple[str, ...]:
+def state(host: Namespace) -> tuple[str, ...]:
     """Everything that a NAT network may change on a host, as text."""
     return (
         host.sh("nft list ruleset"),
@@ -31,18 +31,18 @@ def guest(host: Namespace, outside: Namespace, network_subject: NetworkSubject) 
     """Behind the prepared NAT network, at 10.77.5.10."""
     for namespace in make():
         network_subject.driver.prepare(network_subject.host, NAT)
-        _plug(host, namespace, 1)
+        plug(host, namespace, 1)
         yield namespace
 
 
-def _plug(host: Namespace, guest: Namespace, number: int) -> None:
+def plug(host: Namespace, guest: Namespace, number: int) -> None:
     cable(host, TAPS[number - 1], guest, "eth0")
     host.sh(f"ip link set {TAPS[number - 1]} master {NAT.bridge}")
     guest.sh(f"ip address add 10.77.5.{number * 10}/24 dev eth0")
     guest.sh("ip route add default via 10.77.5.1")
 
 
-def _talk(client: Namespace, server: Namespace, address: str, patience: float = 10) -> str:
+def talk(client: Namespace, server: Namespace, address: str, patience: float = 10) -> str:
     process = server.start_echo(address)
     try:
         return client.ask(address, patience)
@@ -52,28 +52,28 @@ def _talk(client: Namespace, server: Namespace, address: str, patience: float = 
 
 
 def test_a_guest_reaches_the_outside_as_its_host(guest: Namespace, outside: Namespace) -> None:
-    assert _talk(guest, outside, "192.0.2.1") == "192.0.2.2"
+    assert talk(guest, outside, "192.0.2.1") == "192.0.2.2"
 
 
 def test_a_guest_reaches_its_gateway_as_itself(guest: Namespace, host: Namespace) -> None:
-    assert _talk(guest, host, "10.77.5.1") == "10.77.5.10"
+    assert talk(guest, host, "10.77.5.1") == "10.77.5.10"
 
 
 def test_guests_reach_each_other_as_themselves(guest: Namespace, host: Namespace) -> None:
     for other in make():
-        _plug(host, other, 2)
-        assert _talk(guest, other, "10.77.5.20") == "10.77.5.10"
+        plug(host, other, 2)
+        assert talk(guest, other, "10.77.5.20") == "10.77.5.10"
 
 
 def test_nobody_outside_gets_in_uninvited(guest: Namespace, outside: Namespace) -> None:
     outside.sh("ip route add 10.77.5.0/24 via 192.0.2.2")
-    assert _talk(outside, guest, "10.77.5.10", patience=1) == ""
+    assert talk(outside, guest, "10.77.5.10", patience=1) == ""
 
 
 def test_a_forged_source_does_not_get_out(guest: Namespace, outside: Namespace) -> None:
     guest.sh("ip address add 198.51.100.7/32 dev lo")
     guest.sh("ip route replace default via 10.77.5.1 src 198.51.100.7")
-    assert _talk(guest, outside, "192.0.2.1", patience=1) == ""
+    assert talk(guest, outside, "192.0.2.1", patience=1) == ""
 
 
 def test_it_works_beside_a_closed_forward_chain(
@@ -81,32 +81,32 @@ def test_it_works_beside_a_closed_forward_chain(
 ) -> None:
     host.sh("iptables -P FORWARD DROP")
     before = host.sh("iptables -S")
-    assert _talk(guest, outside, "192.0.2.1", patience=1) == ""
+    assert talk(guest, outside, "192.0.2.1", patience=1) == ""
     for _ in range(2):
         network_subject.driver.prepare(network_subject.host, NAT)
         assert host.sh("iptables -S").count("-A FORWARD") == 3
-    assert _talk(guest, outside, "192.0.2.1") == "192.0.2.2"
+    assert talk(guest, outside, "192.0.2.1") == "192.0.2.2"
     host.sh(f"ip link delete {TAPS[0]}")
     network_subject.driver.release(network_subject.host, NAT)
     assert host.sh("iptables -S") == before
 
 
 def test_release_leaves_the_host_as_it_was(host: Namespace, outside: Namespace, network_subject: NetworkSubject) -> None:
-    before = _state(host)
+    before = state(host)
     for _ in range(2):
         network_subject.driver.prepare(network_subject.host, NAT)
         network_subject.driver.prepare(network_subject.host, NAT)
-        assert _state(host) != before
+        assert state(host) != before
         network_subject.driver.release(network_subject.host, NAT)
-        assert _state(host) == before
+        assert state(host) == before
 
 
 def test_two_vms_starting_at_once(host: Namespace, outside: Namespace, network_subject: NetworkSubject) -> None:
-    before = _state(host)
+    before = state(host)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: network_subject.driver.prepare(network_subject.host, NAT), range(4)))
     network_subject.driver.release(network_subject.host, NAT)
-    assert _state(host) == before
+    assert state(host) == before
 
 
 def test_forwarding_stays_while_another_network_needs_it(
@@ -137,11 +137,11 @@ def test_a_subnet_that_the_host_knows_already_is_refused(
     host: Namespace, outside: Namespace, network_subject: NetworkSubject, taken: str
 ) -> None:
     host.sh(taken)
-    before = _state(host)
+    before = state(host)
     with pytest.raises(ConflictError) as caught:
         network_subject.driver.prepare(network_subject.host, NAT)
     assert "10.64.0.0/24" in caught.value.hint
-    assert _state(host) == before
+    assert state(host) == before
     assert [one.level for one in network_subject.driver.check(network_subject.host, NAT)] == ["error"]
 
 

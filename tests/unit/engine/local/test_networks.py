@@ -77,6 +77,17 @@ def test_networks_of_open_vswitch_have_the_vlans_that_they_ask_for(sim: Sim) -> 
     assert (spec.open_vswitch, spec.vlan_id, spec.trunks) == (True, 0, (7, 20, 21, 22))
 
 
+def test_a_routed_network_is_where_its_gateway_is(sim: Sim) -> None:
+    made = sim.engine.networks.create({"name": "routed", "driver": "sim", "routed": True, "gateway": "10.44.0.1"}, CALL)
+    body = sim.engine.networks.show(str(made.id)).body
+    assert (body["routed"], body["gateway"], body["ranges"][0]["IP"]) == (True, "10.44.0.1", "10.44.0.10")
+    elsewhere = {"gateway": "10.45.0.1"}
+    for wrong in ({}, {"gateway": "10.44.0.1"}, {**elsewhere, "nat": True}, {**elsewhere, "bridge": "br0"}):
+        with pytest.raises((UsageError, ConflictError)) as caught:
+            sim.engine.networks.create({"name": "other", "driver": "sim", "routed": True, **wrong}, CALL)
+        assert caught.value.hint
+
+
 def test_tunnels_of_open_vswitch_share_their_numbers_with_vxlan(sim: Sim) -> None:
     assert create(sim, "one", "vxlan")["vlan_id"] == 2
     plain, tagged = create(sim, "two", "ovswitch_vxlan"), create(sim, "three", "ovswitch_vxlan", vlan_id=2)
