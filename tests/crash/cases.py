@@ -199,6 +199,12 @@ CASES = {
     "name on a network with DHCP": Case(
         ("create", "inside", "nic_inside"), "rename", "network.serve", ("network.serve",), ("RUNNING",)
     ),
+    "card on a network whose hosts know each other": Case(
+        ("create", "wire"), "nic_wire", "vm.nic-attach", ("network.prepare", "network.tunnel_to"), ("RUNNING",)
+    ),
+    "hosts of a network told of each other": Case(
+        ("create", "wire", "nic_wire"), "host_leaves", "network.tunnel", ("network.tunnel_to",), ("RUNNING",)
+    ),
     "card changed": Case(("create",), "nic_update", "vm.nic-update", ("hypervisor.update_card",), ("RUNNING",)),
     "reboot": Case(("create",), "reboot", "vm.reboot", ("hypervisor.reboot",), ("RUNNING",)),
     "reboot hard": Case(("create",), "reboot_hard", "vm.reboot", ("hypervisor.reset",), ("RUNNING",)),

@@ -242,7 +242,7 @@ def _given(world: SimWorld) -> dict[tuple[str, str], list[Lease]]:
 
 def _assert_at_rest(read: Queries) -> None:
     """No object but VMs is on its way somewhere either."""
-    assert {row.state for row in read.select(HostRow)} <= {HostState.MONITORED, HostState.DISABLED}
+    assert {row.state for row in read.select(HostRow)} <= {HostState.MONITORED, HostState.DISABLED, HostState.OFFLINE}
     assert {row.state for row in read.select(ImageRow)} <= {
         *(ImageState.READY, ImageState.USED, ImageState.USED_PERS, ImageState.ERROR)
     }
@@ -293,6 +293,11 @@ def _return_elsewhere(engine: Any) -> None:
     engine.vms.deploy("one", next(name for name in ("h2", "h3", "h1") if name != kept), CALL)
 
 
+def _host_leaves(engine: Any) -> object:
+    here = engine.vms.show("one").body["host"]
+    return engine.hosts.offline(next(name for name in HOSTS if name != here), CALL)
+
+
 def _picture(home: Path) -> dict[str, str]:
     return {"name": "other", "path": str(home / "picture.raw"), "format": "raw", "datastore": "disks"}
 
@@ -303,6 +308,8 @@ INSIDE = {
     "ranges": [{"IP": "10.77.5.10-10.77.5.20"}],
 }  # fmt: skip
 """A network whose hosts give addresses and names."""
+WIRE = {"name": "wire", "driver": "sim", "physical_device": "eth1", "vxlan_mode": "static", "ranges": [{"SIZE": "20"}]}
+"""A network whose hosts are told of each other."""
 DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "create": lambda engine, _: engine.vms.create(template("one"), CALL),
     "create_qcow2": lambda engine, _: engine.vms.create(
@@ -338,6 +345,9 @@ DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "nic_attach": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "lan"}, CALL),
     "inside": lambda engine, _: engine.networks.create(INSIDE, CALL),
     "nic_inside": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "inside"}, CALL),
+    "wire": lambda engine, _: engine.networks.create(WIRE, CALL),
+    "nic_wire": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "wire"}, CALL),
+    "host_leaves": lambda engine, _: _host_leaves(engine),
     "rename": lambda engine, _: engine.vms.rename("one", "first", CALL),
     "nic_detach": lambda engine, _: engine.vms.nic_detach("one", "0", CALL),
     "nic_update": lambda engine, _: engine.vms.nic_update("one", "0", {"INBOUND_AVG_BW": 9}, CALL),
