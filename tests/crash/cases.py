@@ -152,7 +152,7 @@ CASES = {
         ("create",),
         "nic_attach",
         "vm.nic-attach",
-        ("network.prepare", "datastore.write_context", "hypervisor.renew_medium", "hypervisor.attach_card", "network.plugged"),
+        ("network.prepare", "datastore.write_context", "hypervisor.attach_card", "network.plugged", "hypervisor.renew_medium"),
         ("RUNNING",),
     ),
     "card attached, undone": Case(

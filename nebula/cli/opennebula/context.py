@@ -19,7 +19,9 @@ CD: tuple[Row, ...] = (
     *done("image create --type context", "init.sh", note="an image of that name, in FILES_DS"),
     *none("it is the CD-ROM behind the VM's disks, where the machine has room", "TARGET and DEV_PREFIX"),
     *done("", "rebuilt at each start", note="and for migrations, and where its memory is restored"),
-    *done("", "rebuilt at nic-attach and nic-detach", note="a guest that looks again learns its addresses"),
+    *done(
+        "", "rebuilt at nic-attach and nic-detach", note="once the card is there; a guest that looks again learns its addresses"
+    ),
     *done("vm update --context", "rebuilt at updateconf", note="a running guest sees that the medium was changed"),
 )
 CORE: tuple[Row, ...] = (

@@ -53,7 +53,7 @@ def nic_variables(nic: NicContext) -> dict[str, str]:
         "METHOD": nic.method,
         "IP6_METHOD": nic.ip6_method,
         "VLAN_ID": nic.vlan_id,
-        "ROUTES": nic.routes,
+        "ROUTES": ", ".join(" ".join(route.split()) for route in _routes(nic)),
         "EXTERNAL": "YES" if nic.external else "",
         **_ip4(nic),
         **_ip6(nic),
@@ -69,7 +69,7 @@ def _check(nic: NicContext) -> None:
             )
     for address in filter(None, (nic.gateway, nic.ip6_gateway, nic.ip6_ula, *nic.dns)):
         _legal(nic, "the address", address, ip_address)
-    for route in filter(None, (part.strip() for part in nic.routes.split(","))):
+    for route in _routes(nic):
         words = route.split()
         if len(words) != 3 or words[1] != "via":
             raise UsageError(
@@ -79,6 +79,10 @@ def _check(nic: NicContext) -> None:
             )
         _legal(nic, "a route to", words[0], ip_network)
         _legal(nic, "a route through", words[2], ip_address)
+
+
+def _routes(nic: NicContext) -> list[str]:
+    return [part.strip() for part in nic.routes.split(",") if part.strip()]
 
 
 def _legal(nic: NicContext, what: str, text: str, parse: Callable[[str], object]) -> None:

@@ -18,13 +18,19 @@ _OF_THE_SHELL = re.compile(
     r"|TIMEFORMAT|TMOUT|TMPDIR|UID|auto_resume|histchars|__v"
 )
 """Names that mean something to the guest's shell: setting one would break the script that reads us, or run something."""
+_OF_ONE_CONTEXT = frozenset(
+    {"CONTEXT_BASE", "CONTEXT_FILE", "CONTEXT_NEW", "LOCK_FILE", "MOUNT_DIR", "ONE_VARS", "SCRIPTS_DIR", "SCRIPT_OUTPUT"}
+)
+"""Variables of one-contextd itself, which sources the script and afterwards removes its mount point and its lock: given a
+MOUNT_DIR or a LOCK_FILE it deletes what they name, given a SCRIPTS_DIR it configures nothing.
+"""
 
 
 def render(variables: Mapping[str, str]) -> bytes:
     """The script, in the variables' own order.
 
-    UsageError for a name that is no shell variable or is one of the shell's own, for a NUL or a broken character in a
-    value, and for more than `MAX_SCRIPT` bytes.
+    UsageError for a name that is no shell variable or is one of the shell's or of one-context's own, for a NUL or a broken
+    character in a value, and for more than `MAX_SCRIPT` bytes.
     """
     script = (_HEADER + "".join(_assignment(name, value) for name, value in variables.items())).encode()
     if len(script) > MAX_SCRIPT:
@@ -46,6 +52,12 @@ def _check_name(name: str) -> None:
         raise UsageError(f"{name!r} cannot name a context variable", hint="use letters, digits and underscores, a letter first")
     if _OF_THE_SHELL.fullmatch(name):
         raise UsageError(f"{name} belongs to the guest's shell and cannot be a context variable", hint=f"call it MY_{name}")
+    if name in _OF_ONE_CONTEXT:
+        raise UsageError(
+            f"{name} is one-context's own variable and cannot be one of the context",
+            cause="it would have the guest delete or overwrite what the value names",
+            hint=f"call it MY_{name}",
+        )
 
 
 def _check_value(name: str, value: str) -> None:

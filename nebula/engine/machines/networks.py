@@ -94,8 +94,8 @@ def nic_context(nic: Nic, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) 
         ip=nic.ip,
         prefix_length=said.mask() or int(settings.get("prefix_length", 24)),
         gateway=said.text("GATEWAY") or settings.get("gateway", ""),
-        dns=tuple(said.text("DNS").replace(",", " ").split()) or tuple(resolvers),
-        search_domain=said.text("SEARCH_DOMAIN"),
+        dns=said.words("DNS") or tuple(resolvers),
+        search_domain=" ".join(said.words("SEARCH_DOMAIN")),
         mtu=said.number("GUEST_MTU") or said.number("MTU") or int(settings.get("mtu", 0)),
         metric=said.number("METRIC"),
         method=said.word("METHOD"),
@@ -120,6 +120,10 @@ class _Said:
         """A value, "" where nobody says anything."""
         found = (str(source.get(name, "")).strip() for source in self._sources)
         return next((value for value in found if value), "")
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Several values, between which there are spaces or commas."""
+        return tuple(self.text(name).replace(",", " ").split())
 
     def word(self, name: str) -> str:
         """In lower case."""

@@ -1,7 +1,9 @@
 """vm.nic-attach, vm.nic-detach, vm.nic-update: cards of a running VM.
 
 A card and its lease are the VM's from the transaction that asks for it; they leave it when the card is out of the guest, or
-when its attaching was undone. The context CD is written anew, so that the guest learns its addresses.
+when its attaching was undone. The context CD is written anew, so that the guest learns its addresses. It is changed under
+the guest's eyes only once the card is there: one-context reads it at that moment, passes over a card that it does not see,
+and never comes back to a context that it has read.
 """
 
 from __future__ import annotations
@@ -60,19 +62,23 @@ def _unplug(context: JobContext) -> None:
 
 
 def _tell(context: JobContext) -> None:
-    _write(context, common.site(context).machine)
+    """The context CD with the card; the guest has the former one in its drive."""
+    site = common.site(context)
+    common.write_context(site, context.job.args["host"])
+
+
+def _show(context: JobContext) -> None:
+    """The guest gets to see what was written."""
+    site, host = common.site(context), context.job.args["host"]
+    if site.home is not None:
+        context.hypervisor(host).renew_medium(site.vm.uuid, common.context_path(site, host))
 
 
 def _untell(context: JobContext) -> None:
-    """The context CD without the card."""
-    _write(context, _without(context))
-
-
-def _write(context: JobContext, machine: Machine) -> None:
+    """The context CD without the card, for the guest, too."""
     site, host = common.site(context), context.job.args["host"]
-    if site.home is not None:
-        path = common.write_context(site, host, msgspec.structs.replace(site.vm, body=body_of(machine)))
-        context.hypervisor(host).renew_medium(site.vm.uuid, path)
+    common.write_context(site, host, msgspec.structs.replace(site.vm, body=body_of(_without(context))))
+    _show(context)
 
 
 def _without(context: JobContext) -> Machine:
@@ -170,6 +176,7 @@ ATTACH = Attach(
     Step("prepare network", _prepare, _unplugged, "card"),
     Step("write context", _tell, _untell, "card"),
     Step("plug card", _plug, _unplug, "card"),
+    Step("change context CD", _show, None, "card", final=True),
 )
 DETACH = Detach(
     "vm.nic-detach",

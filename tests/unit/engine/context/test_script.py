@@ -67,6 +67,13 @@ def test_the_form_is_opennebulas() -> None:
     assert render({}).startswith(b"#")
 
 
+@pytest.mark.parametrize("name", ["MOUNT_DIR", "LOCK_FILE", "SCRIPTS_DIR", "ONE_VARS"])
+def test_variables_of_one_contexts_own_scripts_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="one-context") as caught:
+        render({name: "/home"})
+    assert caught.value.hint == f"call it MY_{name}"
+
+
 @pytest.mark.parametrize(
     "name", ["", "1A", "A B", "A;touch x", "A=B", "É", "A\n", "A" * 129, "PATH", "BASH_ENV", "LD_PRELOAD", "UID", "IFS"]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +52,12 @@ def test_a_card_with_ipv6_only() -> None:
         "ETH2_IP6_PREFIX_LENGTH": "48",
         "ETH2_IP6_GATEWAY": "fd00::1",
     }
+
+
+def test_routes_are_on_one_line_whatever_their_spaces() -> None:
+    """one-context reads the first line, between commas."""
+    nic = msgspec.structs.replace(NIC, routes=" 10.9.0.0/16  via\t10.0.0.254,\n10.8.0.0/16 via 10.0.0.253,")
+    assert variables("web", {}, [nic], [])["ETH0_ROUTES"] == "10.9.0.0/16 via 10.0.0.254, 10.8.0.0/16 via 10.0.0.253"
 
 
 def test_network_no_leaves_the_cards_out() -> None:

@@ -72,6 +72,29 @@ def test_variables_know_cards_that_were_plugged_in_later(sim: Sim) -> None:
     assert "NOTE='1'" in context_of(sim, "one")
 
 
+def test_a_new_card_is_there_before_the_guest_sees_the_cd_that_tells_of_it(sim: Sim) -> None:
+    """one-context passes over cards that it does not see, and reads the same context only once."""
+    sim.add_vm("one")
+    sim.world.order_fault("*", "hypervisor.renew_medium", "command")
+    accepted = sim.engine.vms.nic_attach("one", {"NETWORK": "lan"}, CALL)
+    sim.settle()
+    assert media(sim, "one") is None
+    domain = sim.world.domains.require(sim.where("one"), sim.vm("one").uuid)
+    assert domain.spec is not None
+    assert [card.nic_id for card in domain.spec.interfaces] == [0, 1]
+    assert "ETH1_MAC" in context_of(sim, "one")
+    assert sim.engine.jobs.show(accepted.job_id).state == "done", "at the latest its next start tells it"
+    sim.engine.vms.nic_attach("one", {"NETWORK": "lan"}, CALL)
+    sim.settle()
+    assert "ETH2_MAC" in context_of(sim, "one")
+    assert media(sim, "one")
+    sim.world.order_fault("*", "hypervisor.attach_card", "command")
+    sim.engine.vms.nic_attach("one", {"NETWORK": "lan"}, CALL)
+    sim.settle()
+    assert "ETH3_MAC" not in context_of(sim, "one")
+    sim.assert_sound()
+
+
 def test_one_that_is_off_reads_it_at_its_next_start(sim: Sim) -> None:
     sim.add_vm("one")
     sim.engine.vms.poweroff("one", CALL, hard=True)

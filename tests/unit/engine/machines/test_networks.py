@@ -64,7 +64,10 @@ def test_a_network_tells_its_cards() -> None:
 
 def test_a_card_may_say_otherwise() -> None:
     own = {"GATEWAY": "10.0.0.2", "DNS": "9.9.9.9, 8.8.8.8", "NETWORK_MASK": "255.255.255.0", "METRIC": "7"}
-    found = told({**own, "GUEST_MTU": "1400", "GATEWAY6": "fd00::2", "METHOD": "DHCP"}, ATTRIBUTES)
+    found = told(
+        {**own, "GUEST_MTU": "1400", "GATEWAY6": "fd00::2", "METHOD": "DHCP", "SEARCH_DOMAIN": "a.org,b.org"}, ATTRIBUTES
+    )
+    assert found["SEARCH_DOMAIN"] == "a.org b.org", "resolv.conf has spaces between them"
     expected = {"GATEWAY": "10.0.0.2", "DNS": "9.9.9.9 8.8.8.8", "MASK": "255.255.255.0", "METRIC": "7", "MTU": "1400"}
     assert found == found | expected | {"IP6_GATEWAY": "fd00::2", "METHOD": "dhcp"}
 
