@@ -15,6 +15,7 @@ DATASTORES = {
     "ceph": "nebula.drivers.datastore.ceph:CephDatastore",
     "dev": "nebula.drivers.datastore.dev:DevDatastore",
     "iscsi_libvirt": "nebula.drivers.datastore.iscsi:IscsiDatastore",
+    "lvm": "nebula.drivers.datastore.lvm:LvmDatastore",
     "shared": "nebula.drivers.datastore.shared:SharedDatastore",
     "ssh": "nebula.drivers.datastore.ssh:SshDatastore",
     "sim": "nebula.drivers.sim.datastore:SimDatastore",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from nebula.drivers import registry
-from nebula.drivers.base import Datastore, HostHandle, Hypervisor, Monitor, Network, Repository
+from nebula.drivers.base import Datastore, HostHandle, Hypervisor, Monitor, Network, Repository, TakesTurns
 from nebula.engine.store.rows import DatastoreRow, HostRow
 from nebula.transport.base import Transport
 
@@ -35,6 +35,7 @@ class HostPool:
         self._handles: dict[int, _Known] = {}
         self._hypervisors: dict[int, Hypervisor] = {}
         self._shared: dict[tuple[str, str], Any] = {}
+        self._turns: dict[str, threading.Lock] = {}
 
     def handle(self, row: HostRow) -> HostHandle:
         """The host's handle; made anew when its address, login, keys or type changed. Who comes with a row that is older
@@ -66,7 +67,16 @@ class HostPool:
     def datastore(self, row: DatastoreRow) -> Datastore:
         """The datastore's driver."""
         settings: Mapping[str, str] = {str(key): str(value) for key, value in row.body.get("settings", {}).items()}
-        return cast(Datastore, registry.load("datastore", row.driver)(row.id, settings))
+        driver = cast(Datastore, registry.load("datastore", row.driver)(row.id, settings))
+        turns = driver.capabilities.turns
+        if turns:
+            cast(TakesTurns, driver).take_turns(lambda: self._turn(turns))
+        return driver
+
+    def _turn(self, name: str) -> threading.Lock:
+        """What hosts do to it comes one after the other, whichever job asks for it."""
+        with self._lock:
+            return self._turns.setdefault(name, threading.Lock())
 
     def repository(self, row: DatastoreRow, at: HostRow | None) -> Repository:
         """The driver of a datastore of backups; `at`: the host that it is on, if it is one's."""

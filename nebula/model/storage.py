@@ -64,3 +64,8 @@ class DatastoreUsage(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     used: int
     free: int
+    promised: int = 0
+    """What disks may take in the end; 0: not told."""
+    data_percent: float = -1.0
+    metadata_percent: float = -1.0
+    """How full a thin pool is; -1: there is none."""

@@ -17,10 +17,10 @@ COMMANDS = (
         (
             Option(
                 "--driver",
-                "shared: all hosts see the same files; ssh: each host has its own; ceph: RBD images; iscsi_libvirt, dev: LUNs "
-                "of a SAN, by QEMU's initiator or as block devices of the hosts; restic: backups.",
+                "shared: all hosts see the same files; ssh: each host has its own; ceph: RBD images; lvm: logical volumes; "
+                "iscsi_libvirt, dev: LUNs of a SAN, by QEMU's initiator or as block devices of the hosts; restic: backups.",
                 metavar="DRIVER",
-                choices=("shared", "ssh", "ceph", "iscsi_libvirt", "dev", "restic", "sim"),
+                choices=("shared", "ssh", "ceph", "lvm", "iscsi_libvirt", "dev", "restic", "sim"),
             ),
             Option(
                 "--type",
@@ -89,6 +89,20 @@ COMMANDS = (
                 "Of iscsi_libvirt: a file with the user's password; - is what is piped in.",
                 metavar="FILE",
                 complete="file",
+            ),
+            *(
+                Option(f"--{name}", f"Of lvm: {text}", metavar=metavar)
+                for name, metavar, text in (
+                    ("vg-name", "GROUP", "the volume group (vg-one-ID)."),
+                    ("thin-pool", "POOL", "the thin pool in it; with --thin alone: pool."),
+                    ("thin-pool-limit", "PERCENT", "nothing is placed in a thin pool of which more is used (90)."),
+                )
+            ),
+            Option("--thin", "Of lvm: thin volumes; disks are snapshots of their images.", "flag"),
+            Option("--shared-group", "Of lvm: all hosts see this very group, on a LUN of a SAN.", "flag"),
+            Option("--zero-on-delete", "Of lvm: volumes are overwritten before they are removed.", "flag"),
+            Option(
+                "--keep-old-data", "Of lvm: new volumes are not overwritten; guests can read what was there before.", "flag"
             ),
             Option("--cluster", "Only for this cluster.", metavar="CLUSTER", complete="cluster"),
         ),

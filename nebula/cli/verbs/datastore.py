@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _CEPH = ("pool_name", "ceph_host", "ceph_user", "ceph_conf", "ceph_secret", "ec_pool_name")
 _ISCSI = ("iscsi_host", "iscsi_user", "iscsi_usage")
+_LVM = ("vg_name", "thin_pool", "thin_pool_limit")
+_LVM_SWITCHES = {"shared_group": "SHARED", "zero_on_delete": "ZERO_LVM_ON_DELETE"}
 _KEEP = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 
 
@@ -29,7 +31,7 @@ def create(context: Context, line: Invocation) -> int:
         spec["password"] = text.rstrip("\r\n")
     if spec.get("type") != "backup" and {"host", "password", *_KEEP} & set(spec):
         raise UsageError("--host, --password-file and --keep-… are of backups", hint="--type backup")
-    settings = _ceph(line) | _iscsi(line)
+    settings = _ceph(line) | _iscsi(line) | _lvm(line)
     if settings:
         spec["settings"] = settings
     return make(context, line, [name], lambda engine, _, call: engine.datastores.create(spec, call))
@@ -57,4 +59,19 @@ def _iscsi(line: Invocation) -> dict[str, str]:
         found["ISCSI_PASSWORD"] = text.strip()
     if found and line.text("driver") != "iscsi_libvirt":
         raise UsageError("--iscsi-… are of LUNs that QEMU reaches itself", hint="--driver iscsi_libvirt")
+    return found
+
+
+def _lvm(line: Invocation) -> dict[str, str]:
+    """What was said of LVM, by the names of the driver's settings."""
+    found = {name.upper(): str(value) for name, value in given(line, *_LVM).items()}
+    found |= {setting: "yes" for name, setting in _LVM_SWITCHES.items() if line.flag(name)}
+    if line.flag("thin"):
+        found["LVM_THIN_ENABLE"] = "yes"
+    if line.flag("keep_old_data"):
+        found["ZERO_LVM_ON_CREATE"] = "no"
+    if found and line.text("driver") != "lvm":
+        raise UsageError(
+            "--vg-name, --thin…, --shared-group, --zero-on-delete and --keep-old-data are of LVM", hint="--driver lvm"
+        )
     return found

@@ -6,7 +6,7 @@ All methods are synchronous, are called from worker threads, may be called again
 
 from __future__ import annotations
 
-from nebula.drivers.base.datastore import Datastore, DatastoreCapabilities
+from nebula.drivers.base.datastore import Datastore, DatastoreCapabilities, TakesTurns
 from nebula.drivers.base.host import HostHandle, Progress
 from nebula.drivers.base.hypervisor import (
     TUNNELS,
@@ -39,5 +39,6 @@ __all__ = [
     "Repository",
     "RepositoryCapabilities",
     "Subscription",
+    "TakesTurns",
     "Tunnel",
 ]

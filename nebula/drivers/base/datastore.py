@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,11 +39,23 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Images are LUNs that exist already: they are registered by their name, each is one VM's disk, and nothing else is made,
     cloned or deleted.
     """
+    activates: bool = False
+    """A host can open a disk only after `activate`, which is asked before each start."""
+    turns: str = ""
+    """What all hosts write to, and may not write to at once; a driver that names it has `take_turns`."""
 
     @property
     def moves(self) -> bool:
         """Whether anything goes along when a VM comes to another host."""
         return self.local_home or not self.shared
+
+
+class TakesTurns(Protocol):
+    """A driver whose `turns` is not empty."""
+
+    def take_turns(self, turn: Callable[[], AbstractContextManager[Any]]) -> None:
+        """What to hold while a host writes to what `turns` names; for moments only."""
+        ...
 
 
 class Datastore(Protocol):
@@ -154,6 +167,12 @@ class Datastore(Protocol):
         """Delete a disk of the VM's own; images stay. Not there: nothing."""
         ...
 
+    def activate(self, host: HostHandle, disk: DiskSpec) -> None:
+        """A disk that is whole can be opened on this host and, unless it is a CD, on no other; ConflictError where another
+        host has it, NotFoundError where it is gone. So already, or nothing to do: nothing.
+        """
+        ...
+
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """Let the disk, which nobody uses now, grow to `size` bytes. As large already: nothing."""
         ...
@@ -163,8 +182,8 @@ class Datastore(Protocol):
         ...
 
     def refresh_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
-        """Before the disk of a running guest grows: the host sees how large it is on a storage where it does not grow by us;
-        ConflictError where that is not `size`. Elsewhere: nothing.
+        """Before the disk of a running guest grows: the host sees how large it is on a storage where it does not grow by us,
+        ConflictError where that is not `size`; a device has grown to `size`. Elsewhere: nothing.
         """
         ...
 

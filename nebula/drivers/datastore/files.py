@@ -181,6 +181,9 @@ class FileDatastore:
             path = self.disk_path(host, disk)
             making.discard(host, [path, f"{path}.part", f"{path}.lock"])
 
+    def activate(self, host: HostHandle, disk: DiskSpec) -> None:
+        """Nothing: files can be opened."""
+
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """See Datastore.resize_disk."""
         form = disk.image.format if disk.kind == "persistent" and disk.image else disk.format

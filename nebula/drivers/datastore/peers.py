@@ -27,13 +27,18 @@ def pull(source: HostHandle, target: HostHandle, path: str, *, again: bool = Fal
     return Recipe("pull", *rsync, "--", f"{login(source)}:{checked_path(path)}", again=again)
 
 
+def peer_argv(source: HostHandle, target: HostHandle) -> list[str]:
+    """The beginning of a command by which `target` runs another one on `source`; the login follows."""
+    return [*peer_ssh(checked_path(target.root), source.port), "-T"]
+
+
 def size_on(host: HostHandle, path: str) -> int:
     """The file's length in bytes."""
     return int(host.transport.run(["stat", "-c", "%s", "--", path], root=True).text)
 
 
 def _ssh(source: HostHandle, target: HostHandle) -> str:
-    return " ".join([*peer_ssh(checked_path(target.root), source.port), "-T"])
+    return " ".join(peer_argv(source, target))
 
 
 def login(source: HostHandle) -> str:

@@ -186,6 +186,9 @@ class SimDatastore:
                 "datastore.remove_disk", lambda now: images.remove(host, path, now), subject=f"vm-{disk.vm_id}"
             )  # fmt: skip
 
+    def activate(self, host: HostHandle, disk: DiskSpec) -> None:
+        """Nothing: files can be opened."""
+
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """See Datastore.resize_disk."""
         path = self.disk_path(host, disk)

@@ -38,6 +38,7 @@ class LocalDatastores(Noun):
             "can": {} if row.type == "backup" else self._abilities(row),
             "attributes": hide(row.body.get("attributes", {})),
             "space_mib": {"total": row.total_mib, "used": row.used_mib, "free": row.free_mib},
+            **self._pools(row),
         }
         return Detail(kind="datastore", id=row.id, name=row.name, body=body)
 
@@ -48,6 +49,12 @@ class LocalDatastores(Noun):
             host = self._store.read().first(HostRow, '"id"=?', (int(settings["host"]),))
             settings["host"] = host.name if host else settings["host"]
         return settings
+
+    def _pools(self, row: DatastoreRow) -> dict[str, Any]:
+        """What is promised and how full thin pools are, by the hosts' names, where a driver tells it."""
+        told = row.body.get("pools", {})
+        names = {str(host.id): host.name for host in self._store.read().select(HostRow)} if told else {}
+        return {"pools": {names[host]: pool for host, pool in told.items() if host in names}} if told else {}
 
     def _abilities(self, row: DatastoreRow) -> dict[str, Any]:
         can = self._services.pool.datastore(row).capabilities

@@ -52,6 +52,18 @@ def _write(tx: Transaction, host_id: int, found: dict[int, tuple[DatastoreUsage,
         known: dict[str, Any] = {} if shared else dict(row.body.get("space", {}))
         known[str(host_id)] = [usage.total >> 20, usage.used >> 20, usage.free >> 20]
         total, used, free = (sum(item[part] for item in known.values()) for part in range(3))
-        if (row.total_mib, row.used_mib, row.free_mib) != (total, used, free):
-            body = {**row.body, "space": known, "shared": shared}
+        told = _pools(row, host_id, usage, shared)
+        if (row.total_mib, row.used_mib, row.free_mib) != (total, used, free) or told != row.body.get("pools", {}):
+            body = {**row.body, "space": known, "shared": shared, **({"pools": told} if told else {})}
             tx.swap(row, total_mib=total, used_mib=used, free_mib=free, body=body)
+
+
+def _pools(row: DatastoreRow, host_id: int, usage: DatastoreUsage, shared: bool) -> dict[str, dict[str, int]]:
+    """What is promised, and how full thin pools are, by host."""
+    known: dict[str, dict[str, int]] = {} if shared else dict(row.body.get("pools", {}))
+    told = {"promised_mib": usage.promised >> 20} if usage.promised else {}
+    if usage.data_percent >= 0:
+        told |= {"data_percent": round(usage.data_percent), "metadata_percent": round(usage.metadata_percent)}
+    if told:
+        known[str(host_id)] = told
+    return known

@@ -202,7 +202,6 @@ def disk(given: DomainDisk, *, q35: bool) -> DiskElement:
         bus=bus_of(given, q35=q35),
         format=given.format,
         device=given.device,
-        block=given.path.startswith("/dev/"),
         cache="" if cdrom else given.cache,
         io="" if cdrom else given.io,
         discard="" if cdrom or given.readonly else given.discard,

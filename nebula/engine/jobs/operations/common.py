@@ -328,24 +328,30 @@ def domain_spec(site: Site, host_id: int, context_path: str, vm: VmRow | None = 
 
 def start_domain(site: Site, host_id: int, context_path: str) -> None:
     """Define and start the domain on the host."""
-    require_unused(site, host_id)
+    make_ready(site, host_id)
     site.context.hypervisor(host_id).start(domain_spec(site, host_id, context_path))
 
 
-def require_unused(site: Site, host_id: int) -> None:
-    """Nobody writes to the VM's disks, as far as QEMU itself would not see to that; but this very domain may run already."""
+def make_ready(site: Site, host_id: int) -> None:
+    """The VM's disks can be opened on the host, and nobody writes to them, as far as QEMU itself would not see to that; but
+    this very domain may run already.
+    """
+    asleep = [disk for disk in site.machine.disks if not disk.empty and site.store_of(disk).capabilities.activates]
     asked = [
         disk
         for disk in site.machine.disks
         if not (disk.empty or disk.readonly or disk.shareable or site.store_of(disk).capabilities.exclusive)
     ]
-    if not asked or _runs(site, host_id):
+    if not (asleep or asked) or _runs(site, host_id):
         return
+    handle = site.context.handle(host_id)
+    for disk in asleep:
+        site.store_of(disk).activate(handle, disk.spec(site.vm.id))
     for disk in asked:
         store, spec = site.store_of(disk), disk.spec(site.vm.id)
         if store.capabilities.registers:  # whoever has the SAN may have taken the LUN away since it was looked at
-            store.create_disk(site.context.handle(host_id), spec, job="", progress=None, cancel=site.context.cancel)
-        store.require_unused(site.context.handle(host_id), spec)
+            store.create_disk(handle, spec, job="", progress=None, cancel=site.context.cancel)
+        store.require_unused(handle, spec)
         if store.capabilities.known_there:
             _require_unused_elsewhere(site, store, spec, host_id)
 

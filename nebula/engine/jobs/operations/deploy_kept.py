@@ -55,7 +55,7 @@ def _remove_copies(site: common.Site, host_id: int) -> None:
 def _restore(context: JobContext) -> None:
     site, host = common.site(context), context.job.args["host"]
     path = home_of(site).memory_path(context.handle(host), site.vm.id)
-    common.require_unused(site, host)
+    common.make_ready(site, host)
     spec = common.domain_spec(site, host, common.write_context(site, host))
     context.hypervisor(host).restore(spec, path, paused=True)
 

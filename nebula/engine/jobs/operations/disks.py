@@ -95,7 +95,10 @@ def _remove(context: JobContext) -> None:
 
 
 def _change_cd(context: JobContext) -> None:
-    _load(context, common.medium(common.site(context), _disk(context), context.job.args["host"]))
+    site, disk, host = common.site(context), _disk(context), context.job.args["host"]
+    if not disk.empty and site.store_of(disk).capabilities.activates:
+        site.store_of(disk).activate(context.handle(host), disk.spec(site.vm.id))
+    _load(context, common.medium(site, disk, host))
 
 
 def _change_back(context: JobContext) -> None:

@@ -91,7 +91,7 @@ def _boot(context: JobContext) -> None:
         hypervisor.start_defined(vm.uuid)
         return
     site = common.site(context)
-    common.require_unused(site, vm.host_id)
+    common.make_ready(site, vm.host_id)
     spec = common.domain_spec(site, vm.host_id, common.write_context(site, vm.host_id))
     if reality is not None and reality.saved:
         context.save(restored=True)

@@ -33,6 +33,7 @@ def wake(context: JobContext, host_id: int, path: str = "") -> None:
     if reality is not None and reality.state not in {*OFF, DomainState.PAUSED}:
         return
     site = common.site(context)
+    common.make_ready(site, host_id)
     common.prepare_networks(site, host_id)
     hypervisor.restore(common.domain_spec(site, host_id, common.write_context(site, host_id)), path, paused=True)
     common.plug(site, host_id)

@@ -20,9 +20,9 @@ LIMITS = (*_WAYS, *(f"{way}_max" for way in _WAYS), "size_iops_sec", *(f"{way}_m
 """In the order of libvirt's schema, which validators mind."""
 
 
-def kind_of(path: str, *, block: bool = False) -> str:
+def kind_of(path: str) -> str:
     """The type of a disk with that source."""
-    return "network" if is_remote(path) else "block" if block else "file"
+    return "network" if is_remote(path) else "block" if is_device(path) else "file"
 
 
 def is_remote(path: str) -> bool:
@@ -30,13 +30,18 @@ def is_remote(path: str) -> bool:
     return is_rbd(path) or is_iscsi(path)
 
 
-def source_element(path: str, *, block: bool = False) -> ET.Element:
+def is_device(path: str) -> bool:
+    """Whether the path is a block device of the host."""
+    return path.startswith("/dev/")
+
+
+def source_element(path: str) -> ET.Element:
     """`<source>`: a file, a block device of the host, or an RBD image or a LUN, whose key libvirt has as a secret."""
     if is_rbd(path):
         return _rbd(path)
     if is_iscsi(path):
         return _iscsi(path)
-    return node("source", dev=path) if block else node("source", file=path)
+    return node("source", dev=path) if is_device(path) else node("source", file=path)
 
 
 def _rbd(path: str) -> ET.Element:
@@ -70,7 +75,7 @@ def same_source(source: ET.Element | None, path: str) -> bool:
         return source.get("protocol") == "rbd" and source.get("name") == parse_rbd(path).name
     if is_iscsi(path):
         return source.get("protocol") == "iscsi" and source.get("name") == parse_iscsi(path).name
-    return source.get("file", "") == path
+    return source.get("dev" if is_device(path) else "file", "") == path
 
 
 class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +86,6 @@ class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
     bus: str
     format: str
     device: Literal["disk", "cdrom"] = "disk"
-    block: bool = False
     cache: str = ""
     io: str = ""
     discard: str = ""
@@ -107,13 +111,13 @@ class DiskElement(msgspec.Struct, frozen=True, kw_only=True):
             node("shareable") if self.shareable else None,
             node("serial", text=self.serial) if self.serial else None,
             node("boot", order=self.boot_order) if self.boot_order else None,
-            type_=kind_of(self.source, block=self.block),
+            type_=kind_of(self.source),
             device=self.device,
         )
 
     def _source(self) -> ET.Element | None:
         """An empty CD drive has none."""
-        return source_element(self.source, block=self.block) if self.source else None
+        return source_element(self.source) if self.source else None
 
     def _driver(self) -> ET.Element:
         return node(
