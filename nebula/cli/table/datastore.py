@@ -71,6 +71,15 @@ COMMANDS = (
                 metavar="FILE",
                 complete="file",
             ),
+            *(
+                Option(f"--{name}", f"Of shared: {text}", metavar=metavar)
+                for name, metavar, text in (
+                    ("nfs-host", "HOST", "the NFS server; hosts then mount its export at --path, or at a place of ours."),
+                    ("nfs-path", "DIR", "the export."),
+                    ("nfs-opts", "OPTION,...", "further options of the mount, like vers=4.1."),
+                )
+            ),
+            Option("--export", "Of shared: this machine exports --path by NFS to the hosts, and to nobody else.", "flag"),
             Option("--ceph-trash", "Of ceph: images that are removed go to the pool's trash.", "flag"),
             *(
                 Option(f"--{name}", f"Of iscsi_libvirt: {text}", metavar=metavar)

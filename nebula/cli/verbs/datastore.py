@@ -19,6 +19,7 @@ _CEPH = ("pool_name", "ceph_host", "ceph_user", "ceph_conf", "ceph_secret", "ec_
 _ISCSI = ("iscsi_host", "iscsi_user", "iscsi_usage")
 _LVM = ("vg_name", "thin_pool", "thin_pool_limit")
 _LVM_SWITCHES = {"shared_group": "SHARED", "zero_on_delete": "ZERO_LVM_ON_DELETE"}
+_NFS = {"nfs_host": "NFS_AUTO_HOST", "nfs_path": "NFS_AUTO_PATH", "nfs_opts": "NFS_AUTO_OPTS"}
 _KEEP = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 
 
@@ -31,7 +32,9 @@ def create(context: Context, line: Invocation) -> int:
         spec["password"] = text.rstrip("\r\n")
     if spec.get("type") != "backup" and {"host", "password", *_KEEP} & set(spec):
         raise UsageError("--host, --password-file and --keep-… are of backups", hint="--type backup")
-    settings = _ceph(line) | _iscsi(line) | _lvm(line)
+    if line.flag("export"):
+        spec["export"] = True
+    settings = _ceph(line) | _iscsi(line) | _lvm(line) | _nfs(line)
     if settings:
         spec["settings"] = settings
     return make(context, line, [name], lambda engine, _, call: engine.datastores.create(spec, call))
@@ -74,4 +77,18 @@ def _lvm(line: Invocation) -> dict[str, str]:
         raise UsageError(
             "--vg-name, --thin…, --shared-group, --zero-on-delete and --keep-old-data are of LVM", hint="--driver lvm"
         )
+    return found
+
+
+def _nfs(line: Invocation) -> dict[str, str]:
+    """What was said of an NFS server, by OpenNebula's names."""
+    found = {name: str(value) for option, name in _NFS.items() for value in given(line, option).values()}
+    if (found or line.flag("export")) and line.text("driver") != "shared":
+        raise UsageError("--nfs-… and --export are of shared datastores", hint="--driver shared")
+    if found and "NFS_AUTO_HOST" not in found and not line.flag("export"):
+        raise UsageError("whose export is it?", hint="--nfs-host HOST")
+    if found and not line.flag("export"):
+        found["NFS_AUTO_ENABLE"] = "yes"
+    if "NFS_AUTO_PATH" in found and line.flag("export"):
+        raise UsageError("what this machine exports is --path", hint="leave --nfs-path out")
     return found

@@ -6,7 +6,7 @@ All methods are synchronous, are called from worker threads, may be called again
 
 from __future__ import annotations
 
-from nebula.drivers.base.datastore import Datastore, DatastoreCapabilities, TakesTurns
+from nebula.drivers.base.datastore import Attached, Datastore, DatastoreCapabilities, TakesTurns
 from nebula.drivers.base.host import HostHandle, Progress
 from nebula.drivers.base.hypervisor import (
     TUNNELS,
@@ -24,6 +24,7 @@ from nebula.drivers.base.repository import Repository, RepositoryCapabilities
 
 __all__ = [
     "TUNNELS",
+    "Attached",
     "ConsoleStream",
     "Datastore",
     "DatastoreCapabilities",

@@ -43,6 +43,8 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """A host can open a disk only after `activate`, which is asked before each start."""
     turns: str = ""
     """What all hosts write to, and may not write to at once; a driver that names it has `take_turns`."""
+    attached: bool = False
+    """Something of the host's leads to it, which we make and take away: the driver is `Attached`."""
 
     @property
     def moves(self) -> bool:
@@ -55,6 +57,18 @@ class TakesTurns(Protocol):
 
     def take_turns(self, turn: Callable[[], AbstractContextManager[Any]]) -> None:
         """What to hold while a host writes to what `turns` names; for moments only."""
+        ...
+
+
+class Attached(Protocol):
+    """A driver whose datastore is `attached`."""
+
+    def attach(self, host: HostHandle) -> None:
+        """The host reaches the datastore; UnreachableError where its server does not answer. So already: nothing."""
+        ...
+
+    def detach(self, host: HostHandle) -> None:
+        """Take away what was made on the host to reach the datastore, which nothing there uses. Nothing made: nothing."""
         ...
 
 

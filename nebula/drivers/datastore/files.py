@@ -46,12 +46,17 @@ class FileDatastore:
         """The datastore's directory on this host."""
         return layout.checked_path(f"{host.root}/datastores/{self.datastore_id:d}")
 
+    def ready(self, host: HostHandle) -> HostHandle:
+        """The host as what touches files there is to use it."""
+        return host
+
     def check(self, host: HostHandle) -> list[Finding]:
         """See Datastore.check."""
         return check_host(host, self.base(host), peers=not self.capabilities.shared)
 
     def usage(self, host: HostHandle) -> DatastoreUsage:
         """See Datastore.usage."""
+        host = self.ready(host)
         base = self.base(host)
         making.make_directory(host, base)
         told = host.transport.run(["stat", "-f", "-c", "%S %b %f %a", "--", base], root=True).text
@@ -66,15 +71,18 @@ class FileDatastore:
 
     def read_image(self, host: HostHandle, image: ImageSpec, limit: int) -> bytes:
         """See Datastore.read_image."""
+        host = self.ready(host)
         return host.transport.read_file(self.image_path(host, image), limit=limit, root=True)
 
     def staging_path(self, host: HostHandle, image: ImageSpec) -> str:
         """See Datastore.staging_path; its directory is there when this returns."""
+        host = self.ready(host)
         making.make_directory(host, layout.images_dir(self.base(host)))
         return layout.staged_file(self.base(host), image)
 
     def probe(self, host: HostHandle, path: str, claimed: str = "") -> ImageProbe:
         """See Datastore.probe."""
+        host = self.ready(host)
         return probe_image(host, path, claimed)
 
     def take_in(
@@ -88,6 +96,7 @@ class FileDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.take_in."""
+        host = self.ready(host)
         path = self.image_path(host, image)
         key = job_key(job, f"take-{image.image_id}")
         making.make_long(
@@ -97,6 +106,7 @@ class FileDatastore:
 
     def create_empty(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.create_empty."""
+        host = self.ready(host)
         making.make_now(host, self.image_path(host, image), recipes.empty(image.format, image.size))
 
     def clone_image(
@@ -110,6 +120,7 @@ class FileDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.clone_image."""
+        host = self.ready(host)
         path, origin = self.image_path(host, image), self.image_path(host, source)
         key = job_key(job, f"clone-{image.image_id}")
         recipe = making.Recipe("copy", image.format, origin, "0")
@@ -123,10 +134,12 @@ class FileDatastore:
 
     def has_image(self, host: HostHandle, image: ImageSpec) -> bool:
         """See Datastore.has_image."""
+        host = self.ready(host)
         return making.exists(host, self.image_path(host, image))
 
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.remove_image."""
+        host = self.ready(host)
         path, staged = self.image_path(host, image), layout.staged_file(self.base(host), image)
         halves = [f"{path}.part", f"{path}.lock", f"{staged}.part", f"{staged}.lock", f"{staged}.part.source"]
         making.discard(host, [path, staged, *halves])
@@ -145,6 +158,7 @@ class FileDatastore:
         self, host: HostHandle, disk: DiskSpec, *, job: str, progress: Progress | None, cancel: CancelToken | None
     ) -> None:
         """See Datastore.create_disk."""
+        host = self.ready(host)
         if disk.kind in ("persistent", "cdrom"):
             self.require_image(host, disk)
             return
@@ -169,6 +183,7 @@ class FileDatastore:
 
     def require_image(self, host: HostHandle, disk: DiskSpec) -> None:
         """NotFoundError unless the image that the disk is made from is on the host."""
+        host = self.ready(host)
         image = layout.needed_image(disk)
         if not self.has_image(host, image):
             cause = f"disk {disk.disk_id} of VM {disk.vm_id} needs {self.image_path(host, image)}"
@@ -177,6 +192,7 @@ class FileDatastore:
 
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.remove_disk."""
+        host = self.ready(host)
         if disk.kind not in ("persistent", "cdrom"):
             path = self.disk_path(host, disk)
             making.discard(host, [path, f"{path}.part", f"{path}.lock"])
@@ -186,6 +202,7 @@ class FileDatastore:
 
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """See Datastore.resize_disk."""
+        host = self.ready(host)
         form = disk.image.format if disk.kind == "persistent" and disk.image else disk.format
         host.transport.run(["sh", "-c", _RESIZE, "nebula-resize", form, self.disk_path(host, disk), str(size)], root=True)
 
@@ -205,6 +222,7 @@ class FileDatastore:
 
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
         """See Datastore.write_context."""
+        host = self.ready(host)
         directory, _, name = layout.context_file(self.base(host), vm_id).rpartition("/")
         return making.write_into(host, directory, name, iso)
 
@@ -214,15 +232,18 @@ class FileDatastore:
 
     def memory_path(self, host: HostHandle, vm_id: int) -> str:
         """See Datastore.memory_path."""
+        host = self.ready(host)
         making.make_directory(host, layout.vm_dir(self.base(host), vm_id))
         return layout.memory_file(self.base(host), vm_id)
 
     def remove_memory(self, host: HostHandle, vm_id: int) -> None:
         """See Datastore.remove_memory."""
+        host = self.ready(host)
         making.discard(host, [layout.memory_file(self.base(host), vm_id)])
 
     def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
         """See Datastore.remove_vm."""
+        host = self.ready(host)
         host.transport.run(["rm", "-rf", "--", layout.vm_dir(self.base(host), vm_id)], root=True)
         if not keep_persistent:
             making.discard(host, [self.disk_path(host, disk) for disk in disks if disk.kind == "persistent"])
@@ -241,6 +262,7 @@ class FileDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.save_disk."""
+        host = self.ready(host)
         source = self.disk_path(host, disk) if layer == disk.layer else self.layer_path(host, disk, layer)
         recipe = making.Recipe("convert", disk.format, source, image.format, "0")
         key = job_key(job, f"save-{image.image_id}")
@@ -254,6 +276,7 @@ class FileDatastore:
 
     def add_layer(self, host: HostHandle, disk: DiskSpec, layer: int, below: int) -> None:
         """See Datastore.add_layer."""
+        host = self.ready(host)
         making.make_now(host, self.layer_path(host, disk, layer), recipes.layer(disk, below))
 
     def rebase_layer(
@@ -268,11 +291,13 @@ class FileDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.rebase_layer."""
+        host = self.ready(host)
         key = job_key(job, f"rebase-{disk.vm_id}-{disk.disk_id}-{layer}")
         layering.rebase(host, self.base(host), disk, layer, below, key=key, progress=progress, cancel=cancel)
 
     def remove_layers(self, host: HostHandle, disk: DiskSpec, layers: Sequence[int]) -> None:
         """See Datastore.remove_layers."""
+        host = self.ready(host)
         making.discard(host, [self.layer_path(host, disk, layer) for layer in layers])
 
     # --- backups
@@ -283,11 +308,13 @@ class FileDatastore:
 
     def make_scratch(self, host: HostHandle, name: str) -> None:
         """See Datastore.make_scratch."""
+        host = self.ready(host)
         self.remove_scratch(host, name)
         making.make_directory(host, self.scratch_path(host, name))
 
     def remove_scratch(self, host: HostHandle, name: str) -> None:
         """See Datastore.remove_scratch."""
+        host = self.ready(host)
         host.transport.run(["rm", "-rf", "--", self.scratch_path(host, name)], root=True)
 
     def copy_out(
@@ -301,6 +328,7 @@ class FileDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.copy_out."""
+        host = self.ready(host)
         recipe = making.Recipe("convert", restoring.format_of(disk), self.disk_path(host, disk), "qcow2", "0")
         key = job_key(job, f"out-{disk.vm_id}-{disk.disk_id}")
         making.make_long(host, path, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
@@ -316,6 +344,7 @@ class FileDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.fill_image."""
+        host = self.ready(host)
         recipe = making.Recipe("convert", "qcow2", path, image.format, "0")
         key = job_key(job, f"fill-{image.image_id}")
         making.make_long(
@@ -333,20 +362,24 @@ class FileDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.restore_disk."""
+        host = self.ready(host)
         key = job_key(job, f"restore-{disk.vm_id}-{disk.disk_id}")
         restoring.restore(host, self.base(host), disk, path, key=key, progress=progress, cancel=cancel)
 
     def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.replace_disk."""
+        host = self.ready(host)
         restoring.replace(host, self.base(host), disk)
 
     def discard_restored(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.discard_restored."""
+        host = self.ready(host)
         restored = layout.restored_file(self.base(host), disk)
         making.discard(host, [restored, f"{restored}.part", f"{restored}.lock"])
 
     def vm_ids(self, host: HostHandle) -> list[int]:
         """See Datastore.vm_ids."""
+        host = self.ready(host)
         search = ["sh", "-c", _LIST, "nebula-list", layout.vms_dir(self.base(host))]
         names = host.transport.run(search, root=True).text.split()
         return sorted(int(name) for name in names if name.isdecimal())

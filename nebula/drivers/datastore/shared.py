@@ -1,39 +1,89 @@
-"""A datastore that every host sees at the same path (NFS, a cluster file system, or one machine alone)."""
+"""A datastore that every host sees: an NFS export that we mount, or a path that is the hosts' own affair."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from nebula.cancel import CancelToken
 from nebula.drivers.base import DatastoreCapabilities, HostHandle, Progress
 from nebula.drivers.datastore.files import FileDatastore
 from nebula.drivers.datastore.layout import checked_path
-from nebula.errors import NotFoundError, UsageError
+from nebula.drivers.datastore.mounted import Mount, MountedTransport, check_round
+from nebula.drivers.datastore.nfs import nfs_of
+from nebula.errors import NebulaError, NotFoundError, UsageError
+from nebula.model.host import Finding
 from nebula.model.storage import DiskSpec, ImageSpec
+from nebula.transport.local import LocalTransport
 
 
 class SharedDatastore(FileDatastore):
-    """`settings["path"]` is the directory, mounted by the hosts themselves.
+    """`settings["path"]` is the directory. With `NFS_AUTO_HOST` and `NFS_AUTO_PATH` that export is mounted there, on a
+    directory of ours if there is no path; without, the hosts see to what is there.
 
     On NFS the export needs `no_root_squash`: root makes the files and libvirt gives them to QEMU's user.
     """
 
     def __init__(self, datastore_id: int, settings: Mapping[str, str]) -> None:
         super().__init__(datastore_id, settings)
-        if "path" not in settings:
+        self._nfs = nfs_of(datastore_id, settings)
+        if "path" not in settings and self._nfs is None:
             raise UsageError(f"datastore {datastore_id} is shared but has no path", hint="give it one: path=/srv/nebula-shared")
-        self._path = checked_path(settings["path"])
+        self._path = checked_path(settings["path"]) if "path" in settings else ""
 
     @property
     def capabilities(self) -> DatastoreCapabilities:
         """See Datastore.capabilities."""
         return DatastoreCapabilities(
-            shared=True, formats=("qcow2", "raw"), linked_clones=True, live_copy=False, snapshots=True, backups=True
+            shared=True,
+            formats=("qcow2", "raw"),
+            linked_clones=True,
+            live_copy=False,
+            snapshots=True,
+            backups=True,
+            attached=self._nfs is not None,
         )
 
-    def base(self, host: HostHandle) -> str:  # noqa: ARG002 - the same on every host
+    def base(self, host: HostHandle) -> str:
         """The shared directory."""
-        return self._path
+        return self._path or super().base(host)
+
+    def ready(self, host: HostHandle) -> HostHandle:
+        """What needs the files does nothing unless the export is mounted and its server answers."""
+        mount = self._mount(host)
+        if mount is None or isinstance(host.transport, MountedTransport):
+            return host
+        return msgspec.structs.replace(host, transport=MountedTransport(host.transport, mount))
+
+    def attach(self, host: HostHandle) -> None:
+        """See Attached.attach."""
+        mount = self._mount(host)
+        if mount is not None:
+            MountedTransport(host.transport, mount).ensure()
+
+    def detach(self, host: HostHandle) -> None:
+        """See Attached.detach."""
+        mount = self._mount(host)
+        if mount is not None:
+            mount.release(host)
+
+    def check(self, host: HostHandle) -> list[Finding]:
+        """See Datastore.check; on NFS a file is written, locked, read and removed."""
+        mount = self._mount(host)
+        if mount is None:
+            return super().check(host)
+        try:
+            self.attach(host)
+        except NebulaError as error:
+            return [mount.finding(error)]
+        found = super().check(host)
+        return found if any(item.level == "error" for item in found) else [*found, *check_round(self.ready(host), mount)]
+
+    def _mount(self, host: HostHandle) -> Mount | None:
+        if self._nfs is None or (self._nfs.own and isinstance(host.transport, LocalTransport)):
+            return None  # the files are this machine's own
+        return Mount(datastore_id=self.datastore_id, source=self._nfs, directory=self.base(host))
 
     def copy_image(
         self,

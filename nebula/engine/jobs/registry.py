@@ -64,6 +64,8 @@ OPERATIONS: dict[str, str] = {
     "backup.restore": "restore:RESTORE_IMAGES",
     "backup.verify": "backup_care:VERIFY",
     "backup.forget": "backup_care:FORGET",
+    "datastore.setup": "datastore:SETUP",
+    "datastore.remove": "datastore:REMOVE",
     "network.remove": "network:REMOVE",
     "network.serve": "serving:SERVE",
     "network.tunnel": "tunnels:TUNNEL",
@@ -71,7 +73,7 @@ OPERATIONS: dict[str, str] = {
     "drs.apply": "drs:APPLY",
 }
 
-_IMPATIENT = {"host.setup": "", "image.create": "fetch"}
+_IMPATIENT = {"host.setup": "", "datastore.setup": "", "image.create": "fetch"}
 """Jobs (all of their steps, or one) that a person waits for and can simply file again."""
 
 

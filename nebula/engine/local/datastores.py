@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from nebula.drivers.base import Datastore, HostHandle
 from nebula.drivers.registry import DATASTORES, load
 from nebula.engine.api.values import Accepted, Call, Detail, Finding
+from nebula.engine.attachments import DISABLED, attached
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.repositories import repository_settings
@@ -80,30 +84,59 @@ class LocalDatastores(Noun):
         path = str(spec.get("path") or "")
         if kind == "backup" and driver == "restic" and not path:
             raise UsageError("a datastore of backups needs the path of its repository", hint="--path /srv/backups")
-        if driver == "shared" and not path:
-            raise UsageError("a shared datastore needs the path where all hosts see it", hint="--path /srv/nebula")
+        settings = self._exported(spec, driver, path) if spec.get("export") else _extra(spec)
+        if driver == "shared" and not path and not settings.get("NFS_AUTO_HOST"):
+            hint = "--path /srv/nebula, or --nfs-host HOST --nfs-path PATH"
+            raise UsageError("a shared datastore needs the path where all hosts see it", hint=hint)
         if path and (
             not path.startswith("/") or ".." in path.split("/") or any(ord(sign) < 32 for sign in path) or len(path) > 1024
         ):
             raise UsageError(f"{path[:60]!r} is no absolute path", hint="--path /srv/nebula")
 
         if kind != "backup":
-            load("datastore", driver)(0, {**_extra(spec), **({"path": path} if path else {})})  # it refuses what makes no sense
+            load("datastore", driver)(0, {**settings, **({"path": path} if path else {})})  # it refuses what makes no sense
 
         def work(tx: Transaction) -> Accepted:
             named = spec.get("cluster")
-            settings = repository_settings(tx, spec, driver) if kind == "backup" else _extra(spec)
+            kept = repository_settings(tx, spec, driver) if kind == "backup" else settings
             row = DatastoreRow(
                 name=free_name(tx, DatastoreRow, str(spec.get("name", ""))),
                 type=kind,
                 driver=driver,
                 cluster_id=resolve(tx, ClusterRow, str(named)).id if named else -1,
-                body={"settings": {**settings, **({"path": path} if path else {})}},
+                body={"settings": {**kept, **({"path": path} if path else {})}},
             )
             tx.insert(row)
-            return self._told(tx, row, "created", call)
+            accepted = self._told(tx, row, "created", call)
+            if attached(self._services, row) is None:
+                return accepted
+            tx.swap(row, state=DISABLED)
+            job = self._file(tx, "datastore.setup", row.id, call, {})
+            return msgspec.structs.replace(accepted, job_id=job.id)
 
         return self._change(call, work)
+
+    def _exported(self, spec: Mapping[str, Any], driver: str, path: str) -> dict[str, str]:
+        """What settings say of a datastore that this machine exports."""
+        if driver != "shared" or not path:
+            raise UsageError("an export is of a shared datastore at a path", hint="--driver shared --export --path /srv/nebula")
+        extra = _extra(spec)
+        address = extra.get("NFS_AUTO_HOST") or self._own_address()
+        return {**extra, "NFS_AUTO_HOST": address, "NFS_AUTO_PATH": path, "NFS_EXPORT": "yes"}
+
+    def _own_address(self) -> str:
+        """The address of this machine's from which it reaches its first host."""
+        host = self._store.read().first(HostRow, '"transport"=\'ssh\' ORDER BY "id"')
+        hint = "--nfs-host ADDRESS: that of this machine, as hosts see it"
+        if host is None:
+            raise UsageError("there is no host yet that could tell by which address it sees this machine", hint=hint)
+        try:
+            family, _, _, _, where = socket.getaddrinfo(host.address, 9, type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect(where)  # of UDP: nothing is sent
+                return str(probe.getsockname()[0])
+        except OSError as error:
+            raise UsageError(f"no way to host {host.name} is known", cause=str(error), hint=hint) from error
 
     def check(self, ref: str) -> list[Finding]:
         """Ask every host."""
@@ -140,8 +173,12 @@ class LocalDatastores(Noun):
             if image is not None or vm is not None:
                 what = f"image {image.name}" if image else f"VM {vm.name if vm else ''}"
                 raise ConflictError(f"datastore {row.name} is in use", cause=f"{what} is in it", hint="nebula image list")
-            tx.delete(row)
-            return self._told(tx, row, "removed", call)
+            if attached(self._services, row) is None:
+                tx.delete(row)
+                return self._told(tx, row, "removed", call)
+            tx.swap(row, state=DISABLED)
+            job = self._file(tx, "datastore.remove", row.id, call, {})
+            return Accepted(kind="datastore", id=row.id, name=row.name, job_id=job.id)
 
         return self._change(call, work)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nebula import typed
+from nebula.engine.attachments import attached_to, export, is_exported
 from nebula.engine.capacity import check_reserved, usable
 from nebula.engine.home import whereabouts
 from nebula.engine.identity import identity
@@ -103,6 +104,30 @@ def _space(context: JobContext) -> None:
     take_up(context.services, row, context.services.pool.monitor(row).sample(context.handle(row.id), hardware=True))
 
 
+def _attach(context: JobContext) -> None:
+    """What cannot be reached now is reached when it is needed."""
+    row = context.host_row(context.job.target_id)
+    for datastore, driver in attached_to(context.services, row):
+        try:
+            if is_exported(datastore):
+                export(context, datastore)
+            driver.attach(context.handle(row.id))
+        except InterruptedByUser:
+            raise
+        except NebulaError as error:
+            context.log(f"{row.name} does not reach datastore {datastore.name}: {error}", "warning")
+
+
+def _detach(context: JobContext) -> None:
+    row = context.host_row(context.job.target_id)
+    for datastore, driver in attached_to(context.services, row):
+        with _unless_gone(context, row, f"datastore {datastore.name} stays mounted"):
+            if _is_ours(context, row):
+                driver.detach(context.handle(row.id))
+        if is_exported(datastore):
+            export(context, datastore, leaving=row.id)
+
+
 def _baseline(context: JobContext) -> None:
     row = context.host_row(context.job.target_id)
     wanted = [_cpu(other.body["facts"]) for other in _others(context, row.cluster_id)]
@@ -184,6 +209,7 @@ class Setup:
         Step("decide virtualisation", _decide),
         Step("exchange keys", _keys),
         Step("cpu baseline", _baseline),
+        Step("reach datastores", _attach),
         Step("measure space", _space),
     )
 
@@ -279,6 +305,7 @@ class Remove:
     steps = (
         Step("leave cluster", _left_baseline),
         Step("remove images", _remove_images),
+        Step("leave datastores", _detach),
         Step("take keys back", _part),
         Step("take empty directories away", _tidy),
     )
