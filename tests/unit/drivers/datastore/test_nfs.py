@@ -18,6 +18,7 @@ from nebula.transport.local import LocalTransport
 SETTINGS = {"NFS_AUTO_HOST": "10.0.0.5", "NFS_AUTO_PATH": "/srv/nebula"}
 IMAGE = ImageSpec(image_id=1, uuid="00000000-0000-4000-8000-000000000001", format="qcow2", size=1 << 20)
 HERE = LocalTransport("h1")
+AWAY = "on 10.0.0.5: systemctl status nfs-server, then: nebula datastore check 7"
 
 
 def host(root: Path) -> HostHandle:
@@ -81,8 +82,12 @@ def test_nothing_is_mounted_over_files_and_nothing_is_written_beside_them(tmp_pa
 @pytest.mark.parametrize(
     ("said", "kind", "hint"),
     [
-        ("silent", UnreachableError, "on 10.0.0.5: systemctl status nfs-server, then: nebula datastore check 7"),
-        ("failed mount.nfs: Connection refused", UnreachableError, "on 10.0.0.5: systemctl status nfs-server, then: nebula datastore check 7"),
+        ("silent", UnreachableError, AWAY),
+        (
+            "failed mount.nfs: Connection refused",
+            UnreachableError,
+            AWAY,
+        ),
         ("failed mount.nfs: access denied by server while mounting", ConflictError, "nebula datastore check 7"),
         ("stale stat: Stale file handle", ConflictError, "ssh h1 umount -l /mnt, then: nebula datastore check 7"),
         ("tool", ConflictError, "ssh h1 apt-get install -y nfs-common"),
