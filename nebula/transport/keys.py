@@ -14,10 +14,17 @@ import msgspec
 from nebula.clock import SystemClock
 from nebula.errors import UsageError
 from nebula.transport.authorized import ensure_line
-from nebula.transport.hostkeys import host_key, host_keys
+from nebula.transport.hostkeys import host_key, host_keys, public_line
 from nebula.transport.login import Login
 from nebula.transport.loop import TunnelLoop
 from nebula.transport.ssh import SshTransport
+
+
+class KeyPair(msgspec.Struct, frozen=True):
+    """A key pair as text: the private half as OpenSSH keeps it in a file, the public half as one line."""
+
+    private: str
+    public_line: str
 
 
 class EngineKey(msgspec.Struct, frozen=True):
@@ -37,6 +44,14 @@ def ensure_engine_key(home: Path) -> EngineKey:
             _make(private, public)
     private.chmod(0o600)
     return EngineKey(private, public.read_text().strip())
+
+
+def new_key_pair(comment: str) -> KeyPair:
+    """A new pair (ed25519) without a passphrase."""
+    import asyncssh
+
+    key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+    return KeyPair(key.export_private_key("openssh").decode(), public_line(key))
 
 
 def put_key(

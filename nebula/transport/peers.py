@@ -86,18 +86,26 @@ def revoke_peer(transport: Transport, peer_name: str) -> None:
 
 def peer_ssh(root_dir: str, port: int, *options: str) -> list[str]:
     """The `ssh` with which a host reaches a peer at that port: by its own key, only to the peers that it knows."""
-    every = [*_OPTIONS, f"UserKnownHostsFile={root_dir}/{KNOWN_HOSTS_FILE}", *options]
-    words = ["ssh", "-F", "none", "-i", f"{root_dir}/{KEY_FILE}", "-p", f"{port:d}"]
+    return ssh_by(f"{root_dir}/{KEY_FILE}", f"{root_dir}/{KNOWN_HOSTS_FILE}", port, *options)
+
+
+def ssh_by(key_file: str, known_hosts_file: str, port: int, *options: str) -> list[str]:
+    """The `ssh` that uses this key and no other, asks nobody, and goes only to whom that file knows."""
+    every = [*_OPTIONS, f"UserKnownHostsFile={known_hosts_file}", *options]
+    words = ["ssh", "-F", "none", "-i", key_file, "-p", f"{port:d}"]
     return [*words, *(word for option in every for word in ("-o", option))]
 
 
 def write_known_hosts(transport: Transport, root_dir: str, known: Mapping[str, str]) -> None:
     """Pin the keys of a host's peers: address (whatever the port) -> lines "TYPE BASE64"."""
-    lines = [
-        f"{_address(address)},[{address}]:* {key.line}\n" for address, keys in sorted(known.items()) for key in host_keys(keys)
-    ]
+    text = "".join(known_lines(address, keys) for address, keys in sorted(known.items()))
     transport.run(sh(_DIRECTORY, root_dir), root=True)
-    transport.write_file(f"{root_dir}/{KNOWN_HOSTS_FILE}", "".join(lines).encode(), mode=0o600, root=True)
+    transport.write_file(f"{root_dir}/{KNOWN_HOSTS_FILE}", text.encode(), mode=0o600, root=True)
+
+
+def known_lines(address: str, keys: str) -> str:
+    """Lines of a known_hosts file: the machine at the address, whatever the port, has these keys ("TYPE BASE64" a line)."""
+    return "".join(f"{_address(address)},[{address}]:* {key.line}\n" for key in host_keys(keys))
 
 
 def _numbers(transport: Transport, address: str) -> list[str]:

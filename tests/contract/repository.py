@@ -123,4 +123,4 @@ class RepositoryContract:
     def test_hosts_can_use_it(self, lab: RepositoryLab) -> None:
         assert lab.repository.capabilities.increments
         for host in (lab.host, lab.other):
-            assert [found.level for found in lab.repository.check(host)] == ["ok"]
+            assert [found.level for found in lab.repository.check(host, job="check")] == ["ok"]

@@ -24,6 +24,10 @@ BACKUP_OPTIONS = (
 )
 SET = Option("--set", "An attribute; may be repeated.", "many", metavar="KEY=VALUE")
 
+FINGERPRINT = Option("--fingerprint", "The fingerprint that its key must have.", metavar="SHA256:…")
+ACCEPT_NEW_KEY = Option("--accept-new-key", "Pin whatever key it shows, unseen.", "flag")
+NEW_FINGERPRINT = Option("--fingerprint", "Pin the key with this fingerprint, which it shows now.", metavar="SHA256:…")
+
 
 def _called(noun: str) -> str:
     return "VM" if noun == "vm" else noun

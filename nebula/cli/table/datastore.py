@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import check, listing, remove, rename, show, update
+from nebula.cli.table.common import (
+    ACCEPT_NEW_KEY,
+    FINGERPRINT,
+    NEW_FINGERPRINT,
+    SET,
+    check,
+    listing,
+    refs,
+    remove,
+    rename,
+    show,
+)
+
+_SERVER = Option(
+    "--server", "Of backups: an SFTP server that is none of the hosts; IPv6 in brackets.", metavar="[USER@]NAME[:PORT]"
+)
+_ASK_PASSWORD = Option("--ask-password", "Put the datastore's key onto that server with a password.", "flag")
 
 COMMANDS = (
     listing("datastore", "nebula datastore list --sort free"),
@@ -35,6 +51,10 @@ COMMANDS = (
                 metavar="HOST",
                 complete="host",
             ),
+            _SERVER,
+            FINGERPRINT,
+            ACCEPT_NEW_KEY,
+            _ASK_PASSWORD,
             Option(
                 "--password-file",
                 "Of backups: a file with the repository's password; - is what is piped in.",
@@ -120,6 +140,15 @@ COMMANDS = (
     ),
     check("datastore", "Look whether the hosts can use datastores."),
     rename("datastore"),
-    update("datastore", "Set attributes of datastores, for expressions to name."),
+    Command(
+        "update",
+        "Set attributes of datastores, for expressions to name; say how a server of backups is known.",
+        "nebula datastore update blue --set RACK=7",
+        "verbs.datastore:update",
+        (refs("datastore"),),
+        (_SERVER, NEW_FINGERPRINT, _ASK_PASSWORD, SET),
+        changes=True,
+        key="e",
+    ),
     remove("datastore", "Remove empty datastores."),
 )

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option, Risk
-from nebula.cli.table.common import PLAIN_FORMAT, SET, SHOW_FORMAT, check, listing, ref, refs, remove, rename, show, top
+from nebula.cli.table.common import (
+    ACCEPT_NEW_KEY,
+    FINGERPRINT,
+    NEW_FINGERPRINT,
+    PLAIN_FORMAT,
+    SET,
+    SHOW_FORMAT,
+    check,
+    listing,
+    ref,
+    refs,
+    remove,
+    rename,
+    show,
+    top,
+)
 
 _CLUSTER = Option("--cluster", "Its cluster.", metavar="CLUSTER", complete="cluster")
 _USER = Option("--user", "Whom to log in as (default root).", metavar="USER")
@@ -46,8 +61,8 @@ COMMANDS = (
             _PORT,
             _VIRT,
             _CLUSTER,
-            Option("--fingerprint", "The fingerprint that its key must have.", metavar="SHA256:…"),
-            Option("--accept-new-key", "Pin whatever key it shows, unseen.", "flag"),
+            FINGERPRINT,
+            ACCEPT_NEW_KEY,
             _ASK_PASSWORD,
             *_RESERVED,
             _TAKE_OVER,
@@ -80,7 +95,7 @@ COMMANDS = (
         (refs("host"),),
         (
             Option("--address", "Name or IP address.", metavar="ADDRESS"),
-            Option("--fingerprint", "Pin the key with this fingerprint, which it shows now.", metavar="SHA256:…"),
+            NEW_FINGERPRINT,
             *(_ASK_PASSWORD, _USER, _PORT, _VIRT, _CLUSTER, *_RESERVED, _TAKE_OVER, SET),
         ),
         changes=True,

@@ -4,40 +4,102 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nebula.cli.changes import make
+from nebula.cli.changes import each, make
 from nebula.cli.textfile import read_text
-from nebula.cli.verbs.common import given
-from nebula.errors import UsageError
+from nebula.cli.verbs.common import assignments, given
+from nebula.errors import NebulaError, UsageError
 from nebula.names import check_name
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
-
+    from nebula.engine.api.values import Accepted, Call
+    from nebula.engine.api.verbs import Engine
 
 _CEPH = ("pool_name", "ceph_host", "ceph_user", "ceph_conf", "ceph_secret", "ec_pool_name")
 _ISCSI = ("iscsi_host", "iscsi_user", "iscsi_usage")
 _LVM = ("vg_name", "thin_pool", "thin_pool_limit")
 _LVM_SWITCHES = {"shared_group": "SHARED", "zero_on_delete": "ZERO_LVM_ON_DELETE"}
 _NFS = {"nfs_host": "NFS_AUTO_HOST", "nfs_path": "NFS_AUTO_PATH", "nfs_opts": "NFS_AUTO_OPTS"}
+_SERVER = ("fingerprint", "accept_new_key", "ask_password")
 _KEEP = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 
 
 def create(context: Context, line: Invocation) -> int:
     """Create a datastore."""
     name = check_name("datastore", line.text("name"))
-    spec: dict[str, Any] = {"name": name, **given(line, "type", "driver", "path", "cluster", "host", *_KEEP)}
+    spec: dict[str, Any] = {"name": name, **given(line, "type", "driver", "path", "cluster", "host", "server", *_KEEP)}
     if line.text("password_file"):
         text = read_text(line.text("password_file"), "the password's file", largest=1024, hint="one line", stdin=True)
         spec["password"] = text.rstrip("\r\n")
-    if spec.get("type") != "backup" and {"host", "password", *_KEEP} & set(spec):
-        raise UsageError("--host, --password-file and --keep-… are of backups", hint="--type backup")
+    if spec.get("type") != "backup" and {"host", "server", "password", *_KEEP} & set(spec):
+        raise UsageError("--host, --server, --password-file and --keep-… are of backups", hint="--type backup")
+    if "server" not in spec and given(line, *_SERVER):
+        raise UsageError(
+            "--fingerprint, --accept-new-key and --ask-password are of a server", hint="--server [USER@]NAME[:PORT]"
+        )
     if line.flag("export"):
         spec["export"] = True
     settings = _ceph(line) | _iscsi(line) | _lvm(line) | _nfs(line)
     if settings:
         spec["settings"] = settings
-    return make(context, line, [name], lambda engine, _, call: engine.datastores.create(spec, call))
+
+    def act(engine: Engine, _: str, call: Call) -> Accepted:
+        if "server" in spec:
+            spec["host_keys"] = [_pinned(context, line, engine, spec)]
+        made = engine.datastores.create(spec, call)
+        if "server" in spec and not call.dry_run:
+            _let_in(context, line, engine, made.name)
+        return made
+
+    return make(context, line, [name], act)
+
+
+def update(context: Context, line: Invocation) -> int:
+    """Change attributes, and where the server of backups is and how it is known; bring the key there by a password."""
+    attributes = assignments(line.texts("set"))
+    changes: dict[str, Any] = {**given(line, "server", "fingerprint"), **({"attributes": attributes} if attributes else {})}
+    if not changes and not line.flag("ask_password"):
+        raise UsageError("datastore update changes nothing", hint="add --set KEY=VALUE")
+
+    def act(engine: Engine, ref: str, call: Call) -> Accepted:
+        accepted = engine.datastores.update(ref, changes, call)
+        if line.flag("ask_password") and not call.dry_run:
+            _let_in(context, line, engine, ref)
+        return accepted
+
+    return each(context, line, act, done="updated")
+
+
+def _pinned(context: Context, line: Invocation, engine: Engine, spec: dict[str, Any]) -> str:
+    """The line of the server's host key that was agreed on."""
+    from nebula.cli.verbs.host_add import chosen
+    from nebula.model.server import server_of
+
+    at = server_of(spec["server"])
+    again = f"nebula datastore create {spec['name']} --type backup --server {spec['server']} --path {spec.get('path', 'DIR')} …"
+    return chosen(context, line, engine.hosts.scan(at.address, at.port), at.address, at.port, again=again).line
+
+
+def _let_in(context: Context, line: Invocation, engine: Engine, ref: str) -> None:
+    """Bring the datastore's key to its server by a password, or say where it belongs."""
+    from nebula.cli.verbs.host_add import ask_password
+    from nebula.model.server import server_of
+
+    detail = engine.datastores.show(ref)
+    told = detail.body.get("server")
+    if not told:
+        raise UsageError(f"datastore {detail.name} is on no server", hint=f"nebula datastore show {detail.name}")
+    at = server_of(told["account"])
+    if not line.flag("ask_password"):
+        context.say(f"put this line into the authorized_keys of {at.user} on {at.address}, then: nebula datastore check {ref}")
+        context.say(told["public_key"])
+        return
+    try:
+        engine.datastores.put_key(ref, ask_password(context, at.user, at.address))
+    except NebulaError as error:
+        error.hint = f"{error.hint}; the datastore is there: nebula datastore update {ref} --ask-password tries again"
+        raise
 
 
 def _ceph(line: Invocation) -> dict[str, str]:

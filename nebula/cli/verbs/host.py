@@ -67,7 +67,7 @@ def _let_in(context: Context, line: Invocation, engine: Engine, ref: str) -> dic
     port = line.number("port", least=1, most=65535) if line.has("port") else int(body["port"])
     keys = list(body["host_keys"])
     if line.text("fingerprint"):
-        keys = [chosen(context, line, engine.hosts.scan(address, port), address).line]
+        keys = [chosen(context, line, engine.hosts.scan(address, port), address, port, again="").line]
     put_key(context, engine, address, port, line.text("user") or str(body["user"]), "\n".join(keys))
     return {"host_keys": keys}
 

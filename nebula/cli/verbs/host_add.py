@@ -58,7 +58,8 @@ def key(context: Context, line: Invocation) -> int:  # noqa: ARG001 - every hand
 
 def _pinned(context: Context, line: Invocation, engine: Engine, spec: dict[str, Any]) -> str:
     """The line of the host key that was agreed on; with --ask-password our own key is brought there by it."""
-    offer = chosen(context, line, engine.hosts.scan(spec["address"], _port(line)))
+    address, port = spec["address"], _port(line)
+    offer = chosen(context, line, engine.hosts.scan(address, port), address, port, again=again(line))
     if line.flag("ask_password") and not line.flag("dry_run"):
         put_key(context, engine, spec["address"], _port(line), line.text("user") or "root", offer.line)
     return offer.line
@@ -66,17 +67,22 @@ def _pinned(context: Context, line: Invocation, engine: Engine, spec: dict[str, 
 
 def put_key(context: Context, engine: Engine, address: str, port: int, user: str, host_key: str) -> None:
     """Have the engine put its key there by a password, which is asked for now and kept nowhere."""
+    engine.hosts.put_key(address, port, user, ask_password(context, user, address), host_key)
+
+
+def ask_password(context: Context, user: str, address: str) -> str:
+    """The account's password, which is kept nowhere."""
     import getpass
 
-    password = getpass.getpass(f"password of {user} on {address}: ", stream=context.err)
-    engine.hosts.put_key(address, port, user, password, host_key)
+    return getpass.getpass(f"password of {user} on {address}: ", stream=context.err)
 
 
-def chosen(context: Context, line: Invocation, offers: Sequence[HostKeyOffer], address: str = "") -> HostKeyOffer:
-    """The key to pin: that of --fingerprint, or the best one if a person says so. `address`: where it is not typed."""
-    address = address or line.text("address")
+def chosen(
+    context: Context, line: Invocation, offers: Sequence[HostKeyOffer], address: str, port: int, *, again: str
+) -> HostKeyOffer:
+    """The key to pin: that of --fingerprint, or the best one if a person says so. `again`: the command to type again."""
     if not offers:
-        raise UnreachableError(f"{address} shows no host key", hint=f"ssh-keyscan -p {_port(line)} {address}")
+        raise UnreachableError(f"{address} shows no host key", hint=f"ssh-keyscan -p {port} {address}")
     best, wanted = _sorted(offers)[0], line.text("fingerprint")
     if wanted:
         found = [offer for offer in offers if _bare(offer.fingerprint) == _bare(wanted)]
@@ -85,13 +91,13 @@ def chosen(context: Context, line: Invocation, offers: Sequence[HostKeyOffer], a
             raise HostKeyError(
                 f"{address} has no key {wanted}",
                 cause=f"it shows {shown}",
-                hint=f"nebula host scan {address}{_typed_port(line)}",
+                hint=f"nebula host scan {address}{_typed_port(port)}",
             )
         return found[0]
     if line.flag("accept_new_key"):
         context.say(f"{address}: pinned {best.type} {best.fingerprint}, which nobody compared")
         return best
-    _ask(context, address, best, f"nebula host add {line.text('name')} --address {address}{_typed(line)}")
+    _ask(context, address, best, again)
     return best
 
 
@@ -118,16 +124,20 @@ def _bare(fingerprint: str) -> str:
     return fingerprint.removeprefix("SHA256:").rstrip("=")
 
 
+def again(line: Invocation) -> str:
+    """`host add` as it has to be typed again: with login and port."""
+    return f"nebula host add {line.text('name')} --address {line.text('address')}{_typed(line)}"
+
+
 def _typed(line: Invocation) -> str:
-    """What else has to be typed again: login and port."""
     user = f" --user {line.text('user')}" if line.text("user") else ""
     asked = " --ask-password" if line.flag("ask_password") else ""
-    return f"{user}{_typed_port(line)}{asked}"
+    return f"{user}{_typed_port(_port(line))}{asked}"
 
 
-def _typed_port(line: Invocation) -> str:
+def _typed_port(port: int) -> str:
     """The port as it has to be typed again; nothing for sshd's own."""
-    return f" --port {_port(line)}" if _port(line) != 22 else ""
+    return f" --port {port}" if port != 22 else ""
 
 
 def _port(line: Invocation) -> int:

@@ -28,8 +28,8 @@ class Repository(Protocol):
         """What it can do."""
         ...
 
-    def check(self, host: HostHandle) -> list[Finding]:
-        """Whether the host can use it: tools, a way to it."""
+    def check(self, host: HostHandle, *, job: str) -> list[Finding]:
+        """Whether the host can use it: tools, a way to it, its password, room for a lock. Made, if nothing is at its place."""
         ...
 
     def prepare(self, host: HostHandle, *, job: str, cancel: CancelToken | None) -> None:

@@ -1,4 +1,6 @@
-"""How restic is called on a host: as a long command, with its password in a file that is there for that long alone."""
+"""How restic is called on a host: as a long command, with its password and its ssh's key in files that are there for that
+long alone.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +12,60 @@ from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.files import job_key
 from nebula.drivers.datastore.making import work_directory
 from nebula.drivers.longrun import Sighting, end_all, run_long
-from nebula.errors import (
-    CapacityError,
-    CommandError,
-    ConflictError,
-    DeniedError,
-    InterruptedByUser,
-    NebulaError,
-    UnreachableError,
-)
-from nebula.transport.scripts import WRITE, sh
+from nebula.drivers.repository.refusals import told
+from nebula.drivers.repository.ways import Way
+from nebula.errors import CommandError, ConflictError, InterruptedByUser, NebulaError
+from nebula.transport.scripts import sh
 
 _RUN = r"""
-export RESTIC_PASSWORD_FILE=$1 RESTIC_REPOSITORY=$2 RESTIC_PROGRESS_FPS=1 TZ=UTC LC_ALL=C
-out=$3 via=$4
-shift 4
+base=$1 out=$1.out via=$3
+export RESTIC_PASSWORD_FILE=$1.password RESTIC_REPOSITORY=$2 RESTIC_PROGRESS_FPS=1 TZ=UTC LC_ALL=C
+shift 3
 restic() {
-    command restic --no-cache ${via:+-o "\"sftp.command=$via\""} "$@"
+    command restic --no-cache ${via:+-o "\"sftp.command=$via\""} "$@" && return
+    set -- $?
+    [ ! -s "$base.log" ] || cat "$base.log" >&2
+    return "$1"
 }
 """
-"""The beginning of every script: $1 password's file, $2 repository, $3 file for what is read afterwards, $4 ssh, if any (in
-quotes of its own, as restic would split it at commas)."""
+"""The beginning of every script: $1 beginning of the names of its files, of which `.out` is what is read afterwards, $2
+repository, $3 ssh, if any (in quotes of its own, as restic would split it at commas). restic may end before it has passed on
+what its ssh says, so ssh may write that to `.log`.
+"""
+_PUT = r"""
+put() {
+    (umask 066; mkdir -p -- "${base%/*}") || return 1
+    while [ $# -gt 0 ]; do
+        (umask 077; head -c "$2" >"$base.$1.new") && sync -- "$base.$1.new" && mv -fT -- "$base.$1.new" "$base.$1" || return 1
+        shift 2
+    done
+}
+"""
+"""Cuts stdin into files beside `base`: the end of a file's name, its size, and so on."""
+_PUT_NOW = f'base=$1\nshift\n{_PUT}put "$@"'
+_TRY = r"""
+trap 'rm -f -- "$base".*' EXIT
+trap 'exit 143' TERM
+put "$@" || exit 1
+umask 077
+if ! restic cat config >/dev/null 2>"$out"; then
+    grep -q "Is there a repository" "$out" || { cat "$out" >&2; exit 1; }
+    restic init >/dev/null || exit 1
+fi
+restic snapshots --json --latest 1 >/dev/null
+"""
+"""Everything that a backup needs: it is reached, opens, or is made, and a lock can be written."""
 _UNLOCK = "-unlock"
 _BEGUN = 'for work in "$1"*; do [ ! -e "$work" ] || echo "$work"; done'
 _ASK = 'umask 077; restic "$@" >"$out"'
-_CLOSED = ("wrong password", "Permission denied", "Host key verification failed")
-_GONE = ("Connection refused", "Connection timed out", "No route to host", "Connection closed", "connection lost", "EOF")
 _LIMIT = 64 << 20
 
 
 class Restic:
-    """restic on one host for one repository. `location` and `via`: as that host reaches it."""
+    """restic on one host for one repository, and the way there."""
 
-    def __init__(self, host: HostHandle, location: str, via: str, password: str) -> None:
-        self._host, self._location, self._via, self._password = host, location, via, password
+    def __init__(self, host: HostHandle, way: Way, password: str) -> None:
+        self._host, self._way, self._password = host, way, password
 
     def ask(self, job: str, *arguments: str, cancel: CancelToken | None) -> bytes:
         """What one command of restic answers."""
@@ -65,24 +87,32 @@ class Restic:
         """
         key = job_key(job, f"restic-{what}")
         base = f"{work_directory(self._host)}/{key}"
-        secret, out = f"{base}.password", f"{base}.out"
-        self._put(secret)
-        argv = ["sh", "-c", f"{_RUN}{script}", "nebula-restic", secret, self._location, out, self._via, *arguments]
+        self._put(base)
+        argv = self._argv(script, base, *arguments)
         try:
             done = run_long(
                 self._host.transport, work_directory(self._host), key, argv, progress_reader=reader, watch=watch, cancel=cancel
             )
-            found = self._host.transport.read_file(out, limit=_LIMIT, root=True) if answers else done.stdout
+            found = self._host.transport.read_file(f"{base}.out", limit=_LIMIT, root=True) if answers else done.stdout
         except InterruptedByUser as stopped:
             if not stopped.message.startswith(ENGINE_STOPPING):
-                self._discard(secret, out)
+                self._discard(base)
                 self._unlock(job)
             raise
         except CommandError as error:
-            self._discard(secret, out)
-            raise self._told(error) from error
-        self._discard(secret, out)
+            self._discard(base)
+            raise told(self._host.name, self._way, error) from error
+        self._discard(base)
         return found
+
+    def attempt(self, job: str) -> None:
+        """Try all that a backup needs, at once; it ends with the connection to the host, and its files with it."""
+        base = f"{work_directory(self._host)}/{job_key(job, 'restic-try')}"
+        words, data = self._files()
+        try:
+            self._host.transport.run(self._argv(f"{_PUT}{_TRY}", base, *words), stdin=data, root=True)
+        except CommandError as error:
+            raise told(self._host.name, self._way, error) from error
 
     def abandon(self, job: str) -> None:
         """End what is under way, and take away its files."""
@@ -108,28 +138,18 @@ class Restic:
             with contextlib.suppress(NebulaError):  # there may be no repository yet; locks are nobody's after half an hour
                 self.script(f"{job}{_UNLOCK}", "unlock", _ASK, "unlock", cancel=None, answers=True)
 
-    def _put(self, path: str) -> None:
-        script = f'(umask 066; mkdir -p -- "$2") || exit 1\n{WRITE}'
-        self._host.transport.run(
-            sh(script, path, work_directory(self._host), "600"), stdin=self._password.encode(), root=True
-        )  # fmt: skip
+    def _argv(self, script: str, base: str, *arguments: str) -> list[str]:
+        return ["sh", "-c", f"{_RUN}{script}", "nebula-restic", base, self._way.location, self._way.ssh(base), *arguments]
 
-    def _discard(self, *paths: str) -> None:
-        self._host.transport.run(["rm", "-f", "--", *paths], root=True)
+    def _put(self, base: str) -> None:
+        words, data = self._files()
+        self._host.transport.run(sh(_PUT_NOW, base, *words), stdin=data, root=True)
 
-    def _told(self, error: CommandError) -> Exception:
-        words, name = error.stderr.strip(), self._host.name
-        last = words.splitlines()[-1] if words else f"status {error.status}"
-        if "already locked" in words:
-            return ConflictError(
-                f"the repository {self._location} is locked", cause=words[-500:], hint="restic unlock, if nobody uses it"
-            )
-        if "No space left" in words:
-            return CapacityError(f"host {name} has no room for a backup", cause=last, hint=f"ssh {name} df -h")
-        if any(sign in words for sign in _CLOSED):
-            return DeniedError(
-                f"host {name} may not use the repository {self._location}", cause=last, hint=f"nebula host check {name}"
-            )
-        if self._via and any(sign in words for sign in _GONE):
-            return UnreachableError(f"host {name} does not reach the repository {self._location}", cause=words[-500:])
-        return CommandError(self._host.name, ["restic"], error.status, words[-2000:])
+    def _files(self) -> tuple[list[str], bytes]:
+        """What restic and its ssh read: names and sizes for `_PUT`, and all of it in a row."""
+        files = {name: text.encode() for name, text in {"password": self._password, **self._way.files()}.items()}
+        return [word for name, data in files.items() for word in (name, str(len(data)))], b"".join(files.values())
+
+    def _discard(self, base: str) -> None:
+        ends = ("password", "out", "log", *self._way.files())
+        self._host.transport.run(["rm", "-f", "--", *(f"{base}.{end}" for end in ends)], root=True)

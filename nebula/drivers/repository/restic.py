@@ -1,4 +1,5 @@
-"""Backups in a restic repository: in a directory of one host, which the others reach through their own ssh.
+"""Backups in a restic repository: in a directory of one host, which the others reach through their own ssh, in one that every
+host sees, or on a server that is no host.
 
 A backup is a directory: the files of each disk (all of it, and what changed since), `vm.json`, which says what they are of,
 and `SHA256SUMS`. Each backup has all files that it needs, so each can be restored, and forgotten, alone. What an earlier one
@@ -21,17 +22,14 @@ from nebula.cancel import CancelToken
 from nebula.drivers.base import HostHandle, Progress, RepositoryCapabilities
 from nebula.drivers.datastore.layout import checked_path
 from nebula.drivers.datastore.making import write_into
-from nebula.drivers.datastore.peers import login
 from nebula.drivers.longrun import Sighting
 from nebula.drivers.repository.commands import Restic
+from nebula.drivers.repository.ways import Plain, Way, served, through
 from nebula.errors import CommandError, ConflictError, DamagedError, NotFoundError, UsageError
 from nebula.model.backup import BackupFile, Keep, Stored, StoreRequest
 from nebula.model.host import Finding
-from nebula.transport.peers import peer_ssh
 
 TAG = "nebula"
-_SFTP = "PATH=/usr/lib/openssh:/usr/libexec/openssh:/usr/lib/ssh:/usr/bin:/bin sftp-server"
-"""Where distributions have it; sshd's own name for it need not be set up."""
 _STORE = r"""
 dir=$1 at=$2
 shift 2
@@ -69,7 +67,9 @@ _DONE = re.compile(rb'"total_bytes":(\d+).*?"bytes_done":(\d+)')
 
 
 class ResticRepository:
-    """Settings: `path`, `password`. `at`: the host whose directory it is; None: every host sees it at its path."""
+    """Settings: `path`, `password`. `at`: the host whose directory it is; None: every host sees it at its path, or it is on
+    the server of the settings `server`, `host_keys`, `private_key` and `public_key`.
+    """
 
     def __init__(self, datastore_id: int, settings: Mapping[str, str], at: HostHandle | None) -> None:
         if not settings.get("path") or not settings.get("password"):
@@ -78,19 +78,24 @@ class ResticRepository:
                 hint="--path /srv/backups --password-file FILE",
             )
         self._path, self._password, self._at = checked_path(settings["path"]), settings["password"], at
+        self._served = served(datastore_id, settings, self._path) if settings.get("server") else None
 
     @property
     def capabilities(self) -> RepositoryCapabilities:
         """See Repository.capabilities."""
         return RepositoryCapabilities(increments=True)
 
-    def check(self, host: HostHandle) -> list[Finding]:
+    def check(self, host: HostHandle, *, job: str) -> list[Finding]:
         """See Repository.check."""
         if host.transport.run(["sh", "-c", "command -v restic"], check=False).status:
             return [Finding(check="repository", level="error", text="missing: restic", fix="apt-get install -y restic")]
-        if self._at is not None and self._at.host_id != host.host_id:
-            login(self._at)
-        return [Finding(check="repository", level="ok", text=f"host {host.name} has restic for {self._path}")]
+        try:
+            self._restic(host).attempt(job)
+        except ConflictError as error:
+            if "lock" not in error.cause:
+                raise
+            return [Finding(check="repository", level="warning", text=str(error), fix=error.hint)]
+        return [Finding(check="repository", level="ok", text=f"host {host.name} can use {self._path}{self._where}")]
 
     def prepare(self, host: HostHandle, *, job: str, cancel: CancelToken | None) -> None:
         """See Repository.prepare."""
@@ -180,7 +185,9 @@ class ResticRepository:
             if "no matching ID found" in error.stderr or "Is there a repository" in error.stderr:
                 raise NotFoundError(f"the repository {self._path} has no backup {snapshot[:8]}", cause=error.cause) from error
             raise DamagedError(
-                f"backup {snapshot[:8]} in {self._path} is damaged", cause=error.cause, hint=f"restic -r {self._path} check"
+                f"backup {snapshot[:8]} in {self._path} is damaged",
+                cause=error.cause,
+                hint=f"restic -r {self._way(host).location} check",
             ) from error
 
     def find(self, host: HostHandle, tag: str, *, job: str, cancel: CancelToken | None) -> str:
@@ -214,16 +221,19 @@ class ResticRepository:
         """See Repository.abandon."""
         self._restic(host).abandon(job)
 
+    @property
+    def _where(self) -> str:
+        return f" on {self._served.server}" if self._served else ""
+
     def _restic(self, host: HostHandle) -> Restic:
+        return Restic(host, self._way(host), self._password)
+
+    def _way(self, host: HostHandle) -> Way:
         at = self._at
-        if at is None or at.host_id == host.host_id:
-            return Restic(host, self._path, "", self._password)
-        who = login(at)
-        user, _, address = who.partition("@")
-        ssh = peer_ssh(checked_path(host.root), at.port)
-        served = _SFTP if at.user == "root" else f"sudo -n env {_SFTP}"
-        via = " ".join([*ssh, "-T", f"{user}@{address.strip('[]')}", f"'exec env {served}'"])
-        return Restic(host, f"sftp://{who}:{at.port:d}/{self._path}", via, self._password)
+        if self._served is not None:
+            checked_path(host.root)  # its ssh finds key and known hosts below it
+            return self._served
+        return Plain(self._path) if at is None or at.host_id == host.host_id else through(at, host, self._path)
 
 
 def _without_parent(request: StoreRequest, cause: str) -> ConflictError:

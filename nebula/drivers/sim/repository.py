@@ -44,9 +44,9 @@ class SimRepository:
         """See Repository.capabilities."""
         return RepositoryCapabilities(increments=True)
 
-    def check(self, host: HostHandle) -> list[Finding]:
+    def check(self, host: HostHandle, *, job: str) -> list[Finding]:
         """See Repository.check."""
-        sim(host).perform("repository.check", lambda _now: None)
+        sim(host).perform("repository.check", lambda _now: None, subject=job)
         return [Finding(check="repository", level="ok", text=f"host {host.name} reaches it")]
 
     def prepare(self, host: HostHandle, *, job: str, cancel: CancelToken | None) -> None:

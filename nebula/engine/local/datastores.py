@@ -12,8 +12,11 @@ from nebula.drivers.base import Datastore, HostHandle
 from nebula.drivers.registry import DATASTORES, load
 from nebula.engine.api.values import Accepted, Call, Detail, Finding
 from nebula.engine.attachments import DISABLED, attached
+from nebula.engine.backups import server
 from nebula.engine.lifecycle.states import ImageState
+from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import Noun, free_name, resolve
+from nebula.engine.local.pinning import pinned_lines
 from nebula.engine.local.repositories import repository_settings
 from nebula.engine.machines.disks import image_spec
 from nebula.engine.secrets import hide
@@ -21,6 +24,7 @@ from nebula.engine.store.rows import BackupRow, ClusterRow, DatastoreRow, HostRo
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, NebulaError, UsageError
 from nebula.model.host import Finding as HostFinding
+from nebula.model.server import server_of
 
 _TYPES = ("image", "system", "file", "backup")
 
@@ -39,6 +43,7 @@ class LocalDatastores(Noun):
             "type": row.type,
             "driver": row.driver,
             "settings": hide(self._settings(row)),
+            **({"server": server.shown(row.body["settings"])} if row.body.get("settings", {}).get("server") else {}),
             "can": {} if row.type == "backup" else self._abilities(row),
             "attributes": hide(row.body.get("attributes", {})),
             "space_mib": {"total": row.total_mib, "used": row.used_mib, "free": row.free_mib},
@@ -47,8 +52,8 @@ class LocalDatastores(Noun):
         return Detail(kind="datastore", id=row.id, name=row.name, body=body)
 
     def _settings(self, row: DatastoreRow) -> dict[str, Any]:
-        """With a host by its name."""
-        settings = dict(row.body.get("settings", {}))
+        """With a host by its name, and without what is told of a server."""
+        settings = {key: value for key, value in row.body.get("settings", {}).items() if key not in server.OWN}
         if row.type == "backup" and settings.get("host"):
             host = self._store.read().first(HostRow, '"id"=?', (int(settings["host"]),))
             settings["host"] = host.name if host else settings["host"]
@@ -75,6 +80,7 @@ class LocalDatastores(Noun):
 
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
         """See Datastores.create."""
+        spec = server.named_ours(spec)
         kind = str(spec.get("type") or "image")
         driver = str(spec.get("driver") or ("restic" if kind == "backup" else "ssh"))
         if kind not in _TYPES:
@@ -96,9 +102,11 @@ class LocalDatastores(Noun):
         if kind != "backup":
             load("datastore", driver)(0, {**settings, **({"path": path} if path else {})})  # it refuses what makes no sense
 
+        served = self._served(spec, kind)
+
         def work(tx: Transaction) -> Accepted:
             named = spec.get("cluster")
-            kept = repository_settings(tx, spec, driver) if kind == "backup" else settings
+            kept = repository_settings(tx, spec, driver, served) if kind == "backup" else settings
             row = DatastoreRow(
                 name=free_name(tx, DatastoreRow, str(spec.get("name", ""))),
                 type=kind,
@@ -138,13 +146,37 @@ class LocalDatastores(Noun):
         except OSError as error:
             raise UsageError(f"no way to host {host.name} is known", cause=str(error), hint=hint) from error
 
+    def _served(self, spec: Mapping[str, Any], kind: str) -> dict[str, str]:
+        """The settings of a server that is no host, whose key is pinned now; nothing where none is named."""
+        about = {key for key in ("server", "host_keys", "fingerprint") if spec.get(key)}
+        if not about:
+            return {}
+        if kind != "backup" or "server" not in about:
+            raise UsageError(f"{min(about)} is of backups on a server", hint="--type backup --server [USER@]NAME[:PORT]")
+        found = server_of(str(spec["server"]))
+        keys = list(spec.get("host_keys") or ())
+        if spec.get("fingerprint"):
+            keys = pinned_lines(self._services, found.address, found.port, str(spec["fingerprint"]))
+        return server.new_settings(str(spec.get("name", "")), found, keys)
+
+    def put_key(self, ref: str, password: str) -> None:
+        """See Datastores.put_key."""
+        from nebula.transport.keys import put_key
+
+        row = resolve(self._store.read(), DatastoreRow, ref)
+        settings = row.body.get("settings", {})
+        at, loop = server.account(settings, row.name), self._services.transports.loop()
+        put_key(at.address, at.port, at.user, password, settings["public_key"], settings["host_keys"], loop=loop)
+
     def check(self, ref: str) -> list[Finding]:
         """Ask every host."""
         row = resolve(self._store.read(), DatastoreRow, ref)
         if row.type == "backup":
             at = str(row.body.get("settings", {}).get("host", ""))
             own = self._store.read().get(HostRow, int(at)) if at else None
-            return self._ask_hosts(self._services.pool.repository(row, own).check)
+            repository = self._services.pool.repository(row, own)
+            job = f"check-{self._services.new_uuid()}"
+            return self._ask_hosts(lambda host: repository.check(host, job=job), cluster=row.cluster_id)
         driver = self._services.pool.datastore(row)
         images = self._store.read().select(ImageRow, '"datastore_id"=?', (row.id,)) if driver.capabilities.registers else []
         return self._ask_hosts(lambda host: [*driver.check(host), *_luns(driver, host, images)])
@@ -155,7 +187,32 @@ class LocalDatastores(Noun):
 
     def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
         """See Datastores.update."""
-        return self._set_attributes(DatastoreRow, ref, changes, call)
+        if not {"server", "host_keys", "fingerprint"} & set(changes):
+            return self._set_attributes(DatastoreRow, ref, changes, call)
+        unknown = set(changes) - {"attributes", "server", "host_keys", "fingerprint"}
+        if unknown:
+            raise UsageError(f"a datastore has no {min(unknown)[:60]!r} to change", hint="--set KEY=VALUE")
+        moved = self._moved(ref, changes)
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, DatastoreRow, ref)
+            settings = {**row.body.get("settings", {}), **moved}
+            server.account(row.body.get("settings", {}), row.name)
+            body = {**with_attributes(row.body, changes.get("attributes") or {}), "settings": settings}
+            tx.swap(row, body=body)
+            return self._told(tx, row, "updated", call, changed=sorted(changes))
+
+        return self._change(call, work)
+
+    def _moved(self, ref: str, changes: Mapping[str, Any]) -> dict[str, str]:
+        """The settings that say where the server of an existing datastore is now, and which keys it shows."""
+        row = resolve(self._store.read(), DatastoreRow, ref)
+        known = server.account(row.body.get("settings", {}), row.name)
+        at = server_of(str(changes["server"])) if changes.get("server") else known
+        keys = list(changes.get("host_keys") or ())
+        if changes.get("fingerprint"):
+            keys = pinned_lines(self._services, at.address, at.port, str(changes["fingerprint"]))
+        return {"server": str(at), **({"host_keys": server.pinned(keys)} if keys else {})}
 
     def remove(self, ref: str, call: Call) -> Accepted:
         """Only an empty one."""

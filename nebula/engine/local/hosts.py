@@ -15,12 +15,13 @@ from nebula.engine.local import adoption
 from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.host_views import describe
+from nebula.engine.local.pinning import pinned_lines, shown_keys
 from nebula.engine.machines.machine import machine_of
 from nebula.engine.secrets import hide
 from nebula.engine.store.rows import ClusterRow, DatastoreRow, HostRow, ImageCopyRow, ImageRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.engine.tunnels import hosts_changed
-from nebula.errors import ConflictError, HostKeyError, UsageError
+from nebula.errors import ConflictError, UsageError
 from nebula.names import check_name
 
 _CHANGEABLE = frozenset(
@@ -51,12 +52,7 @@ class LocalHosts(Noun):
 
     def scan(self, address: str, port: int = 22) -> list[HostKeyOffer]:
         """See Hosts.scan."""
-        from nebula.transport.hostkeys import scan
-
-        return [
-            HostKeyOffer(type=key.type, line=key.line, fingerprint=key.fingerprint)
-            for key in scan(address, port, loop=self._services.transports.loop())
-        ]
+        return shown_keys(self._services, address, port)
 
     def put_key(self, address: str, port: int, user: str, password: str, host_key: str) -> None:
         """See Hosts.put_key."""
@@ -186,17 +182,7 @@ class LocalHosts(Noun):
         return self._pinned(str(changes.get("address") or row.address), _port(changes.get("port") or row.port), changes)
 
     def _pinned(self, address: str, port: int, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-        from nebula.transport.hostkeys import host_key
-
-        wanted = str(changes["fingerprint"])
-        shown = self.scan(address, port)
-        lines = [key.line for key in shown if host_key(key.line).matches(wanted)]
-        if not lines:
-            raise HostKeyError(
-                f"{address} shows no key with the fingerprint {wanted[:80]}",
-                cause=", ".join(f"{key.type} {key.fingerprint}" for key in shown),
-                hint=f"nebula host scan {address}",
-            )
+        lines = pinned_lines(self._services, address, port, str(changes["fingerprint"]))
         return {**{name: value for name, value in changes.items() if name != "fingerprint"}, "host_keys": lines}
 
     def _wish(self, ref: str, state: HostState, call: Call) -> Accepted:

@@ -15,8 +15,10 @@ from nebula.errors import ConflictError, UsageError
 _SETTINGS = ("password", "host", "keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 
 
-def repository_settings(tx: Transaction, spec: Mapping[str, Any], driver: str) -> dict[str, str]:
-    """The settings of a new one: host by its id, so that it may get another name. UsageError for what makes no sense."""
+def repository_settings(tx: Transaction, spec: Mapping[str, Any], driver: str, served: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a new one: host by its id, so that it may get another name; `served`: those of its server, if it is on
+    one that is no host. UsageError for what makes no sense.
+    """
     if driver not in REPOSITORIES:
         raise UsageError(
             f"no driver of backups is called {driver[:40]!r}", hint=f"one of: {', '.join(sorted(REPOSITORIES))}"
@@ -33,9 +35,14 @@ def repository_settings(tx: Transaction, spec: Mapping[str, Any], driver: str) -
             cause="without it nobody reads the backups, not even this engine: keep it elsewhere, too",
             hint="--password-file FILE",
         )
+    if found.get("host") and served:
+        raise UsageError(
+            "a datastore of backups is on a host or on a server, not on both",
+            hint="--host for one of Nebula's hosts, else --server",
+        )
     if found.get("host"):
         found["host"] = str(resolve(tx, HostRow, found["host"]).id)
-    return found
+    return {**found, **served}
 
 
 def require_ready(datastore: DatastoreRow, host: HostRow) -> None:
@@ -52,7 +59,7 @@ def require_ready(datastore: DatastoreRow, host: HostRow) -> None:
 
 
 def care_host(queries: Queries, datastore: DatastoreRow) -> HostRow:
-    """The host that looks after the repository: its own, or any that can be used."""
+    """The host that looks after the repository: the one that it is on, or any that can be used."""
     own = str(datastore.body.get("settings", {}).get("host", ""))
     if own:
         return queries.get(HostRow, int(own))

@@ -65,7 +65,7 @@ RULES: dict[str, dict[str, Rule]] = {
         ),
     },
     "clusters": {**_READ, **dict.fromkeys(("create", "rename", "update", "remove"), ADMINISTRATORS)},
-    "datastores": {**_READ, **dict.fromkeys(("create", "check", "rename", "update", "remove"), ADMINISTRATORS)},
+    "datastores": {**_READ, **dict.fromkeys(("create", "put_key", "check", "rename", "update", "remove"), ADMINISTRATORS)},
     "images": {
         "list": EVERYBODY,
         "show": USERS,

@@ -14,7 +14,7 @@ from nebula.cli.fastparse import parse
 from nebula.cli.invocation import Invocation
 from nebula.cli.objects import Target
 from nebula.cli.options import GlobalOptions
-from nebula.cli.verbs.host_add import chosen
+from nebula.cli.verbs import host_add
 from nebula.cli.verbs.network import range_of, spec_of
 from nebula.cli.verbs.vm_access import ssh_argv
 from nebula.engine.api.values import HostKeyOffer
@@ -36,7 +36,8 @@ def line(*words: str) -> Invocation:
 def choose(*words: str, offers: tuple[HostKeyOffer, ...] = (RSA, ED)) -> HostKeyOffer:
     """The key that `host add` pins."""
     context = Context(GlobalOptions(), cast("Connect", None), err=io.StringIO(), environ={})
-    return chosen(context, line("host", "add", "a1", "--address", "10.0.0.11", *words), offers)
+    typed = line("host", "add", "a1", "--address", "10.0.0.11", *words)
+    return host_add.chosen(context, typed, offers, "10.0.0.11", 22, again=host_add.again(typed))
 
 
 def test_the_key_of_the_fingerprint_is_pinned() -> None:

@@ -58,10 +58,10 @@ class Hosts(Kind):
         if "attributes" in found:
             found["attributes"] = upper(group(found["attributes"], "attributes"))
         if "host_keys" in found:
-            found["host_keys"] = _bare(listed(found["host_keys"]))
+            found["host_keys"] = bare_keys(listed(found["host_keys"]))
         if "state" in found and str(found["state"]) not in {"enabled", *_STATES.values()}:
             raise UsageError(f"a host's state is none: {str(found['state'])[:40]!r}", hint="enabled, disabled or offline")
-        if row is not None and _is_pinned(row, str(found.get("fingerprint") or "")):
+        if row is not None and is_pinned(row.body.get("host_keys", []), str(found.get("fingerprint") or "")):
             del found["fingerprint"]
         return found
 
@@ -96,16 +96,17 @@ class Hosts(Kind):
         return engine.hosts.remove(str(row.id), call)
 
 
-def _bare(lines: Sequence[Any]) -> list[str]:
+def bare_keys(lines: Sequence[Any]) -> list[str]:
     """Keys without their comments."""
     from nebula.transport.hostkeys import host_key
 
     return sorted(host_key(str(line)).line for line in lines)
 
 
-def _is_pinned(row: HostRow, fingerprint: str) -> bool:
+def is_pinned(lines: Sequence[Any], fingerprint: str) -> bool:
+    """Whether one of the keys has it."""
     if not fingerprint:
         return False
     from nebula.transport.hostkeys import host_key
 
-    return any(host_key(line).matches(fingerprint) for line in row.body.get("host_keys", []))
+    return any(host_key(str(line)).matches(fingerprint) for line in lines)

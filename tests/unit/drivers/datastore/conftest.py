@@ -38,19 +38,23 @@ SSHD_OPTIONS = [
 class Peers:
     """An sshd on 127.0.0.1 that lets one key in, and hosts whose roots hold that key."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *more: str) -> None:
         self._dir = directory
         for name in ("host", "client"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
         shutil.copy(directory / "client.pub", directory / "authorized")
         self.port = free_port()
-        options = [f"AuthorizedKeysFile={directory / 'authorized'}", "ListenAddress=127.0.0.1", *SSHD_OPTIONS]
+        options = [f"AuthorizedKeysFile={directory / 'authorized'}", "ListenAddress=127.0.0.1", *more, *SSHD_OPTIONS]
         words = [word for option in options for word in ("-o", option)]
         Path("/run/sshd").mkdir(exist_ok=True)
         argv = ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", str(directory / "host"), "-p", str(self.port), *words]
         self._log = (directory / "sshd.log").open("wb")
         self._process = subprocess.Popen(argv, stderr=self._log)
         wait_for_port(self.port)
+
+    def public(self, name: str) -> str:
+        """The public line of `host` or `client`."""
+        return (self._dir / f"{name}.pub").read_text().strip()
 
     def host(self, number: int, root: Path) -> HostHandle:
         """A host whose root is `root`."""
