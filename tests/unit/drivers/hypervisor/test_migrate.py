@@ -30,28 +30,53 @@ BALLAST = 96
 
 
 @pytest.fixture
-def guest(hosts: LibvirtHosts, guest_image: Path) -> Iterator[DomainSpec]:
-    """A guest on the first host, on a disk that the second one does not see; the second has room for it elsewhere."""
-    shutil.copyfile(guest_image, hosts.lab.shared / "guest.qcow2")
+def hosts(libvirt_lab: LibvirtHosts) -> LibvirtHosts:
+    """The lab's, with whatever the test before left on them."""
+    return libvirt_lab
+
+
+@pytest.fixture(scope="module")
+def spec(libvirt_lab: LibvirtHosts, guest_image: Path) -> Iterator[DomainSpec]:
+    """What is migrated. Nothing of it is left afterwards."""
+    shutil.copyfile(guest_image, libvirt_lab.lab.shared / "guest.qcow2")
+    disk = DomainDisk(disk_id=0, path=HERE, target="vda", boot_order=1)
+    yield msgspec.structs.replace(bare_spec(8, memory_mib=112), disks=(disk,))
+    libvirt_lab.clear()
+    for handle, path in zip(libvirt_lab.handles, (HERE, THERE), strict=True):
+        handle.transport.run(["rm", "-f", path])
+    (libvirt_lab.lab.shared / "guest.qcow2").unlink()
+
+
+@pytest.fixture
+def guest(hosts: LibvirtHosts, spec: DomainSpec) -> DomainSpec:
+    """The guest counts on the first host, on a disk that the second one does not see; the second has room for it elsewhere.
+    One that is still alive comes back from where the test before left it.
+    """
     first, second = (handle.transport for handle in hosts.handles)
+    here, there = (driver.lookup(UUID) for driver in hosts.drivers)
+    if here is None and there is not None and there.state is DomainState.RUNNING:
+        first.run(["qemu-img", "create", "-q", "-f", "qcow2", HERE, "256M"])
+        back = request(hosts, disk_paths=(("vda", HERE),), target=hosts.handles[0])
+        hosts.drivers[1].migrate(back, progress=None, cancel=None)
+    elif here is None or there is not None or here.state is not DomainState.RUNNING:
+        _boot(hosts, spec)
+    second.run(["qemu-img", "create", "-q", "-f", "qcow2", THERE, "256M"])
+    heartbeat(hosts.drivers[0], UUID)
+    return spec
+
+
+def _boot(hosts: LibvirtHosts, spec: DomainSpec) -> None:
+    hosts.clear()
+    first = hosts.handles[0].transport
     first.run(["cp", SHARED, HERE])
     first.run(["qemu-img", "resize", "-q", HERE, "256M"])
     first.run(["qemu-io", "-f", "qcow2", "-c", f"write -P 7 128M {BALLAST}M", HERE])
-    second.run(["qemu-img", "create", "-q", "-f", "qcow2", THERE, "256M"])
-    disk = DomainDisk(disk_id=0, path=HERE, target="vda", boot_order=1)
-    spec = msgspec.structs.replace(bare_spec(8, memory_mib=112), disks=(disk,))
     hosts.drivers[0].start(spec)
-    heartbeat(hosts.drivers[0], UUID)
-    yield spec
-    hosts.clear()
-    first.run(["rm", "-f", HERE])
-    second.run(["rm", "-f", THERE])
-    (hosts.lab.shared / "guest.qcow2").unlink()
 
 
 def request(hosts: LibvirtHosts, **more: object) -> MigrationRequest:
-    values = {"copy_targets": ("vda",), "disk_paths": (("vda", THERE),), "tunnel": "plain"} | more
-    return MigrationRequest(uuid=UUID, target=hosts.handles[1], **values)  # type: ignore[arg-type]
+    values = {"target": hosts.handles[1], "copy_targets": ("vda",), "disk_paths": (("vda", THERE),), "tunnel": "plain"} | more
+    return MigrationRequest(uuid=UUID, **values)  # type: ignore[arg-type]
 
 
 def only_at(hosts: LibvirtHosts, number: int) -> None:
@@ -75,29 +100,6 @@ def test_a_disk_goes_along_and_the_guest_counts_on(hosts: LibvirtHosts, guest: D
     assert "failed" not in hosts.handles[1].transport.run(check).text
     assert all(0 <= done <= total for done, total in seen)
     assert "libvirtd" not in hosts.lab.exec("h1", "ss", "-Htnp"), "a connection of libvirt's own is left"
-
-
-def test_there_and_back_leaves_no_connection(hosts: LibvirtHosts) -> None:
-    spec = msgspec.structs.replace(bare_spec(8, memory_mib=64), disks=())
-    hosts.drivers[0].start(spec)
-    for number in (0, 1, 0):
-        _go(hosts, number)
-    eventually(lambda: not any(_connections(hosts, name) for name in ("h1", "h2")), "the end of all connections")
-    hosts.lab.exec("h2", "sh", "-c", "touch -d '5 minutes ago' /var/lib/nebula/ssh/to-*")
-    _go(hosts, 1)
-    left = hosts.lab.exec("h2", "find", "/var/lib/nebula/ssh", "-name", "to-*").split()
-    assert len(left) == 1, "the names of former ones go with the next"
-
-
-def _connections(hosts: LibvirtHosts, name: str) -> str:
-    """Of a host to its peers' ssh."""
-    return hosts.lab.exec(name, "ss", "-Htn", "state", "established", "dport", "=", ":22")
-
-
-def _go(hosts: LibvirtHosts, number: int) -> None:
-    arriving = MigrationRequest(uuid=UUID, target=hosts.handles[1 - number])
-    hosts.drivers[number].migrate(arriving, progress=None, cancel=None)
-    only_at(hosts, 1 - number)
 
 
 def test_cancelled_halfway_it_stays(hosts: LibvirtHosts, guest: DomainSpec) -> None:
@@ -192,3 +194,26 @@ def _read_to_the_end(console: ConsoleStream) -> None:
 def _state(hosts: LibvirtHosts) -> DomainState | None:
     found = hosts.drivers[0].lookup(UUID)
     return found.state if found else None
+
+
+def test_there_and_back_leaves_no_connection(hosts: LibvirtHosts) -> None:
+    hosts.clear()
+    hosts.drivers[0].start(msgspec.structs.replace(bare_spec(8, memory_mib=64), disks=()))
+    for number in (0, 1, 0):
+        _go(hosts, number)
+    eventually(lambda: not any(_connections(hosts, name) for name in ("h1", "h2")), "the end of all connections")
+    hosts.lab.exec("h2", "sh", "-c", "touch -d '5 minutes ago' /var/lib/nebula/ssh/to-*")
+    _go(hosts, 1)
+    left = hosts.lab.exec("h2", "find", "/var/lib/nebula/ssh", "-name", "to-*").split()
+    assert len(left) == 1, "the names of former ones go with the next"
+
+
+def _connections(hosts: LibvirtHosts, name: str) -> str:
+    """Of a host to its peers' ssh."""
+    return hosts.lab.exec(name, "ss", "-Htn", "state", "established", "dport", "=", ":22")
+
+
+def _go(hosts: LibvirtHosts, number: int) -> None:
+    arriving = MigrationRequest(uuid=UUID, target=hosts.handles[1 - number])
+    hosts.drivers[number].migrate(arriving, progress=None, cancel=None)
+    only_at(hosts, 1 - number)
