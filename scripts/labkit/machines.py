@@ -17,8 +17,8 @@ MEMORY = 2048
 CPUS = 2
 BOOT_SECONDS = 1200
 _APPEND = (
-    "console=ttyS0 quiet net.ifnames=0 mitigations=off tsc=unstable no_timer_check random.trust_cpu=on audit=0 apparmor=0 "
-    "systemd.show_status=no"
+    "console=ttyS0 quiet net.ifnames=0 mitigations=off cryptomgr.notests tsc=unstable no_timer_check random.trust_cpu=on "
+    "audit=0 apparmor=0 systemd.show_status=no"
 )
 _ANSWERS = ("sh", "-c", "systemctl -q is-active ssh && virsh -c qemu:///system uri")
 
