@@ -24,6 +24,10 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Of 802.1Q and Open vSwitch the VLAN, of VXLAN the network identifier; 0: neither."""
     trunks: tuple[int, ...] = ()
     """VLANs of Open vSwitch that guests tag themselves, beside `vlan_id`, which comes to them without its tag."""
+    customer_vlans: tuple[int, ...] = ()
+    """VLANs of Open vSwitch that guests tag themselves within `vlan_id` (QinQ); none: their packets have one tag."""
+    qinq_type: str = ""
+    """The type of the tag around those: 802.1ad (0x88a8) or 802.1q (0x8100)."""
     outer_id: int = 0
     """Of a VXLAN below an Open vSwitch the network identifier; 0: none."""
     vxlan_mode: str = ""

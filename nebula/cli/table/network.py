@@ -62,6 +62,12 @@ COMMANDS = (
             ),
             Option("--automatic-vlan-id", "A free VLAN of Open vSwitch.", "flag"),
             Option("--vlan-tagged-id", "VLANs of Open vSwitch that guests tag themselves: 10,20-22.", metavar="VLANS"),
+            Option(
+                "--cvlans",
+                "VLANs of Open vSwitch that guests tag themselves within --vlan-id (QinQ): 101,110-113.",
+                metavar="VLANS",
+            ),
+            Option("--qinq-type", "The tag around those (default 802.1ad).", metavar="TYPE", choices=("802.1ad", "802.1q")),
             Option("--outer-vlan-id", "The number of ovswitch_vxlan's VXLAN; without it a free one.", "integer", metavar="N"),
             Option(
                 "--vxlan-mode",

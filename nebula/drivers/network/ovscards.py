@@ -125,9 +125,13 @@ def _way(tap: str) -> str:
 
 
 def _vlans(network: NetworkSpec) -> list[str]:
+    if network.customer_vlans:
+        inner = ",".join(str(number) for number in network.customer_vlans)
+        kind = f"other_config:qinq-ethtype={network.qinq_type}"
+        return [f"tag={network.vlan_id}", "trunks=[]", "vlan_mode=dot1q-tunnel", f"cvlans=[{inner}]", kind]
     trunks = ",".join(str(number) for number in network.trunks)
     mode = "native-untagged" if trunks and network.vlan_id else "trunk" if trunks else "[]"
-    return [f"tag={network.vlan_id or '[]'}", f"trunks=[{trunks}]", f"vlan_mode={mode}"]
+    return [f"tag={network.vlan_id or '[]'}", f"trunks=[{trunks}]", f"vlan_mode={mode}", "cvlans=[]"]
 
 
 def _zone(host: HostHandle, nic: NicSpec, found: Bridges) -> int:

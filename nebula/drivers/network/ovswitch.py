@@ -63,9 +63,11 @@ class OvsNetwork:
     def _questions(
         self, host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge], present: Mapping[str, Link]
     ) -> Questions:
+        qinq: Questions = [("qinq", lambda: _check_tags(host, network))] if network.customer_vlans else []
         if not network.owned:
-            return [("bridge", lambda: _check_existing(host, network, found))]
+            return [*qinq, ("bridge", lambda: _check_existing(host, network, found))]
         return [
+            *qinq,
             ("bridge", lambda: _check_name_free(host, network, found, present)),
             ("uplink", lambda: self.check_uplink(host, network, found, present)),
         ]
@@ -164,6 +166,15 @@ class OvsNetwork:
     def _check_names(self, network: NetworkSpec) -> None:
         for name in filter(None, (network.bridge, network.physical_device)):
             check_device(name)
+
+
+def _check_tags(host: HostHandle, network: NetworkSpec) -> None:
+    if not vsctl.sees_two_tags(host):
+        raise ConflictError(
+            f"Open vSwitch of host {host.name} does not look at the VLANs within VLANs that network {network.name} has",
+            cause="its vlan-limit is 1, for all of its bridges",
+            hint=f"on {host.name}: ovs-vsctl set Open_vSwitch . other_config:vlan-limit=2",
+        )
 
 
 def _check_existing(host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge]) -> None:

@@ -11,12 +11,12 @@ from nebula.drivers.network import segment, vsctl
 from nebula.drivers.network.ip import Link, batch, links
 from nebula.drivers.network.ovswitch import OvsNetwork
 from nebula.drivers.network.vsctl import Bridge
-from nebula.drivers.network.vxlan import OVERHEAD, VxlanNetwork
+from nebula.drivers.network.vxlan import VxlanNetwork
 from nebula.errors import ConflictError
 from nebula.model.network import NetworkSpec
 
-TAGGED_OVERHEAD = OVERHEAD + 4
-"""Bytes around a packet that has its VLAN's tag inside the tunnel."""
+TAG = 4
+"""Bytes of a VLAN's tag, which packets have inside the tunnel."""
 
 
 class OvsVxlanNetwork(OvsNetwork):
@@ -37,7 +37,8 @@ class OvsVxlanNetwork(OvsNetwork):
             raise ConflictError(
                 f"{self._tunnels.device(tunnel)} of host {host.name} belongs to {other} already", hint="another --outer-vlan-id"
             )
-        tagged = TAGGED_OVERHEAD - OVERHEAD if network.vlan_id or network.trunks else 0
+        tags = 2 if network.customer_vlans else 1 if network.vlan_id or network.trunks else 0
+        tagged = TAG * tags
         wide = msgspec.structs.replace(tunnel, mtu=tunnel.mtu + tagged) if tunnel.mtu else tunnel
         self._tunnels.check_uplink(host, wide, present)
         self._tunnels.check_device(host, tunnel, present)

@@ -66,6 +66,12 @@ def bridge_of(port: str, found: Mapping[str, Bridge]) -> str:
     return next((bridge.name for bridge in found.values() if port in bridge.ports), "")
 
 
+def sees_two_tags(host: HostHandle) -> bool:
+    """Whether Open vSwitch looks at the second VLAN tag of a packet; as it comes, it looks at the first alone."""
+    told = _run(host, ("--if-exists", "get", "Open_vSwitch", ".", "other_config:vlan-limit")).strip().strip('"')
+    return told in {"0", "2"}
+
+
 def mark_words(bridge: str, mark: str) -> list[str]:
     """What marks a bridge as ours, within the transaction that makes it."""
     return ["set", "Bridge", bridge, f"external_ids:{_MARK}={mark}"]

@@ -13,6 +13,7 @@ from nebula.model.network import OPEN_VSWITCH, NetworkSpec
 SEGMENTS = {"802.1Q": 4094, "vxlan": (1 << 24) - 1}
 """Drivers of networks with a number, and the highest one."""
 OPEN_VSWITCH_TUNNELS = "ovswitch_vxlan"
+QINQ_TYPES = ("802.1ad", "802.1q")
 VXLAN_MODES = ("multicast", "static", "evpn")
 _FIRST_ID = 2
 _LONGEST_DEVICE = 15
@@ -92,8 +93,25 @@ def complete_open_vswitch(
     if wanted in trunks:
         raise UsageError(f"VLAN {wanted} comes to guests with its tag or without", hint="leave it out of --vlan-tagged-id")
     settings["vlan_id"], settings["vlan_tagged_id"] = wanted, _spans(trunks)
+    _complete_customer_vlans(spec, settings)
     if driver == OPEN_VSWITCH_TUNNELS:
         _complete_tunnel(spec, settings, bridge, others)
+
+
+def _complete_customer_vlans(spec: Mapping[str, Any], settings: dict[str, Any]) -> None:
+    """Of QinQ the VLANs within the network's, and the type of the tag around them."""
+    inner, kind = vlans(str(spec.get("cvlans") or "")), str(spec.get("qinq_type") or "").lower()
+    if kind and not inner:
+        raise UsageError("a type of QinQ is said, but no VLANs within", hint="--cvlans 101,110-113, or leave --qinq-type out")
+    if not inner:
+        return
+    if kind not in {"", *QINQ_TYPES}:
+        raise UsageError(f"QinQ has no type {kind[:40]!r}", hint=f"one of: {', '.join(QINQ_TYPES)}")
+    if not settings["vlan_id"] or settings["vlan_tagged_id"]:
+        raise UsageError(
+            "VLANs within another one need that one, and no other tags", hint="--vlan-id 50, without --vlan-tagged-id"
+        )
+    settings["cvlans"], settings["qinq_type"] = _spans(inner), kind or QINQ_TYPES[0]
 
 
 def _complete_tunnel(spec: Mapping[str, Any], settings: dict[str, Any], bridge: str, others: Sequence[NetworkSpec]) -> None:
@@ -109,8 +127,8 @@ def _complete_tunnel(spec: Mapping[str, Any], settings: dict[str, Any], bridge: 
         raise ConflictError(f"network {used[outer]} has the number {outer} already", hint="leave --outer-vlan-id out")
     settings["outer_vlan_id"] = outer or _free(used, highest)
     settings["vxlan_mode"] = vxlan_mode(spec)
-    tagged = settings["vlan_id"] or settings["vlan_tagged_id"]
-    settings["mtu"] = settings["mtu"] or _VXLAN_MTU - (_TAG_BYTES if tagged else 0)
+    tags = 2 if settings.get("cvlans") else 1 if settings["vlan_id"] or settings["vlan_tagged_id"] else 0
+    settings["mtu"] = settings["mtu"] or _VXLAN_MTU - _TAG_BYTES * tags
 
 
 def refuse_vlans_of_others(spec: Mapping[str, Any], driver: str) -> None:
@@ -118,7 +136,7 @@ def refuse_vlans_of_others(spec: Mapping[str, Any], driver: str) -> None:
     if spec.get("vxlan_mode") and driver not in ("vxlan", OPEN_VSWITCH_TUNNELS, "sim"):
         hint = f"leave --vxlan-mode out, or --driver vxlan or {OPEN_VSWITCH_TUNNELS}"
         raise UsageError(f"a network of driver {driver} has no VXLAN", hint=hint)
-    for key in ("vlan_tagged_id", "automatic_vlan_id", "outer_vlan_id"):
+    for key in ("vlan_tagged_id", "automatic_vlan_id", "outer_vlan_id", "cvlans", "qinq_type"):
         if spec.get(key) and (driver not in OPEN_VSWITCH or (key == "outer_vlan_id" and driver != OPEN_VSWITCH_TUNNELS)):
             option = key.replace("_", "-")
             hint = f"leave --{option} out, or --driver {OPEN_VSWITCH_TUNNELS}"

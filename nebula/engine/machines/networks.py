@@ -32,6 +32,8 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         physical_device=settings.get("physical_device", ""),
         vlan_id=int(settings.get("vlan_id", 0)),
         trunks=vlans(settings.get("vlan_tagged_id", "")),
+        customer_vlans=vlans(settings.get("cvlans", "")),
+        qinq_type=settings.get("qinq_type", ""),
         outer_id=int(settings.get("outer_vlan_id", 0)),
         vxlan_mode=settings.get("vxlan_mode", ""),
         mtu=int(settings.get("mtu", 0)),

@@ -21,7 +21,7 @@ class Networks(Belongings, Protocol):
         prefix_length, gateway6, prefix_length6, dns (list), dhcp ("yes", or the address at which hosts answer), mtu,
         physical_device, vlan_id (of 802.1Q and vxlan; without it a free one; of ovswitch the VLAN of its cards),
         automatic_vlan_id, vlan_tagged_id (of ovswitch: VLANs that guests tag), outer_vlan_id (of ovswitch_vxlan: the VXLAN),
-        vxlan_mode (multicast, static, evpn),
+        vxlan_mode (multicast, static, evpn), cvlans and qinq_type (of ovswitch: VLANs within vlan_id, and the tag around them),
         security_groups (list of ids or names).
         """
         ...

@@ -33,7 +33,7 @@ _SETTINGS = frozenset(
         "physical_device",
         "vlan_id",
     }
-    | {"vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "routed"}
+    | {"vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "routed", "cvlans", "qinq_type"}
 )
 _RESERVATION = frozenset({"parent", "size", "first"})
 

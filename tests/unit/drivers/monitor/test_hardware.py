@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebula.drivers.monitor.hardware import parse_hardware
-from nebula.model.host import HostHardware, NumaNode, PageCount, PciDevice
+from nebula.model.host import DeviceAddress, HostHardware, NumaNode, PageCount, PciDevice
 
 TWO_SOCKETS = """node/node0/cpulist:0-1,4-5
 node/node1/cpulist:2-3,6-7
@@ -37,6 +37,10 @@ Node 1 MemTotal:       16777216 kB
 0000:3b:00.0/numa_node:1
 0000:3c:00.0/numa_node:-1
 17/devices/0000:3b:00.0 17/devices/0000:3b:00.1 2/devices/0000:00:01.0
+2: eth0    inet 192.0.2.5/24 brd 192.0.2.255 scope global dynamic eth0\\       valid_lft 60sec preferred_lft 60sec
+2: eth0    inet 192.0.2.6/24 scope global secondary eth0\\       valid_lft forever preferred_lft forever
+7: bond0.40@bond0    inet 198.51.100.5/16 brd 198.51.255.255 scope global bond0.40
+9: onebr3    inet 10.64.0.1/24 scope global onebr3
 """
 
 
@@ -55,6 +59,11 @@ def test_two_sockets_with_a_gpu() -> None:
         devices=(
             PciDevice(address="0000:3b:00.0", vendor="10de", device="1db6", class_="0302", node=1, driver="nvidia", group=17),
             PciDevice(address="0000:3c:00.0", vendor="8086", device="1521", class_="0200"),
+        ),
+        addresses=(
+            DeviceAddress(device="eth0", address="192.0.2.5"),
+            DeviceAddress(device="eth0", address="192.0.2.6"),
+            DeviceAddress(device="bond0.40", address="198.51.100.5"),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,42 @@ def test_guests_of_one_vlan_talk_across_hosts_and_others_do_not(tmp_path: Path) 
             driver.plugged(handle(here, tmp_path), msgspec.structs.replace(first.nic, network=two))
             assert first.asks(other, 53, times=3, patience=5.0) >= 1
             assert first.asks(second, 53) == 0
+
+
+@pytest.mark.parametrize("kind", ["802.1q", "802.1ad"])
+def test_vlans_within_a_vlan_reach_the_other_host_and_no_others_do(tmp_path: Path, kind: str) -> None:
+    """A guest on the other host gets what it tags itself within the network's VLAN; one in that VLAN alone sees none of it."""
+    driver = OvsNetwork()
+    network = msgspec.structs.replace(tagged(100), customer_vlans=(7, 8), qinq_type=kind)
+    with contextlib.ExitStack() as stack:
+        here, there = (stack.enter_context(contextlib.contextmanager(switch)(tmp_path / name)) for name in ("one", "two"))
+        cable(here, "up0", there, "up0")
+        guests: list[Guest] = []
+        with pytest.raises(ConflictError) as caught:
+            driver.prepare(handle(here, tmp_path), network)
+        assert [one.fix for one in driver.check(handle(here, tmp_path), network) if one.level == "error"] == [caught.value.hint]
+        for number, host in ((1, here), (2, there)):
+            host.sh(caught.value.hint.partition(": ")[2])
+            driver.prepare(handle(host, tmp_path), network)
+            made = stack.enter_context(contextlib.contextmanager(guest)(host, network, number))
+            driver.expect(handle(host, tmp_path), made.nic)
+            driver.plugged(handle(host, tmp_path), made.nic)
+            guests.append(made)
+        first, second = guests
+        with second.hearing() as words:
+            first.sends(*(within(first.nic.mac, number, f"in-{number}") for number in (7, 8, 9, 0)))
+            first.sends(within(first.nic.mac, 7, "end"))
+        assert sorted(word for word in words if word.startswith("in-")) == ["in-7", "in-8"]
+        driver.plugged(handle(there, tmp_path), msgspec.structs.replace(second.nic, network=tagged(100)))
+        options = there.sh(f"ovs-vsctl get Port {second.nic.tap}p vlan_mode cvlans").split()
+        assert options == ["[]", "[]"]
+
+
+def within(mac: str, vlan: int, word: str) -> bytes:
+    """A broadcast in a VLAN (0: in none), whose word is found where a broadcast's without a tag is."""
+    tag = struct.pack("!HH", 0x8100, vlan) if vlan else b""
+    body = struct.pack("!H", 0x88B5).ljust(30, b"\0") + word.encode()
+    return b"\xff" * 6 + bytes.fromhex(mac.replace(":", "")) + tag + body.ljust(60, b"\0")
 
 
 def test_an_uplink_belongs_to_one_bridge(ovs: Namespace, network_subject: NetworkSubject) -> None:

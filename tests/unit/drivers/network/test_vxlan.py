@@ -92,6 +92,13 @@ def test_hosts_without_multicast_are_told_of_each_other(tmp_path: Path) -> None:
             assert first.asks(third, 53) == 0
             tell(1, 2, 3)
             assert first.asks(third, 53, times=3, patience=5.0) >= 1
+            # The second moves to the third host, and says so as QEMU does after a migration.
+            second.inside.sh("ip link set eth0 down")
+            for moved in guest(hosts[2], wire, 2):
+                mac = bytes.fromhex(moved.nic.mac.replace(":", ""))
+                moved.sends(b"\xff" * 6 + mac + bytes.fromhex("80350001080006040003") + mac + bytes(4) + mac + bytes(4))
+                with moved.serving(53):
+                    assert first.asks(moved, 53, patience=PATIENT) == 1
             tell(1, 3)
             driver.tunnel_to(handle(hosts[1], tmp_path), wire, [])
             assert fdb.flooded(handle(hosts[0], tmp_path), "vx77") == ["192.0.2.3"]

@@ -77,6 +77,20 @@ def test_networks_of_open_vswitch_have_the_vlans_that_they_ask_for(sim: Sim) -> 
     assert (spec.open_vswitch, spec.vlan_id, spec.trunks) == (True, 0, (7, 20, 21, 22))
 
 
+def test_vlans_within_a_vlan(sim: Sim) -> None:
+    body = create(sim, "one", "ovswitch", vlan_id=50, cvlans="103,101,110-112")
+    assert (body["cvlans"], body["qinq_type"]) == ("101,103,110-112", "802.1ad")
+    assert create(sim, "two", "ovswitch_vxlan", vlan_id=50, cvlans="7", qinq_type="802.1Q")["mtu"] == 1442
+    for driver, wrong in (
+        ("ovswitch", {"cvlans": "7"}), ("ovswitch", {"vlan_id": 5, "cvlans": "7", "vlan_tagged_id": "9"}),
+        ("vxlan", {"cvlans": "7"}), ("ovswitch", {"vlan_id": 5, "qinq_type": "802.1q"}),
+        ("ovswitch", {"vlan_id": 5, "cvlans": "7", "qinq_type": "q"}),
+    ):  # fmt: skip
+        with pytest.raises(UsageError) as caught:
+            create(sim, "other", driver, **wrong)
+        assert caught.value.hint
+
+
 def test_a_routed_network_is_where_its_gateway_is(sim: Sim) -> None:
     made = sim.engine.networks.create({"name": "routed", "driver": "sim", "routed": True, "gateway": "10.44.0.1"}, CALL)
     body = sim.engine.networks.show(str(made.id)).body
