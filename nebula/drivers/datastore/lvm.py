@@ -35,6 +35,8 @@ from nebula.model.host import Finding
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+EXTENT = 4 << 20
+"""What LVM makes volumes of, unless a group was made with other extents."""
 _HALVES = ("", ".part", ".restored", ".restored.part")
 
 
@@ -61,6 +63,7 @@ class LvmDatastore(SshDatastore):
             backups=True,
             exclusive=False,
             activates=True,
+            unit=EXTENT,
             turns=f"lvm:{self._lvm.group}" if shared else "",
         )
 
@@ -119,7 +122,7 @@ class LvmDatastore(SshDatastore):
         elif self.has_image(host, image):
             self.abandon(host, job)
         else:
-            words = (self._format_of(host, staged), staged, str(image.size))
+            words = (self._format_of(host, staged), staged)
             self._make(host, name, image.size, "file", words, job_key(job, f"take-{image.image_id}"), progress, cancel)
         making.discard(host, [staged])
 
@@ -169,7 +172,7 @@ class LvmDatastore(SshDatastore):
         """See Datastore.clone_image: a whole copy, which lies on nothing."""
         if not self.has_image(host, source):
             raise self._missing(host, source)
-        key, words = job_key(job, f"clone-{image.image_id}"), (_image(source), str(source.size))
+        key, words = job_key(job, f"clone-{image.image_id}"), (_image(source),)
         self._make(host, _image(image), source.size, "copy", words, key, progress, cancel)
 
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
@@ -278,7 +281,7 @@ class LvmDatastore(SshDatastore):
         if self._lvm.pool:
             self.group.write(host, "snapshot", self._name(disk), _image(image), sectors(size))
             return
-        self._make(host, self._name(disk), size, "copy", (_image(image), str(image.size)), key, progress, cancel, keep=True)
+        self._make(host, self._name(disk), size, "copy", (_image(image),), key, progress, cancel, keep=True)
 
     def _volatile(
         self, host: HostHandle, disk: DiskSpec, key: str, progress: Progress | None, cancel: CancelToken | None
@@ -414,7 +417,7 @@ class LvmDatastore(SshDatastore):
         """See Datastore.save_disk."""
         if layer != disk.layer:
             raise _no_layers(disk)
-        key, words = job_key(job, f"save-{image.image_id}"), (self._name(disk), str(image.size))
+        key, words = job_key(job, f"save-{image.image_id}"), (self._name(disk),)
         self._make(host, _image(image), image.size, "copy", words, key, progress, cancel)
 
     # --- layers: there are none
@@ -491,7 +494,7 @@ class LvmDatastore(SshDatastore):
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.fill_image."""
-        words, key = ("qcow2", path, str(image.size)), job_key(job, f"fill-{image.image_id}")
+        words, key = ("qcow2", path), job_key(job, f"fill-{image.image_id}")
         self._make(host, _image(image), image.size, "file", words, key, progress, cancel)
 
     def restore_disk(
@@ -507,7 +510,7 @@ class LvmDatastore(SshDatastore):
         """See Datastore.restore_disk; what is restored lies on nothing."""
         size, key = disk.virtual_size, job_key(job, f"restore-{disk.vm_id}-{disk.disk_id}")
         self._make(
-            host, f"{self._name(disk)}.restored", size, "file", ("qcow2", path, str(size)), key, progress, cancel, keep=True
+            host, f"{self._name(disk)}.restored", size, "file", ("qcow2", path), key, progress, cancel, keep=True
         )  # fmt: skip
 
     def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:

@@ -90,12 +90,17 @@ drop() {
     lv lvremove -y "$vg/$1" >/dev/null
 }
 zero() { [ "$pool" ] || [ "$zero" = no ] || blkdiscard -z -f -o "$2" "/dev/$vg/$1"; }
-direct() { case $1 in /dev/*) echo none ;; *) echo writeback ;; esac; }
 fill() {
     target=
+    case $2 in
+    /dev/*) cache=none length=$(blockdev --getsize64 "$2") || return ;;
+    *)
+        cache=writeback length=$(qemu-img info -f "$1" --output=json "$2") || return
+        length=$(printf '%s\n' "$length" | sed -n 's/^    "virtual-size": *\([0-9]*\),*$/\1/p' | head -n 1) ;;
+    esac
     if [ "$pool" ]; then blkdiscard -f "/dev/$vg/$3" 2>/dev/null && target=--target-is-zero; fi
-    qemu-img convert -p -n $target -W -m 8 -T "$(direct "$2")" -t none -f "$1" -O raw -- "$2" "/dev/$vg/$3" || return
-    [ "$4" -ge "$(blockdev --getsize64 "/dev/$vg/$3")" ] || zero "$3" "$4"
+    qemu-img convert -p -n $target -W -m 8 -T "$cache" -t none -f "$1" -O raw -- "$2" "/dev/$vg/$3" || return
+    [ "$length" -ge "$(blockdev --getsize64 "/dev/$vg/$3")" ] || zero "$3" "$length"
 }
 reading() {
     mkdir -p /run/lock/nebula-lvm && exec 7>>"/run/lock/nebula-lvm/$vg-$1" && flock -s 7 || return
@@ -128,10 +133,10 @@ need "$1.part"
 lv lvrename "$vg" "$1.part" "$1" >/dev/null || exit
 [ "$2" = keep ] || { down "$1" && untag "$1.part" "$1"; }
 """,
-    "file": 'up "$1.part" && fill "$2" "$3" "$1.part" "$4"',
+    "file": 'up "$1.part" && fill "$2" "$3" "$1.part"',
     "copy": r"""
 need "$2"
-reading "$2" && up "$1.part" && fill raw "/dev/$vg/$2" "$1.part" "$3" || exit
+reading "$2" && up "$1.part" && fill raw "/dev/$vg/$2" "$1.part" || exit
 read_enough "$2"
 """,
     "snapshot": r"""

@@ -86,14 +86,14 @@ def _bring(context: JobContext) -> None:
     if not (context.job.args.get("path") or context.job.args.get("url")):
         made = msgspec.structs.replace(spec, format=_kept_as(driver, spec.format))
         driver.create_empty(host, made)
-        context.save(size=image.size, format=made.format, probed=True)
+        context.save(size=_rounded(driver, image.size), format=made.format, probed=True)
         return
     staged = _upload(context, driver, host, spec)
     if image.type == "context":  # nobody ever takes it for a disk: what is in it is the guest's own affair
         context.save(size=Path(context.facts["fetched"]).stat().st_size, format="raw", probed=True)
     else:
         probe = driver.probe(host, staged, str(context.job.args.get("format", "")))
-        context.save(size=probe.virtual_size, format=_kept_as(driver, probe.format), probed=True)
+        context.save(size=_rounded(driver, probe.virtual_size), format=_kept_as(driver, probe.format), probed=True)
     driver.take_in(host, _whole(context, spec), staged, job=context.work_name, progress=context.report, cancel=context.cancel)
 
 
@@ -111,6 +111,12 @@ def _register(context: JobContext, image: ImageRow, driver: Datastore, host: Hos
         driver.probe(host, staged, str(context.job.args.get("format", "")))
         driver.take_in(host, whole, staged, job=context.work_name, progress=context.report, cancel=context.cancel)
     context.save(size=whole.size, format=whole.format, probed=True)
+
+
+def _rounded(driver: Datastore, size: int) -> int:
+    """The size that it has where it is kept."""
+    unit = driver.capabilities.unit
+    return -(-size // unit) * unit
 
 
 def _kept_as(driver: Datastore, form: Format) -> Format:
