@@ -83,7 +83,7 @@ def hosts(groups: LabHandle) -> Iterator[tuple[HostHandle, ...]]:
 
 def lab_of(datastore: LvmDatastore, groups: LabHandle, hosts: tuple[HostHandle, ...]) -> Iterator[DatastoreLab]:
     """Nothing of ours is in the group after each test, nor active."""
-    yield DatastoreLab(datastore, *hosts, stage=lambda host, image: stage(datastore, host, image))
+    yield DatastoreLab(datastore, hosts[0], hosts[1], stage=lambda host, image: stage(datastore, host, image))
     group, shared = datastore.group.settings.group, datastore.capabilities.shared
     groups.exec("m2", "sh", "-c", _CLEAN, "clean", group, "keep" if shared else "remove")
     groups.exec("m1", "sh", "-c", _CLEAN, "clean", group, "remove")
