@@ -18,7 +18,7 @@ from nebula.drivers.datastore.lvmsettings import LvmSettings
 from nebula.drivers.datastore.making import work_directory
 from nebula.drivers.datastore.rbd import tell_percent
 from nebula.drivers.longrun import Sighting, run_long
-from nebula.errors import CapacityError, CommandError, ConflictError, NebulaError, NotFoundError
+from nebula.errors import CapacityError, CommandError, ConflictError, NebulaError, NotFoundError, UnreachableError
 from nebula.model.storage import DatastoreUsage
 
 _SECONDS = 100.0
@@ -26,6 +26,7 @@ _FULL = ("insufficient free space", "No space left", "out of data space", "free 
 _GROUP = "vg_name,vg_size,vg_free,vg_extent_size,vg_lock_type,vg_missing_pv_count"
 _VOLUMES = "lv_name,lv_size,pool_lv,data_percent,metadata_percent,lv_tags,lv_active,lv_device_open"
 _COPIED = re.compile(rb"([0-9]+) bytes")
+_LOST = "the other host ended with status 255"
 Turn = Callable[[], AbstractContextManager[Any]]
 
 
@@ -150,6 +151,9 @@ class VolumeGroup:
             return CapacityError(f"{self._what} on host {host.name} is full", cause=error.cause, hint=self._grow_hint)
         if f'Volume group "{group}" not found' in words:
             return self._unseen(host, error.cause)
+        if _LOST in words and not any(word in words for word in ("Host key verification failed", "Permission denied")):
+            message = f"host {host.name} lost the host from which it copies a volume"
+            return UnreachableError(message, cause=error.cause, hint=f"nebula host check {host.name}")
         failed = CommandError(error.host, error.argv, error.status, error.stderr, hint="nebula datastore check")
         failed.message = f"volume group {group} refused what host {host.name} asked"
         return failed

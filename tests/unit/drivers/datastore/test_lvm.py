@@ -14,7 +14,7 @@ from nebula.drivers.datastore.lvmscript import ABSENT, BUSY, ELSEWHERE
 from nebula.drivers.datastore.lvmsettings import sectors, settings_of
 from nebula.engine.hosts import HostPool
 from nebula.engine.store.rows import DatastoreRow
-from nebula.errors import CapacityError, CommandError, ConflictError, NotFoundError, UsageError
+from nebula.errors import CapacityError, CommandError, ConflictError, NotFoundError, UnreachableError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
 from nebula.transport.base import Completed
 from nebula.transport.local import LocalTransport
@@ -219,6 +219,8 @@ def test_a_disk_that_is_open_is_refused() -> None:
             "vg0 on host h is full",
         ),
         (5, '  Volume group "vg0" not found', NotFoundError, "has no volume group vg0"),
+        (1, "Connection closed\nthe other host ended with status 255", UnreachableError, "lost the host"),
+        (1, "Permission denied (publickey).\nthe other host ended with status 255", CommandError, "refused what host h asked"),
         (5, "  Something else", CommandError, "refused what host h asked"),
     ],
 )
