@@ -6,7 +6,7 @@ from nebula.drivers.base import HostHandle
 from nebula.model.host import Finding
 from nebula.transport.scripts import sh
 
-_TOOLS = {"qemu-img": "qemu-utils", "virsh": "libvirt-clients", "blockdev": "util-linux", "udevadm": "udev"}
+_TOOLS = {"qemu-img": "qemu-utils", "virsh": "libvirt-clients", "blockdev": "util-linux"}
 _ISCSI = r"""
 host=$1 port=$2
 PATH=$PATH:/usr/sbin:/sbin
@@ -16,7 +16,7 @@ timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>/dev/null || echo
 """
 _DEVICES = r"""
 PATH=$PATH:/usr/sbin:/sbin
-for tool in qemu-img virsh blockdev udevadm; do command -v "$tool" >/dev/null || echo "tool $tool"; done
+for tool in qemu-img virsh blockdev; do command -v "$tool" >/dev/null || echo "tool $tool"; done
 for disk in /sys/block/sd*; do
     [ -e "$disk/device/wwid" ] || continue
     set -- "$disk"/holders/dm-*
