@@ -80,6 +80,8 @@ def _build(lab: Lab, image: machineimage.MachineImage | None) -> None:
         hosts.start(lab, host)
     for host in lab.machines():
         machines.wait(lab, host)
+        if image:
+            machinefiles.keep_capabilities(lab, host, image.root.parent)
     save(lab)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from pathlib import Path
 
 from . import files, images, libvirtconf, machineimage, network
+from .enter import run_inside
 from .run import run
 from .spec import Host, Lab
 
@@ -23,7 +25,7 @@ def build(lab: Lab, host: Host, image: machineimage.MachineImage) -> None:
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", str(key)])
     for part in (image.root, image.kernel):
         _keep(part, base / part.name)
-    _seed(lab, host, base / "tree" / "seed")
+    _seed(lab, host, base / "tree" / "seed", image.root.with_name(machineimage.CAPABILITIES))
     seed = images.cpio(base / "tree", base / "seed.cpio")
     (base / "initrd").write_bytes(image.initrd.read_bytes() + seed)
     root = ["-F", "raw", "-b", str(base / image.root.name), str(base / "root.qcow2")]
@@ -47,7 +49,7 @@ def _keep(part: Path, own: Path) -> None:
         shutil.copyfile(part, own)
 
 
-def _seed(lab: Lab, host: Host, seed: Path) -> None:
+def _seed(lab: Lab, host: Host, seed: Path, capabilities: Path) -> None:
     public = (lab.root / "key.pub").read_text()
     shutil.copytree(lab.directory(host) / "etc", seed / "etc")
     (seed / "etc" / "lab").mkdir()
@@ -65,6 +67,9 @@ def _seed(lab: Lab, host: Host, seed: Path) -> None:
     for name, text in texts.items():
         (seed / name).parent.mkdir(parents=True, exist_ok=True)
         (seed / name).write_text(text)
+    if capabilities.exists():
+        (seed / _CACHE[1:]).mkdir(parents=True)
+        run(["tar", "-C", str(seed / _CACHE[1:]), "-xf", str(capabilities)])
 
 
 def _network(lab: Lab, host: Host) -> str:
@@ -73,6 +78,17 @@ def _network(lab: Lab, host: Host) -> str:
     return "\n".join([*entry, *inside, "ip link set eth2 up", ""])
 
 
+def keep_capabilities(lab: Lab, host: Host, directory: Path) -> None:
+    """What libvirt found out about QEMU is there for the next machines of this image."""
+    kept = directory / machineimage.CAPABILITIES
+    if not kept.exists():
+        said = run_inside(lab, host, ["sh", "-c", f"tar -C {_CACHE} -c capabilities | base64 -w 0"])
+        part = kept.with_suffix(".part")
+        part.write_bytes(base64.b64decode(said))
+        part.replace(kept)
+
+
+_CACHE = "/var/cache/libvirt/qemu"
 _BEGIN = """\
 set -e
 chmod 700 /root /root/.ssh /home/nebula/.ssh

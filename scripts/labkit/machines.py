@@ -20,7 +20,7 @@ _APPEND = (
     "console=ttyS0 quiet net.ifnames=0 mitigations=off cryptomgr.notests tsc=unstable no_timer_check random.trust_cpu=on "
     "audit=0 apparmor=0 systemd.show_status=no"
 )
-_ANSWERS = ("sh", "-c", "systemctl -q is-active ssh && virsh -c qemu:///system uri")
+_ANSWERS = ("sh", "-c", "systemctl -q is-active ssh && virsh -c qemu:///system domcapabilities >/dev/null")
 
 
 def make_disks(lab: Lab) -> None:

@@ -54,7 +54,7 @@ def machine_cluster(
 ) -> Iterator[Program]:
     """A home with both machines, the guest's image `own` on the datastore that comes with it, and a network on br0."""
     program = Program(tmp_path_factory.mktemp("home"))
-    add_hosts(program, session_machines, "m1", "m2")
+    add_hosts(program, session_machines, "m1", "m2", virt="kvm")
     program.out("image", "create", "own", "--path", str(guest_image))
     span = f"{session_machines.guest_address(100)}-{session_machines.guest_address(150)}"
     program.out("network", "create", "lan", "--bridge", "br0", "--range", span, "--prefix", "24")

@@ -95,10 +95,10 @@ class Program:
             self._daemon = None
 
 
-def add_hosts(program: Program, lab: LabHandle, *names: str) -> None:
+def add_hosts(program: Program, lab: LabHandle, *names: str, virt: str = "qemu") -> None:
     """Hosts of a lab become those of a home, as a person would add them."""
     key = program.out("host", "key")
     for name in names:
         lab.exec(name, "sh", "-c", 'echo "$1" >> /root/.ssh/authorized_keys', "sh", key)
         address = lab.host(name)["address"]
-        program.out("host", "add", name, "--address", address, "--accept-new-key", "--virt", "qemu")
+        program.out("host", "add", name, "--address", address, "--accept-new-key", "--virt", virt)

@@ -41,7 +41,7 @@ def text(path: str, clients: Sequence[str]) -> str:
     return f"{checked_path(path)} {' '.join(f'{client}({OPTIONS})' for client in sorted(set(clients)))}\n"
 
 
-def export(here: Transport, name: str, path: str, clients: Sequence[str], exports: str = EXPORTS) -> None:
+def export(here: Transport, name: str, path: str, clients: Sequence[str], exports: str = "") -> None:
     """The path is exported to the clients and to no others. So already: nothing. ConflictError without a server."""
     argv = sh(_EXPORT, file_of(name, exports), checked_path(path))
     try:
@@ -51,11 +51,11 @@ def export(here: Transport, name: str, path: str, clients: Sequence[str], export
         raise ConflictError(f"{path} cannot be exported by this machine", cause=error.cause, hint=hint) from error
 
 
-def take_back(here: Transport, name: str, exports: str = EXPORTS) -> None:
+def take_back(here: Transport, name: str, exports: str = "") -> None:
     """The export is no more; what is in it stays. Not there: nothing."""
     here.run(sh(_TAKE_BACK, file_of(name, exports)), root=True)
 
 
-def file_of(name: str, exports: str = EXPORTS) -> str:
+def file_of(name: str, exports: str = "") -> str:
     """Where an export of that name is written."""
-    return f"{exports}/nebula-{name}.exports"
+    return f"{exports or EXPORTS}/nebula-{name}.exports"

@@ -43,6 +43,7 @@ class SharedDatastore(FileDatastore):
             snapshots=True,
             backups=True,
             attached=self._nfs is not None,
+            activates=self._nfs is not None,
         )
 
     def base(self, host: HostHandle) -> str:
@@ -105,7 +106,14 @@ class SharedDatastore(FileDatastore):
             )
 
     def prepare_incoming(self, target: HostHandle, disks: Sequence[DiskSpec], context: bytes | None) -> None:
-        """Nothing to prepare: the target sees the same files."""
+        """The target sees the same files; an export is mounted there."""
+        del disks, context
+        self.attach(target)
+
+    def activate(self, host: HostHandle, disk: DiskSpec) -> None:
+        """The export is mounted, as it is not after the host's restart."""
+        del disk
+        self.attach(host)
 
     def copy_layers(
         self,

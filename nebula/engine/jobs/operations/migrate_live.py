@@ -77,7 +77,7 @@ def _prepare(context: JobContext) -> None:
     handle = context.handle(target)
     iso = common.context_cd(site, target)
     for driver, disks in site.by_datastore():
-        if driver.capabilities.moves:
+        if driver.capabilities.moves or driver.capabilities.attached:
             _copy_layers(context, driver, disks)
             driver.prepare_incoming(handle, disks, iso if driver is site.home else None)
     common.prepare_networks(site, target)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+from pathlib import Path
+
 import pytest
 
-from nebula.engine.store.rows import DatastoreRow
+from nebula.drivers.datastore import nfsexport
+from nebula.engine.lifecycle.states import HostState
+from nebula.engine.store.rows import DatastoreRow, HostRow
+from nebula.engine.store.transaction import Transaction
 from nebula.errors import UsageError
 from tests.support.sim import CALL, Sim
 
@@ -25,6 +32,29 @@ def test_one_by_nfs_comes_and_goes_with_a_job(sim: Sim) -> None:
 
 def test_one_at_a_path_of_the_hosts_needs_none(sim: Sim) -> None:
     assert not sim.engine.datastores.create({"name": "own", "driver": "shared", "path": "/srv/own"}, CALL).job_id
+
+
+def test_an_export_of_this_machine_is_for_its_hosts_and_goes_with_the_datastore(
+    sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports, data = tmp_path / "exports.d", tmp_path / "data"
+    monkeypatch.setattr(nfsexport, "EXPORTS", str(exports))
+    for name in ("exportfs", "systemctl"):  # the kernel's server is not there for the tests
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for number in (1, 2):
+        row = HostRow(name=f"r{number}", cluster_id=1, state=int(HostState.OFFLINE), address=f"10.0.0.{number}")
+        sim.engine.services.store.write(partial(Transaction.insert, row=row))
+    spec = {"name": "own", "driver": "shared", "path": str(data), "export": True, "settings": {"NFS_AUTO_HOST": "10.0.0.9"}}
+    sim.engine.datastores.create(spec, CALL)
+    sim.settle()
+    (file,) = exports.iterdir()
+    assert file.read_text() == f"{data} 10.0.0.1({nfsexport.OPTIONS}) 10.0.0.2({nfsexport.OPTIONS})\n"
+    sim.engine.datastores.remove("own", CALL)
+    sim.settle()
+    assert (list(exports.iterdir()), data.is_dir()) == ([], True)
+    assert sim.rows(DatastoreRow, "\"name\"='own'") == []
 
 
 @pytest.mark.parametrize(
