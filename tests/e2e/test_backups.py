@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,14 @@ from tests.lab.handle import LabHandle, eventually, guest_facts
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 VAULT = "/var/lib/nebula/vault"
+_NAS = r"""
+[ ! -e /run/nas.pid ] || { kill "$(cat /run/nas.pid)"; while [ -e /run/nas.pid ]; do sleep 0.1; done; }
+install -d /run/sshd /srv/nas && install -d -o backup /srv/nas/vault && touch /etc/nas_keys || exit 1
+[ -e "/root/nas.$1" ] || ssh-keygen -q -t ed25519 -N "" -f "/root/nas.$1" </dev/null || exit 1
+/usr/sbin/sshd -f /dev/null -h "/root/nas.$1" -p 2222 -o PidFile=/run/nas.pid -o AuthorizedKeysFile=/etc/nas_keys \
+    -o ChrootDirectory=/srv/nas -o ForceCommand=internal-sftp -o "Subsystem=sftp internal-sftp" -o AllowUsers=backup
+while [ ! -e /run/nas.pid ]; do sleep 0.1; done
+"""
 _SHA = 'qemu-img convert -U -f "$1" -O raw "$2" /root/seen && sha256sum </root/seen && rm /root/seen'
 
 
@@ -37,6 +47,36 @@ def backups(cluster: Program) -> list[dict[str, Any]]:
     """Oldest first."""
     rows = cluster.json("backup", "list", "-c", "id,kind,state,stored,verified,reason", "--sort", "id", "-f", "json")
     return [dict(row) for row in rows]
+
+
+@contextmanager
+def nas(cluster: Program, lab: LabHandle, secret: Path) -> Iterator[None]:
+    """A repository on a server that is no host: an sshd on h1 with keys of its own, which gives an account SFTP in a directory
+    and nothing else. Its backups go with it.
+    """
+    lab.exec("h1", "sh", "-c", _NAS, "nas", "first")
+    server = f"backup@{lab.host('h1')['address']}:2222"
+    where = ("--server", server, "--path", "/vault", "--password-file", str(secret))
+    made = ("datastore", "create", "nas", "--type", "backup", *where)
+    other = cluster.run(*made, "--fingerprint", f"SHA256:{'A' * 43}")
+    assert (other.returncode, "has no key SHA256:AAAA" in other.stderr) == (4, True), other.stderr
+    told = cluster.run(*made, "--accept-new-key").stderr
+    key = next(line for line in told.splitlines() if line.startswith("ssh-ed25519 "))
+    refused = cluster.run("datastore", "check", "nas")
+    assert (refused.returncode, refused.stdout.count(key)) == (1, 2), refused.stdout
+    lab.exec("h1", "sh", "-c", 'echo "$1" >/etc/nas_keys', "keys", key)
+    assert "can use /vault" in cluster.out("datastore", "check", "nas")
+    lab.exec("h1", "sh", "-c", _NAS, "nas", "second")
+    changed = cluster.run("datastore", "check", "nas")
+    fingerprint = re.findall(r"nebula datastore update \d+ --fingerprint (SHA256:\S+)", changed.stdout)
+    assert (changed.returncode, len(fingerprint)) == (1, 2), changed.stdout
+    cluster.out("datastore", "update", "nas", "--fingerprint", fingerprint[0])
+    cluster.out("datastore", "check", "nas")
+    yield
+    rows = cluster.json("backup", "list", "datastore=nas", "-c", "id", "-f", "json")
+    cluster.out("backup", "remove", *[str(row["id"]) for row in rows])
+    cluster.out("datastore", "remove", "nas")
+    lab.exec("h1", "sh", "-c", 'kill "$(cat /run/nas.pid)"; rm -r /srv/nas /etc/nas_keys')
 
 
 def digest(lab: LabHandle, host: str, path: str, form: str = "qcow2") -> str:
@@ -73,7 +113,6 @@ def remembered(lab: LabHandle, cluster: Program) -> list[str]:
 
 
 def test_a_running_guest_is_backed_up_and_comes_back(cluster: Program, lab: LabHandle, vault: Path) -> None:
-    del vault
     address = create(cluster, "web", "own", "--host", "h2")
     truth = []
     for word in ("first", "second"):
@@ -119,6 +158,20 @@ def test_a_running_guest_is_backed_up_and_comes_back(cluster: Program, lab: LabH
     cluster.out("vm", "snapshot-delete", "web", "clean")
     cluster.out("vm", "backup", "web")
     assert backups(cluster)[-1]["reason"] == "the VM went back to a snapshot since"
+    with nas(cluster, lab, vault):
+        truth = []
+        for word in ("fourth", "fifth"):
+            keep(address, word)
+            cluster.out("backup", "create", "web", "--datastore", "nas")
+            truth.append(disk(lab, cluster))
+        full, increment = backups(cluster)[-2:]
+        assert (full["kind"], increment["kind"]) == ("full", "increment"), increment
+        assert [restored(lab, cluster, row["id"], f"nas-{row['id']}") for row in (full, increment)] == truth
+        copies = [f"nas-{row['id']}" for row in (full, increment)]
+        cluster.out("vm", "terminate", *copies)
+        cluster.out("image", "remove", *[f"{name}-disk-0" for name in copies])
+        work = lab.exec("h1", "sh", "-c", "ls /var/lib/nebula/work") + lab.exec("h2", "sh", "-c", "ls /var/lib/nebula/work")
+        assert ".key" not in work
     cluster.out("vm", "poweroff", "web")
     cluster.out("vm", "backup", "web")
     assert restored(lab, cluster, backups(cluster)[-1]["id"], "off") == disk(lab, cluster)
