@@ -11,7 +11,7 @@ LAB = (
     *lab.HOST_PACKAGES, *lab.IMAGE_PACKAGES, *ceph.PACKAGES, *iscsi.PACKAGES, *openvswitch.PACKAGES, "dnsmasq-base", "ipset",
     "iptables", "lxcfs", "ovmf", "sshfs", "swtpm", "swtpm-tools",
 )  # fmt: skip
-SLOW = lab.DEBIAN_PACKAGES
+SLOW = (*lab.DEBIAN_PACKAGES, "chromium")
 TOOLS = ("bash", "ca-certificates", "fish", "git", "openssl", "procps", "systemd", "tmux", "util-linux", "zsh")
 RUN = (*lab.HOST_PACKAGES, *openvswitch.PACKAGES, "dnsmasq-base", "ipset", "iptables", "libxml2-utils")
 """A host for virtual machines with libvirt's own networks and Open vSwitch; xmllint for virt-xml-validate."""

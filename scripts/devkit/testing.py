@@ -20,7 +20,7 @@ from .phase import Outcome, Phase, beside, run
 BUILD_TESTS = "tests/build"
 PARTS = ("lint", "unit", "build", "lab")
 SLOW = "slow"
-"""Not among all: it boots distributions under emulation."""
+"""Not among all: it boots distributions under emulation, and drives a browser."""
 ASIDE, WHOLE = "databases", frozenset({"unit", "lab", SLOW})
 """The phase that runs beside those which use one processor, and those which use all. It also leaves tests compiled behind."""
 NEEDED = {
@@ -107,7 +107,7 @@ _FILES_AT_ONCE = ("-n", "3", "--dist", "loadfile")
 
 def _unit(tools: Path, extra: list[str]) -> list[Phase]:
     return [
-        Phase("unit", [*_pytest(tools, "not lab and not databases"), *_TESTS_AT_ONCE, *extra], 1700),
+        Phase("unit", [*_pytest(tools, "not lab and not databases and not slow"), *_TESTS_AT_ONCE, *extra], 1700),
         Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 300),
     ]
 
