@@ -63,6 +63,9 @@ class Command(NamedTuple):
     terminal: bool = False
     """Talks with whoever types it, or runs until it is ended: the dashboard steps aside meanwhile."""
 
+    undo: str = ""
+    """The command of the same noun that takes it back, told nothing but the objects; "" where there is none."""
+
     @property
     def path(self) -> str:
         """The words that name it: "vm list"."""

@@ -12,7 +12,7 @@ from nebula.errors import NebulaError
 from nebula.tui import lines
 from nebula.tui.doing import Doer
 from nebula.tui.lines import Filled, Helper, Target
-from nebula.tui.offers import Offer
+from nebula.tui.offers import Offer, offers
 
 if TYPE_CHECKING:
     from nebula.cli.context import Connect
@@ -33,15 +33,33 @@ class Acting:
         """Do it, after the dialog that it wants. Objects for which it is not allowed now are left out."""
         found, left_out = self._targets(offer)
         if offer.asks or len(found) > 1 or left_out:
-            from nebula.tui.dialog import CommandDialog
-
-            dialog = CommandDialog(offer, found, self.helper(offer, found), left_out=left_out)
-            self._dashboard.app.push_screen(dialog, lambda filled: self._decided(offer, found, filled))
+            self._ask_first(offer, found, left_out)
             return
         target = offer.target
         refs = [str(item.key) for item in found]
         filled: Filled = {target.name: refs if target.many else "".join(refs)} if target is not None else {}
         self._decided(offer, found, filled)
+
+    def undo(self) -> None:
+        """Take the last change back that can be, after a dialog: what it was about may have gone on since."""
+        last = self._dashboard.drawer.last_to_undo
+        noun, _, name = last.undo.partition(" ") if last is not None else ("", "", "")
+        offer = next((offer for offer in offers(noun) if offer.command.name == name), None) if noun else None
+        if last is None or offer is None or not self._dashboard.may(offer):
+            self._dashboard.notify("nothing that was done here has a verb that takes it back")
+            return
+        done = [target for target in last.about if last.did(target.name)]
+        self._ask_first(offer, done, 0, undone=last)
+
+    def _ask_first(self, offer: Offer, found: Sequence[Target], left_out: int, *, undone: Entry | None = None) -> None:
+        from nebula.tui.dialog import CommandDialog
+
+        def decided(filled: Filled | None) -> None:
+            if filled is not None and undone is not None:
+                undone.undo = ""
+            self._decided(offer, found, filled)
+
+        self._dashboard.app.push_screen(CommandDialog(offer, found, self.helper(offer, found), left_out=left_out), decided)
 
     def _targets(self, offer: Offer) -> tuple[list[Target], int]:
         """What it is about, and how many of those chosen it is not allowed for."""
@@ -91,6 +109,7 @@ class Acting:
         if filled is None:
             return
         entry = self._dashboard.drawer.add(lines.text(offer.command, lines.named(offer.target, found, filled)))
+        entry.undo, entry.about = f"{offer.command.noun} {offer.command.undo}" if offer.command.undo else "", found
         if offer.command.terminal:
             entry.status, entry.ended = self._doer.at_terminal(self._dashboard.app, offer, filled), True
             self.drawn()

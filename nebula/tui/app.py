@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
@@ -56,7 +57,7 @@ class NebulaApp(App[str]):
     def __init__(
         self, open_engine: Callable[[], AbstractContextManager[Engine]], memory: Memory, connect: Connect,
         options: GlobalOptions, *, name: str, colour: str = "", readonly: bool = False, start: str = "",
-        settled: Callable[[], object] = lambda: None,
+        settled: Callable[[], object] = lambda: None, clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         super().__init__()
         self._settled = settled
@@ -65,7 +66,7 @@ class NebulaApp(App[str]):
         self._lock = threading.Lock()
         self._inbox: list[Feed] = []
         self.dashboard = Dashboard(
-            self.link, memory, connect, options, name=name, colour=colour, readonly=readonly, start=start
+            self.link, memory, connect, options, name=name, colour=colour, readonly=readonly, start=start, clock=clock
         )
 
     def get_default_screen(self) -> Dashboard:

@@ -13,6 +13,8 @@ LEAST, MOST = 8, 40
 """Columns of the screen that a text gets at least when there is little room, and at most."""
 MOVING = frozenset({"age"})
 """What changes with the clock alone."""
+_MINUTE, _STEP = 60.0, 10.0
+"""Seconds: an age below the one goes on by the other, or many new rows would be drawn every second."""
 _JOB_COLOURS = {"done": "green", "failed": "red", "cancelled": "dim", "running": "cyan", "waiting": "yellow", "ready": "yellow"}
 
 
@@ -26,6 +28,8 @@ def cell(column: Column, value: object, now: float) -> str:
     if column.show == "percent" and isinstance(value, int | float) and value >= 0:
         full = round(min(float(value), 100.0) / 10)
         return f"{'█' * full}{'░' * (10 - full)} {value:3.0f}%"
+    if column.show == "age" and isinstance(value, int | float) and 0 < now - value < _MINUTE:
+        return human("age", now - (now - value) // _STEP * _STEP, now)
     text = human(column.show, value, now)
     if column.show == "age" and "m" in text and text.endswith("s"):
         return text[: text.index("m") + 1]  # whose seconds would be drawn anew every second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -44,11 +45,12 @@ class Dashboard(Screen[None]):
 
     def __init__(
         self, link: Link, memory: Memory, connect: Connect, options: GlobalOptions, *, name: str, colour: str = "",
-        readonly: bool = False, start: str = "",
+        readonly: bool = False, start: str = "", clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         super().__init__()
         self._link, self._memory, self._connect, self._options = link, memory, connect, options
         self._situation = Situation(name, colour, readonly, away="connecting …")
+        self._clock = clock
         self._start, self._past = start or "overview", list[str]()
         self._seen = ""
         self._made: dict[str, Widget] = {}
@@ -124,7 +126,7 @@ class Dashboard(Screen[None]):
         if view.name == "overview":
             from nebula.tui.overview import Overview
 
-            return Overview(self._link)
+            return Overview(self._link, self._clock)
         if view.name == "log":
             from nebula.tui.logpage import LogPage
 
@@ -132,8 +134,8 @@ class Dashboard(Screen[None]):
         if view.noun == "drs":
             from nebula.tui.planpage import PlanPage
 
-            return PlanPage(view, self._link, self._memory, self._connect, self._options)
-        return ListPage(view, self._link, self._memory, self._connect, self._options)
+            return PlanPage(view, self._link, self._memory, self._connect, self._options, self._clock)
+        return ListPage(view, self._link, self._memory, self._connect, self._options, self._clock)
 
     def place(self) -> str:
         """What leads back here behind a `:`."""
@@ -210,7 +212,7 @@ class Dashboard(Screen[None]):
     def _typed_ahead(self, event: events.Key) -> bool:
         """What was typed before a dialog or a line had the keyboard goes there."""
         if self.app.screen is not self:
-            self.app.screen._forward_event(event)
+            self.app.screen._forward_event(events.Key(event.key, event.character))  # one that was handed on goes no further
             return True
         if isinstance(self.focused, Input) and event.is_printable and event.character:
             self.focused.insert_text_at_cursor(event.character)
@@ -302,6 +304,10 @@ class Dashboard(Screen[None]):
     def do_drawer(self) -> None:
         """See keys.KEYS."""
         self.drawer.toggle()
+
+    def do_undo(self) -> None:
+        """See keys.KEYS."""
+        self.acting.undo()
 
     def do_copy_line(self) -> None:
         """See keys.KEYS."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from textual.widgets import Static
 
 from nebula.cli.output.text import printable
 from nebula.cli.progress import describe, share
+from nebula.tui.lines import Target
 
 if TYPE_CHECKING:
     from nebula.engine.api.values import Accepted, JobView
@@ -40,6 +42,9 @@ class Entry(msgspec.Struct):
     text: str = ""
     ended: bool = False
     status: int = 0
+    undo: str = ""
+    """The command that takes it back, "vm resume"; "" where none does, or did so already."""
+    about: Sequence[Target] = ()
 
     def accepted(self, ref: str, answer: Accepted) -> None:
         """See Results."""
@@ -63,6 +68,10 @@ class Entry(msgspec.Struct):
             said = ": ".join(str(error[key]) for key in ("message", "cause") if error.get(key))
             part.text = said or f"job {view.id} was {view.state}"
         return True
+
+    def did(self, name: str) -> bool:
+        """Whether it did something to the object of that name."""
+        return not any(part.name == name and part.state == "failed" for part in self.parts)
 
     @property
     def open_jobs(self) -> list[int]:
@@ -113,6 +122,11 @@ class Drawer(VerticalScroll, can_focus=False):
     def last(self) -> Entry | None:
         """What was done last."""
         return self.entries[-1] if self.entries else None
+
+    @property
+    def last_to_undo(self) -> Entry | None:
+        """The last change that a verb takes back, and that did anything."""
+        return next((entry for entry in reversed(self.entries) if entry.undo and entry.state in {"done", "partly"}), None)
 
     def add(self, line: str) -> Entry:
         """Something begins."""

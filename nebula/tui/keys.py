@@ -46,6 +46,7 @@ KEYS = (
     Key("follow", "f", "Follow new lines, or stand still.", "log"),
     Key("wrap", "W", "Wrap long lines of details, or cut them.", "list"),
     Key("drawer", "grave_accent", "The command lines that keys ran, and what came of them; again: less."),
+    Key("undo", "ctrl+z", "Take the last change back, where a verb does: hold, poweroff, suspend, disable, …"),
     Key("copy_line", "Y", "Copy the last command line."),
     Key("pause", "p", "Pause: rows stay as they are until it is pressed again."),
     Key("mouse", "f9", "Let go of the mouse, so that the terminal selects text; again: take it."),

@@ -81,7 +81,8 @@ class ListPage(Page):
         self.fields = asking.fields(view.noun, kept.columns or view.columns)
         self.grid = ResourceTable(clock=clock)
         """The list."""
-        self.detail = Detail(link, tabs(view.noun, self.offers, connect, options), drawing or Charts(link, view.noun))
+        known = tabs(view.noun, self.offers, connect, options, clock)
+        self.detail = Detail(link, known, drawing or Charts(link, view.noun, clock))
         """What is beside it."""
         self._bar, self._said = Static(classes="bar", markup=False), Text()
 

@@ -8,6 +8,8 @@ from nebula.tui.listpage import ListPage
 from nebula.tui.replay import Replay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nebula.cli.context import Connect
     from nebula.cli.options import GlobalOptions
     from nebula.tui.link import Link
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 class PlanPage(ListPage):
     """Its own keys are those of the film."""
 
-    def __init__(self, view: View, link: Link, memory: Memory, connect: Connect, options: GlobalOptions) -> None:
-        self.film = Replay(link)
+    def __init__(
+        self, view: View, link: Link, memory: Memory, connect: Connect, options: GlobalOptions, clock: Callable[[], float]
+    ) -> None:
+        self.film = Replay(link, clock)
         """The past of the cluster of the plan under the cursor."""
-        super().__init__(view, link, memory, connect, options, drawing=self.film)
+        super().__init__(view, link, memory, connect, options, clock, drawing=self.film)
 
     def _open(self) -> bool:
         """Show it; whether it was seen already."""

@@ -96,18 +96,34 @@ class ResourceTable(ScrollView, can_focus=True):
         are not seen: they cost nothing.
         """
         fresh = set(changed)
-        for key in fresh:
-            self._strips.pop((key, False), None)
-            self._strips.pop((key, True), None)
         if self._arranged != self.rows.arranged or not self.rows.keys:
+            for key in fresh:
+                self._forget(key)
             self.reordered()
             return
-        seen = [(line, key) for line, key in enumerate(self.on_screen(), 1) if key in fresh]
-        if seen and self._grow(key for _, key in seen):
+        seen = {key: line for line, key in enumerate(self.on_screen(), 1) if key in fresh}
+        for key in fresh - seen.keys():
+            self._forget(key)
+        if seen and self._grow(seen):
             self._measure()
             self.refresh()
-        for line, _ in seen:
-            self.refresh(Region(0, line, self.size.width, 1))
+            return
+        for key, line in seen.items():
+            self._redraw(key, line)
+
+    def _forget(self, key: int) -> None:
+        self._strips.pop((key, False), None)
+        self._strips.pop((key, True), None)
+
+    def _redraw(self, key: int, line: int) -> None:
+        """Draw what reads otherwise now of a row on the screen: over a slow line every byte counts."""
+        here = key == self.cursor
+        before = self._strips.get((key, here))
+        self._forget(key)
+        after = self._strip(key, here=here)
+        begin, end = difference(before, after) if before is not None else (0, self.virtual_size.width)
+        if begin < end:
+            self.refresh(Region(max(0, begin - self.scroll_offset.x), line, end - begin, 1))
 
     def reordered(self) -> None:
         """Rows are in another order, or fewer, or more: the cursor stays on its row, which stays on its line of the screen."""
@@ -130,9 +146,7 @@ class ResourceTable(ScrollView, can_focus=True):
             row = self.rows.row(key)
             self._ages[key] = [cells.cell(self.columns[index], row[index], now) for index in moving]
             if before.get(key) != self._ages[key]:
-                self._strips.pop((key, False), None)
-                self._strips.pop((key, True), None)
-                self.refresh(Region(0, line, self.size.width, 1))
+                self._redraw(key, line)
 
     def restyle(self) -> None:
         """Marks or colours changed."""
@@ -271,11 +285,18 @@ class ResourceTable(ScrollView, can_focus=True):
             text = f" {self.empty}" if y == 2 and not self.rows.keys else ""
             return Strip([Segment(text, self.rich_style)]).crop_extend(0, width, self.rich_style)
         here = key == self.cursor
-        style = self.rich_style + self._style("cursor") if here else self.rich_style
+        style = self._base(here=here)
+        return self._strip(key, here=here).simplify().crop_extend(x, x + width, style)
+
+    def _base(self, *, here: bool) -> Style:
+        return self.rich_style + self._style("cursor") if here else self.rich_style
+
+    def _strip(self, key: int, *, here: bool) -> Strip:
+        """A row, a segment a cell."""
         strip = self._strips.get((key, here))
         if strip is None:
-            strip = self._strips[key, here] = self._row(key, style, here=here)
-        return strip.crop_extend(x, x + width, style)
+            strip = self._strips[key, here] = self._row(key, self._base(here=here), here=here)
+        return strip
 
     def _header(self) -> Strip:
         plain, found = self._style("header"), list[Segment]()
@@ -301,3 +322,14 @@ class ResourceTable(ScrollView, can_focus=True):
             shown = cells.fit(text, columns, right=cells.is_right(column))
             found.append(Segment(f"{shown}  ", base + self._style(colour) if colour in _COLOURS else base))
         return Strip(found)
+
+
+def difference(before: Strip, after: Strip) -> tuple[int, int]:
+    """From which column on, and up to which, two rows of the same cells differ."""
+    edge, begin, end = 0, 0, 0
+    for old, new in zip(before, after, strict=True):
+        if old != new:
+            begin = begin if end else edge
+            end = edge + new.cell_length
+        edge += new.cell_length
+    return begin, end

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -72,8 +73,11 @@ class OnEngine:
 class Captured(Context):
     """A run whose output is kept, as wide as its place on the screen."""
 
-    def __init__(self, connect: Connect, options: GlobalOptions, *, columns: int = 0, results: Results | None = None) -> None:
-        super().__init__(options, connect, out=io.StringIO(), err=io.StringIO(), environ={}, results=results)
+    def __init__(
+        self, connect: Connect, options: GlobalOptions, *, columns: int = 0, results: Results | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        super().__init__(options, connect, out=io.StringIO(), err=io.StringIO(), environ={}, results=results, now=now)
         self._columns = columns
 
     def width(self) -> int:

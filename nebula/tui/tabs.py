@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,19 +41,21 @@ class Tab(NamedTuple):
     always: bool = False
 
 
-def tabs(noun: str, found: Sequence[Offer], connect: Connect, options: GlobalOptions) -> list[Tab]:
+def tabs(
+    noun: str, found: Sequence[Offer], connect: Connect, options: GlobalOptions, clock: Callable[[], float] = time.time
+) -> list[Tab]:
     """The tabs of a noun's objects, the most asked for first."""
     quiet = options._replace(color="always", quiet=False)
     reading = sorted((offer for offer in found if offer.reads), key=_place)
-    written = [Tab(_title(offer, reading), _command(offer, {}, connect, quiet)) for offer in reading]
+    written = [Tab(_title(offer, reading), _command(offer, {}, connect, quiet, clock)) for offer in reading]
     show = next((offer for offer in reading if offer.command.name == "show"), None)
     if show is not None:
         plain = options._replace(color="never")
-        written.append(Tab("yaml", _command(show, {"format": "yaml"}, connect, plain)))
+        written.append(Tab("yaml", _command(show, {"format": "yaml"}, connect, plain, clock)))
     balance = next((offer for offer in found if offer.command.path == "drs status"), None)
     if noun == "drs" and balance is not None:
         written[1:1] = [Tab("hosts", _hosts), Tab("replay", _nothing, drawn=True)]
-        written.append(Tab("balance", _command(balance, {}, connect, quiet), always=True))
+        written.append(Tab("balance", _command(balance, {}, connect, quiet, clock), always=True))
     if noun in {"vm", "host"}:
         written.insert(1, Tab("metrics", _nothing, drawn=True))
     if noun == "vm":
@@ -77,7 +80,7 @@ def _title(offer: Offer, reading: Sequence[Offer]) -> str:
     return _TITLES.get(name, name.replace("-list", "s"))
 
 
-def _command(offer: Offer, more: dict[str, str], connect: Connect, options: GlobalOptions) -> Write:
+def _command(offer: Offer, more: dict[str, str], connect: Connect, options: GlobalOptions, clock: Callable[[], float]) -> Write:
     command = offer.command
     extra: dict[str, str | bool] = dict(more)
     if any(option.name == "--no-refresh" for option in command.options):
@@ -88,7 +91,8 @@ def _command(offer: Offer, more: dict[str, str], connect: Connect, options: Glob
     def write(engine: Engine, key: int, columns: int) -> str:
         about: dict[str, str | list[str]] = {target.name: [str(key)] if target.many else str(key)} if target else {}
         line = lines.check(command, {**about, **extra}, options)
-        return running.run(running.Captured(running.OnEngine(engine, connect), options, columns=columns), line).text
+        context = running.Captured(running.OnEngine(engine, connect), options, columns=columns, now=clock)
+        return running.run(context, line).text
 
     return write
 

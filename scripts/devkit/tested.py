@@ -12,7 +12,8 @@ PAGE = Path("docs") / "tested.md"
 _TEXT = """\
 # Tested
 
-`scripts/test slow` boots distributions under emulation and drives a browser, which takes too long for every change. It writes this page.
+`scripts/test slow` boots distributions under emulation and drives a browser, which takes too long for every change. It writes
+this page.
 
 | | |
 |---|---|

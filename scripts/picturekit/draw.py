@@ -26,6 +26,8 @@ from nebula.engine.store.rows import VmRow  # noqa: E402
 from nebula.tui.app import NebulaApp  # noqa: E402
 from nebula.tui.memory import Memory  # noqa: E402
 from tests.support.days import keep  # noqa: E402
+from tests.support.decisions import decide, plan_of  # noqa: E402
+from tests.support.svg import without_clips  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 SIZE = (140, 36)
@@ -44,11 +46,22 @@ class Picture(NamedTuple):
 PLAN = (
     Picture("overview", "overview", (), ("datastore demo-images",)),
     Picture("vms", "vm", ("down", "space", "space"), ("What may be typed now",)),
+    Picture("hosts", "host", ("]",), ("cpu: ", "next hour", "memory: ")),
+    Picture("images", "image", (), ("copies_on",)),
+    Picture("datastores", "datastore", (), ("linked clones",)),
+    Picture("networks", "network", ("]",), ("HOLDER", "VM 18")),
+    Picture("templates", "template", (), ("USER_INPUTS",)),
+    Picture("jobs", "job", (), ("vm.deploy", "plug cards")),
+    Picture("events", "event", ("down",), ("says:",)),
+    Picture("drs", "drs", ("]",), ("BEFORE", "AFTER")),
+    Picture("replay", "drs", ("R", "<"), ("it helped", "▲")),
+    Picture("log", "log", (), ("copying image linux",)),
     Picture("dialog", "vm", ("down", "space", "space", "o"), ("RUNNING to POWEROFF",)),
     Picture("palette", "vm", ("ctrl+p", "s", "n", "a", "p"), ("snapshot-create",)),
+    Picture("help", "vm", ("?",), ("Keys", "Filter as one types")),
     Picture("form", "vm", ("n", *"shop"), ("--image linux", "create VM shop")),
     Picture("metrics", "vm", ("down", "]"), ("cpu: ", "next hour", "memory: ")),
-    Picture("plan", "drs", ("A",), ("Space ticks", "nebula drs apply 1", "moves of plan 1")),
+    Picture("plan", "drs", ("A",), ("Space ticks", "nebula drs apply", "moves of plan")),
 )
 
 
@@ -79,6 +92,9 @@ def _measure(home: Path) -> None:
         keep(store, set(vms.values()), lambda host, slot: 6 * _busy(host, slot), memory=4000.0, kind="host")
         call = Call(actor="pictures")
         engine.drs.set("default", {"policy": "striping", "weights.memory": "0", "budget_share": "1", "patience": "1"}, call)
+        made = plan_of(engine.drs.plan("default", call).body)
+        decide(store, made, hours_ago=4.0, helped="no")
+        decide(store, made, hours_ago=1.5, helped="yes")
         engine.drs.plan("default", call)
     finally:
         engine.close()
@@ -96,13 +112,23 @@ async def _draw(picture: Picture, options: GlobalOptions, scratch: Path) -> None
     try:
         async with app.run_test(size=SIZE) as pilot:
             await _until(lambda: "18 vms" in _seen(app) and "connecting" not in _seen(app))
-            await pilot.press(*picture.keys)
+            for key in picture.keys:
+                await pilot.press(key)
+                await _until_still(app)
             await _until(lambda: all(text in _seen(app) for text in picture.shows))
             await pilot.pause()
-            drawn = re.sub(r"terminal-\d+", f"terminal-{picture.name}", app.export_screenshot(title="nebula"))
+            drawn = without_clips(re.sub(r"terminal-\d+", f"terminal-{picture.name}", app.export_screenshot(title="nebula")))
             (PICTURES / f"{picture.name}.svg").write_text(drawn)
     finally:
         app.link.close()
+
+
+async def _until_still(app: NebulaApp) -> None:
+    """Until what a key did is drawn."""
+    before, now = "", _seen(app)
+    while before != now:
+        await asyncio.sleep(0.3)
+        before, now = now, _seen(app)
 
 
 def _seen(app: NebulaApp) -> str:

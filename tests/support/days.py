@@ -19,9 +19,11 @@ Use = Callable[[int, int], float]
 """(VM or host, slots from now, 0 or less): hundredths of a core."""
 
 
-def keep(store: Store, ids: Iterable[int], use: Use, *, memory: float = _LITTLE, kind: ObjectKind = "vm") -> None:
-    """As if they had been measured for three days, up to now; `memory` in MiB, and hardly anything of the rest."""
-    last, known = int(time.time()) // SLOT - 1, sorted(ids)
+def keep(
+    store: Store, ids: Iterable[int], use: Use, *, memory: float = _LITTLE, kind: ObjectKind = "vm", now: float = 0.0
+) -> None:
+    """As if they had been measured for three days, up to now (of 0: the machine's); `memory` in MiB, hardly any of the rest."""
+    last, known = int(now or time.time()) // SLOT - 1, sorted(ids)
     figures = {place(kind, "memory"): memory}
 
     def work(tx: Transaction) -> None:

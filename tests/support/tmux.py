@@ -34,6 +34,11 @@ class Tmux:
         """`nebula`, without a word more."""
         command = f"{sys.executable} -m nebula; echo left with $?; exec sleep 600"
         self._run("new-session", "-d", "-x", str(columns), "-y", str(lines), command)
+        self._run("set-option", "-s", "set-clipboard", "on")
+
+    def run(self, before: str) -> None:
+        """`nebula` in the terminal once more; `before` stands before it, such as env."""
+        self._run("respawn-pane", "-k", f"{before} {sys.executable} -m nebula; echo left with $?; exec sleep 600")
 
     def keys(self, *names: str) -> None:
         """Keys by tmux' names."""
@@ -47,6 +52,14 @@ class Tmux:
     def screen(self) -> str:
         """What is seen."""
         return self._run("capture-pane", "-p")
+
+    def colours(self) -> str:
+        """What is seen, with its colours as a terminal is told them."""
+        return self._run("capture-pane", "-p", "-e")
+
+    def clipboard(self) -> str:
+        """What was copied."""
+        return self._run("show-buffer")
 
     def shows(self, *texts: str) -> str:
         """Wait until all of it is seen."""

@@ -58,11 +58,12 @@ class Driven:
         await self.press(*(_KEYS.get(letter, letter) for letter in text))
 
     async def until(self, condition: Callable[[], object], what: str = "it") -> None:
-        """Wait until it holds."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait until it holds; what asks for the whole screen is asked seldom, for drawing it takes its time."""
+        deadline, rest = time.monotonic() + PATIENCE, 0.01
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come:\n{self.screen()}"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(rest)
+            rest = min(2 * rest, 0.15)
         await self.pilot.pause()
 
     async def go(self, where: str) -> ListPage:

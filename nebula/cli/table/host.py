@@ -33,9 +33,9 @@ _RESERVED = (
 _TAKE_OVER = Option("--take-over", "Also if another engine manages it, which is gone for good.", "flag")
 
 
-def _verb(name: str, text: str, key: str, risk: Risk = "") -> Command:
+def _verb(name: str, text: str, key: str, risk: Risk = "", undo: str = "") -> Command:
     command = Command(name, text, f"nebula host {name} a1", f"verbs.host:{name}", (refs("host"),), changes=True)
-    return command._replace(key=key, risk=risk)
+    return command._replace(key=key, risk=risk, undo=undo)
 
 
 COMMANDS = (
@@ -83,8 +83,8 @@ COMMANDS = (
         key="i",
     ),
     _verb("enable", "Let hosts take VMs again.", "u"),
-    _verb("disable", "Give hosts no new VMs.", "o", "asks"),
-    _verb("offline", "Give hosts no new VMs and leave them alone.", "O", "asks"),
+    _verb("disable", "Give hosts no new VMs.", "o", "asks", "enable"),
+    _verb("offline", "Give hosts no new VMs and leave them alone.", "O", "asks", "enable"),
     _verb("evacuate", "Disable hosts and migrate every VM away.", "v", "asks"),
     rename("host"),
     Command(

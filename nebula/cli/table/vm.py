@@ -19,11 +19,11 @@ _TIMEOUT = Option("--timeout", "Give up after so long (exit 7).", metavar="TIME"
 
 def _verb(
     name: str, text: str, example: str, *options: Option, handler: str = "", verbs: tuple[str, ...] = (), key: str = "",
-    risk: Risk = "",
+    risk: Risk = "", undo: str = "",
 ) -> Command:  # fmt: skip
     handler = handler or f"verbs.vm:{name.replace('-', '_')}"
     command = Command(name, text, f"nebula vm {example}", handler, (refs("vm"),), options, verbs=verbs or (name,), changes=True)
-    return command._replace(key=key, risk=risk)
+    return command._replace(key=key, risk=risk, undo=undo)
 
 
 COMMANDS = (
@@ -50,18 +50,41 @@ COMMANDS = (
         (SHOW_FORMAT,),
     ),
     CREATE,
-    _verb("hold", "Keep pending VMs from being placed.", "hold web", key="h"),
-    _verb("release", "Let held VMs be placed.", "release web", key="u"),
+    _verb("hold", "Keep pending VMs from being placed.", "hold web", key="h", undo="release"),
+    _verb("release", "Let held VMs be placed.", "release web", key="u", undo="hold"),
     _verb("deploy", "Place VMs on a host now.", "deploy web --host a1", _HOST, _FORCE, key="d", risk="asks"),
     _verb(
-        "poweroff", "Power VMs off; their disks stay on the host.", "poweroff web 7 12..20 'db*'", _HARD, key="o", risk="asks"
+        "poweroff",
+        "Power VMs off; their disks stay on the host.",
+        "poweroff web 7 12..20 'db*'",
+        _HARD,
+        key="o",
+        risk="asks",
+        undo="resume",
     ),
     _verb("resume", "Start VMs that are off, suspended, stopped, undeployed or unknown.", "resume web", key="r"),
-    _verb("suspend", "Save VMs' memory on their host, which keeps their place.", "suspend web", key="z", risk="asks"),
-    _verb("stop", "Save VMs' memory beside their disks, and free their host.", "stop web", key="Z", risk="asks"),
-    _verb("undeploy", "Power VMs off and free their host; their disks are kept.", "undeploy web", _HARD, key="U", risk="asks"),
-    _verb("resched", "Let the scheduler move VMs to another host as soon as one can take them.", "resched web"),
-    _verb("unresched", "Let VMs stay where they are after all.", "unresched web"),
+    _verb(
+        "suspend",
+        "Save VMs' memory on their host, which keeps their place.",
+        "suspend web",
+        key="z",
+        risk="asks",
+        undo="resume",
+    ),
+    _verb("stop", "Save VMs' memory beside their disks, and free their host.", "stop web", key="Z", risk="asks", undo="resume"),
+    _verb(
+        "undeploy",
+        "Power VMs off and free their host; their disks are kept.",
+        "undeploy web",
+        _HARD,
+        key="U",
+        risk="asks",
+        undo="resume",
+    ),
+    _verb(
+        "resched", "Let the scheduler move VMs to another host as soon as one can take them.", "resched web", undo="unresched"
+    ),
+    _verb("unresched", "Let VMs stay where they are after all.", "unresched web", undo="resched"),
     _verb("reboot", "Reboot guests.", "reboot web --hard", _HARD, key="R", risk="asks"),
     _verb(
         "migrate",

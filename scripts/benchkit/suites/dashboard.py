@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ from benchkit.cluster_fill import fill
 from benchkit.cluster_sizes import sizes
 from benchkit.cluster_socket import client
 from benchkit.daemon import daemon
+from benchkit.errors import BenchError
 from benchkit.figure import Figure
 from benchkit.suite import Bench
 from benchkit.terminal import Terminal
@@ -26,6 +30,8 @@ KEYS, SIGN = 60, "¤"
 CHANGES = 200
 """A second."""
 WINDOW = 5.0
+SETTLED = 8.0
+"""Seconds after which all that is made once is there."""
 
 
 def run(bench: Bench) -> Iterator[Figure]:
@@ -65,6 +71,34 @@ def _figures(bench: Bench, home: Path, vms: int) -> Iterator[Figure]:
             drawn = seen.rest(WINDOW)
             yield Figure(f"drawn a second, {vms} VMs, {CHANGES} changes/s", "KiB", [drawn / WINDOW / 1024])
             yield Figure(f"CPU of it, {vms} VMs, {CHANGES} changes/s", "%", [100 * (_cpu(seen.pid) - cpu) / WINDOW])
+    yield from _blocks(bench, home, vms, environment)
+
+
+def _blocks(bench: Bench, home: Path, vms: int, environment: dict[str, str]) -> Iterator[Figure]:
+    """How long one thing held the event loop at most, while somebody types and VMs change."""
+    report = bench.scratch / f"blocks-{vms}.json"
+    argv = [sys.executable, "-m", "benchkit.watched_loop", str(report), "--home", str(home), "tui", "vm"]
+    with Terminal(argv, {**environment, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}) as seen, _changes(home, vms):
+        seen.until("RUNNING")
+        seen.rest(SETTLED)
+        _told(seen, report)
+        _keys(seen)
+        seen.rest(WINDOW)
+        found = _told(seen, report)
+    yield Figure(f"the loop's longest block, {vms} VMs, {CHANGES} changes/s", "ms", [1000 * found["longest"]])
+    yield Figure(f"the most CPU in one of its turns, {vms} VMs, {CHANGES} changes/s", "ms", [1000 * found["busiest"]])
+
+
+def _told(seen: Terminal, report: Path) -> dict[str, float]:
+    """What the watch says, which begins anew then."""
+    report.unlink(missing_ok=True)
+    os.kill(seen.pid, signal.SIGUSR1)
+    for _ in range(100):
+        seen.rest(0.1)
+        if report.exists():
+            found: dict[str, float] = json.loads(report.read_text())
+            return found
+    raise BenchError("the dashboard whose loop is watched did not answer")
 
 
 def _latency(name: str, samples: list[float]) -> Iterator[Figure]:

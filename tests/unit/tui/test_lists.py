@@ -106,10 +106,10 @@ def test_with_little_room_details_take_the_lists_place(sim: Sim, memory: Memory)
 
 
 def test_what_changes_off_the_screen_costs_no_drawing(sim: Sim, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = list[int]()
+    drawn = list[Region]()
 
     def refresh(grid: ResourceTable, *regions: Region, **_: bool) -> ResourceTable:
-        drawn.extend(region.y for region in regions)
+        drawn.extend(regions)
         return grid
 
     async def play(tui: Driven) -> None:
@@ -119,8 +119,9 @@ def test_what_changes_off_the_screen_costs_no_drawing(sim: Sim, memory: Memory, 
             patched.setattr(ResourceTable, "refresh", refresh)
             grid.loaded({4711})
             assert drawn == []
-            grid.rows.update([web], [[*row[:1], "another", *row[2:]]])
+            grid.rows.update([web], [[*row[:1], "other", *row[2:]]])
             grid.loaded({web})
-            assert drawn == [1 + (grid.rows.place(web) or 0)]
+            assert [region.y for region in drawn] == [1 + (grid.rows.place(web) or 0)]
+            assert drawn[0].right < grid.size.width // 2, "its name alone"
 
     drive(sim, memory, play)

@@ -47,7 +47,7 @@ def test_only_the_newest_are_kept() -> None:
 
 def test_ages_say_seconds_only_while_they_matter() -> None:
     age = next(column for column in VMS.columns if column.name == "age")
-    assert [cell(age, 1.0, 1.0 + seconds) for seconds in (12, 59, 60, 3372, 3900)] == ["12s", "59s", "1m", "56m", "1h5m"]
+    assert [cell(age, 1.0, 1.0 + seconds) for seconds in (12, 59, 60, 3372, 3900)] == ["10s", "50s", "1m", "56m", "1h5m"]
 
 
 def test_the_order_is_made_anew_only_where_it_may_be_another_one() -> None:

@@ -46,8 +46,27 @@ def test_a_day_at_the_terminal(tmux: Tmux, tmp_path: Path) -> None:
     tmux.shows("web-1", "$ nebula vm console db-1")
     assert nebula(home, "vm", "resume", "web-1").returncode == 0
     tmux.until(lambda seen: "POWEROFF" not in seen, "what somebody else did")
+    tmux.keys("y")
+    tmux.shows("Copy", "10.77.0.1")
+    tmux.type("ip")
+    tmux.shows("Copy", "ip   ")
+    tmux.keys("Enter")
+    tmux.shows("copied: 10.77.0.1")
+    assert tmux.clipboard().startswith("10.77.0.1"), "what the terminal was told (OSC 52)"
     tmux.keys("q")
     tmux.shows("left with 0")
+
+
+def test_a_terminal_of_16_colours_gets_no_others(tmux: Tmux) -> None:
+    tmux.shows("health", "2 RUNNING")
+    tmux.keys("q")
+    tmux.shows("left with 0")
+    tmux.run("env -u COLORTERM TERM=xterm-16color")
+    tmux.shows("health", "2 RUNNING")
+    colours = tmux.colours()
+    assert "\x1b[32m" in colours, "what is well is green"
+    assert "38;5;" not in colours
+    assert "38;2;" not in colours
 
 
 def test_an_engine_that_goes_away_is_found_again(tmux: Tmux, tmp_path: Path) -> None:

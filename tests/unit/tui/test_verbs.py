@@ -74,6 +74,30 @@ def test_many_at_once_have_one_dialog_and_a_result_each(sim: Sim, memory: Memory
     drive(sim, memory, play)
 
 
+def test_what_was_done_is_taken_back(sim: Sim, memory: Memory) -> None:
+    sim.engine.vms.create({"NAME": "taken", "MEMORY": 128}, CALL, hold=True)
+
+    async def play(tui: Driven) -> None:
+        await tui.until(lambda: "taken" in tui.names())
+        await tui.press("ctrl+z")
+        assert tui.app.screen is tui.dashboard, "nothing was done yet"
+        tui.page.grid.put_cursor(sim.vm("taken").id)
+        await tui.press("u")
+        await tui.until(lambda: sim.state("taken") == "RUNNING", "that it runs")
+        await tui.press("o", "right", "enter")
+        await tui.until(lambda: sim.state("taken") == "POWEROFF", "that it is off")
+        await tui.until(lambda: tui.dashboard.drawer.last_to_undo is tui.dashboard.drawer.last, "that it is done")
+        await tui.press("3", "ctrl+z")
+        dialog = _dialog(tui)
+        await tui.until(lambda: "$ nebula vm resume taken" in str(dialog.query_one(".line", Static).render()), "its line")
+        await tui.press("enter")
+        await tui.until(lambda: sim.state("taken") == "RUNNING", "that it runs again")
+        assert tui.dashboard.drawer.entries[-2].undo == "", "it is taken back once"
+
+    drive(sim, memory, play)
+    sim.engine.vms.terminate(str(sim.vm("taken").id), CALL)
+
+
 def test_what_is_refused_says_why_and_nothing_happened(sim: Sim, memory: Memory) -> None:
     async def play(tui: Driven) -> None:
         tui.page.grid.put_cursor(sim.vm("web-1").id)
@@ -196,8 +220,9 @@ def test_jump_back_and_bookmarks(sim: Sim, memory: Memory) -> None:
         await tui.until(lambda: tui.page.view.name == "host")
         await tui.press("escape")
         await tui.until(lambda: tui.page.view.name == "vm" and len(tui.names()) == 4, "where we were")
-        await tui.press("b", "enter")
-        assert memory.known.bookmarks == {"vm web": "vm web"}
+        for key, letter in (("b", "b"), ("enter", "\r")):  # as they come out of one read of a busy terminal
+            tui.app.post_message(events.Key(key, letter))
+        await tui.until(lambda: memory.known.bookmarks == {"vm web": "vm web"}, "the bookmark")
 
     drive(sim, memory, play)
 
