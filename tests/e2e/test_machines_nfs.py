@@ -29,7 +29,7 @@ def server(session_machines: LabHandle) -> Iterator[str]:
     session_machines.exec("m1", "sh", "-ec", f"systemctl start nfs-server; {line}")
     yield str(session_machines.host("m1")["address"])
     left = session_machines.exec("m1", "find", EXPORT, "-type", "f")
-    session_machines.exec("m1", "sh", "-ec", f"rm -r {EXPORT} /etc/exports; exportfs -ra; systemctl stop nfs-server")
+    session_machines.exec("m1", "sh", "-ec", f"rm -r {EXPORT}; : >/etc/exports; exportfs -ra; systemctl stop nfs-server")
     assert left == ""
 
 

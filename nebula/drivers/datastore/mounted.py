@@ -133,7 +133,7 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
             "full": ("nothing is mounted there, and the directory is not empty", f"{on_host} ls -la {directory}"),
             "other": (f"something else is mounted there: {said}", f"{on_host} umount {directory}"),
             "stale": (said or "the mount is stale", f"{on_host} umount -l {directory}, then: {again}"),
-        }.get(what, (said or what, again))
+        }.get(what, (said or what, f"on {self.source.host}: exportfs -v, which must name {self.source.path} for {host}"))
         return ConflictError(message, cause=cause, hint=hint)
 
 

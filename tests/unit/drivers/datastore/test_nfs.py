@@ -18,6 +18,7 @@ from nebula.transport.local import LocalTransport
 SETTINGS = {"NFS_AUTO_HOST": "10.0.0.5", "NFS_AUTO_PATH": "/srv/nebula"}
 IMAGE = ImageSpec(image_id=1, uuid="00000000-0000-4000-8000-000000000001", format="qcow2", size=1 << 20)
 HERE = LocalTransport("h1")
+EXPORTS = "on 10.0.0.5: exportfs -v, which must name /srv/nebula for h1"
 AWAY = "on 10.0.0.5: systemctl status nfs-server, then: nebula datastore check 7"
 
 
@@ -88,7 +89,7 @@ def test_nothing_is_mounted_over_files_and_nothing_is_written_beside_them(tmp_pa
             UnreachableError,
             AWAY,
         ),
-        ("failed mount.nfs: access denied by server while mounting", ConflictError, "nebula datastore check 7"),
+        ("failed mount.nfs: access denied by server while mounting", ConflictError, EXPORTS),
         ("stale stat: Stale file handle", ConflictError, "ssh h1 umount -l /mnt, then: nebula datastore check 7"),
         ("tool", ConflictError, "ssh h1 apt-get install -y nfs-common"),
     ],
