@@ -42,7 +42,7 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     activates: bool = False
     """A host can open a disk only after `activate`, which is asked before each start."""
     unit: int = 1
-    """Bytes: an image's size is a multiple of it."""
+    """Bytes: the size of an image, and of a disk, is a multiple of it."""
     turns: str = ""
     """What all hosts write to, and may not write to at once; a driver that names it has `take_turns`."""
     attached: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nebula.drivers.base import DatastoreCapabilities
 from nebula.engine.context import check_context, file_references
 from nebula.engine.firewall.groups import ATTRIBUTE, named, packed
 from nebula.engine.firewall.refresh import members_changed
@@ -67,7 +68,7 @@ class Creation:
             template.get("DISK", []), self._image, lambda: self._home_of_disks(named), system.word("SD_DISK_BUS")
         )
         for disk, asked in zip(disks, template.get("DISK", []), strict=True):
-            suit(disk, asked, self.formats)
+            suit(disk, asked, self.able)
         vm = self._tx.insert(
             VmRow(
                 name=str(template.get("NAME") or "vm"),
@@ -109,9 +110,9 @@ class Creation:
         self._tx.event("vm.created", "vm", vm.id, actor=self._actor, name=vm.name, state=VmState(vm.state).name)
         return vm
 
-    def formats(self, datastore_id: int) -> tuple[str, ...]:
-        """The formats that disks of a datastore may have."""
-        return self._services.pool.datastore(self._tx.get(DatastoreRow, datastore_id)).capabilities.formats
+    def able(self, datastore_id: int) -> DatastoreCapabilities:
+        """What the datastore can do."""
+        return self._services.pool.datastore(self._tx.get(DatastoreRow, datastore_id)).capabilities
 
     def makes_disks(self, datastore_id: int) -> bool:
         """Whether empty disks can be made in a datastore."""

@@ -21,7 +21,7 @@ from nebula.engine.local.booking import require_no_snapshots, require_room
 from nebula.engine.local.creation import MAX_NICS, Creation
 from nebula.engine.local.vm_noun import VmNoun
 from nebula.engine.machines import cards
-from nebula.engine.machines.disks import MAX_DISK_MIB, Disk, further, image_spec, size_of, suit
+from nebula.engine.machines.disks import MAX_DISK_MIB, Disk, further, image_spec, rounded, size_of, suit
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
 from nebula.engine.machines.hardware.group import one
@@ -119,7 +119,7 @@ class VmHardware(VmNoun):
                 lambda: self._home(tx, vm, machine),
                 system,
             )
-            suit(new, item, Creation(tx, self._services, self._leases, vm.owner).formats)
+            suit(new, item, Creation(tx, self._services, self._leases, vm.owner).able)
             if place_of(vm) == RUNNING:
                 self._require_hot_bus(tx, vm, new)
             self._require_here(tx, vm, new, image)
@@ -154,7 +154,8 @@ class VmHardware(VmNoun):
             vm = self._find(tx, ref)
             row, found = guard_ours(vm, "disk-resize"), disk_named(vm, disk)
             _require_no_snapshots(vm, found, "resized")
-            asked, have = size_mib << 20, size_of(found)
+            able = Creation(tx, self._services, self._leases, vm.owner).able(found.datastore_id)
+            asked, have = rounded(size_mib << 20, able.unit), size_of(found)
             if found.kind == "cdrom" or found.readonly:
                 raise ConflictError(f"disk {found.disk_id} of VM {vm.name} is read-only: it does not grow")
             if asked < have:

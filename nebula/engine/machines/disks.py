@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from string import ascii_lowercase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,9 @@ from nebula.engine.machines.template import mebibytes
 from nebula.engine.store.rows import ImageRow
 from nebula.errors import ConflictError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
+
+if TYPE_CHECKING:
+    from nebula.drivers.base import DatastoreCapabilities
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 OWN_CACHE = frozenset({"none", "directsync"})
@@ -163,20 +166,28 @@ def further(
     return disk, images[0] if images else None
 
 
-def suit(disk: Disk, asked: Mapping[str, Any], formats: Callable[[int], Sequence[str]]) -> None:
-    """Give a disk a format that its datastore has (`formats`: by its id); UsageError where another one was asked for."""
-    if disk.format == "raw":
+def suit(disk: Disk, asked: Mapping[str, Any], able: Callable[[int], DatastoreCapabilities]) -> None:
+    """Give a disk a format and a size that its datastore has (`able`: what it can do, by its id); UsageError where another
+    format was asked for.
+    """
+    if disk.format == "raw" and not disk.size:
         return
-    known = formats(disk.datastore_id)
-    if disk.format in known:
+    known = able(disk.datastore_id)
+    disk.size = rounded(disk.size, known.unit)
+    if disk.format == "raw" or disk.format in known.formats:
         return
     if asked.get("FORMAT") or asked.get("DRIVER"):
         raise UsageError(
             f"disk {disk.disk_id}: its datastore has no {disk.format} disks",
-            cause=f"it has {' and '.join(known)}",
-            hint=f"FORMAT: {known[0]}, or leave it out",
+            cause=f"it has {' and '.join(known.formats)}",
+            hint=f"FORMAT: {known.formats[0]}, or leave it out",
         )
-    disk.format = known[0]
+    disk.format = known.formats[0]
+
+
+def rounded(size: int, unit: int) -> int:
+    """The size, bytes, that something has where sizes are multiples of `unit`."""
+    return -(-size // unit) * unit
 
 
 def size_of(disk: Disk) -> int:

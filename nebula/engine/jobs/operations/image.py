@@ -16,7 +16,7 @@ from nebula.engine.jobs.operations.luns import register
 from nebula.engine.lifecycle.moves import move
 from nebula.engine.lifecycle.states import ImageState, VmState
 from nebula.engine.lifecycle.table import CLONING_FAILURE, HOLD, PENDING
-from nebula.engine.machines.disks import image_spec
+from nebula.engine.machines.disks import image_spec, rounded
 from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.store.rows import DatastoreRow, ImageCopyRow, ImageRow, VmRow
 from nebula.errors import NotFoundError
@@ -86,14 +86,16 @@ def _bring(context: JobContext) -> None:
     if not (context.job.args.get("path") or context.job.args.get("url")):
         made = msgspec.structs.replace(spec, format=_kept_as(driver, spec.format))
         driver.create_empty(host, made)
-        context.save(size=_rounded(driver, image.size), format=made.format, probed=True)
+        context.save(size=rounded(image.size, driver.capabilities.unit), format=made.format, probed=True)
         return
     staged = _upload(context, driver, host, spec)
     if image.type == "context":  # nobody ever takes it for a disk: what is in it is the guest's own affair
         context.save(size=Path(context.facts["fetched"]).stat().st_size, format="raw", probed=True)
     else:
         probe = driver.probe(host, staged, str(context.job.args.get("format", "")))
-        context.save(size=_rounded(driver, probe.virtual_size), format=_kept_as(driver, probe.format), probed=True)
+        context.save(
+            size=rounded(probe.virtual_size, driver.capabilities.unit), format=_kept_as(driver, probe.format), probed=True
+        )
     driver.take_in(host, _whole(context, spec), staged, job=context.work_name, progress=context.report, cancel=context.cancel)
 
 
@@ -111,12 +113,6 @@ def _register(context: JobContext, image: ImageRow, driver: Datastore, host: Hos
         driver.probe(host, staged, str(context.job.args.get("format", "")))
         driver.take_in(host, whole, staged, job=context.work_name, progress=context.report, cancel=context.cancel)
     context.save(size=whole.size, format=whole.format, probed=True)
-
-
-def _rounded(driver: Datastore, size: int) -> int:
-    """The size that it has where it is kept."""
-    unit = driver.capabilities.unit
-    return -(-size // unit) * unit
 
 
 def _kept_as(driver: Datastore, form: Format) -> Format:
