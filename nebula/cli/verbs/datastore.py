@@ -63,6 +63,8 @@ def update(context: Context, line: Invocation) -> int:
         raise UsageError("datastore update changes nothing", hint="add --set KEY=VALUE")
 
     def act(engine: Engine, ref: str, call: Call) -> Accepted:
+        if line.flag("ask_password") and "server" not in changes:
+            _told_of_server(engine, ref)
         accepted = engine.datastores.update(ref, changes, call)
         if line.flag("ask_password") and not call.dry_run:
             _let_in(context, line, engine, ref)
@@ -81,15 +83,21 @@ def _pinned(context: Context, line: Invocation, engine: Engine, spec: dict[str, 
     return chosen(context, line, engine.hosts.scan(at.address, at.port), at.address, at.port, again=again).line
 
 
+def _told_of_server(engine: Engine, ref: str) -> dict[str, str]:
+    """What there is to know of the datastore's server; UsageError for one that has none."""
+    detail = engine.datastores.show(ref)
+    told: dict[str, str] | None = detail.body.get("server")
+    if not told:
+        raise UsageError(f"datastore {detail.name} is on no server", hint=f"nebula datastore show {detail.name}")
+    return told
+
+
 def _let_in(context: Context, line: Invocation, engine: Engine, ref: str) -> None:
     """Bring the datastore's key to its server by a password, or say where it belongs."""
     from nebula.cli.verbs.host_add import ask_password
     from nebula.model.server import server_of
 
-    detail = engine.datastores.show(ref)
-    told = detail.body.get("server")
-    if not told:
-        raise UsageError(f"datastore {detail.name} is on no server", hint=f"nebula datastore show {detail.name}")
+    told = _told_of_server(engine, ref)
     at = server_of(told["account"])
     if not line.flag("ask_password"):
         context.say(f"put this line into the authorized_keys of {at.user} on {at.address}, then: nebula datastore check {ref}")
