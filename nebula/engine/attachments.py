@@ -31,16 +31,20 @@ def attached(services: Services, row: DatastoreRow) -> Attached | None:
 
 def attached_to(services: Services, host: HostRow) -> list[tuple[DatastoreRow, Attached]]:
     """Those of a host's datastores."""
-    if host.driver == "sim":
-        return []
     rows = services.store.read().select(DatastoreRow, '"cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,))
-    return [(row, driver) for row in rows if (driver := attached(services, row)) is not None]
+    ours = [row for row in rows if _alike(row, host)]
+    return [(row, driver) for row in ours if (driver := attached(services, row)) is not None]
 
 
 def hosts_of(queries: Queries, row: DatastoreRow) -> list[HostRow]:
     """The hosts that may use a datastore."""
-    hosts = queries.select(HostRow, '"driver"<>\'sim\' ORDER BY "id"')
-    return [host for host in hosts if row.cluster_id in (-1, host.cluster_id)]
+    hosts = queries.select(HostRow, '1=1 ORDER BY "id"')
+    return [host for host in hosts if row.cluster_id in (-1, host.cluster_id) and _alike(row, host)]
+
+
+def _alike(row: DatastoreRow, host: HostRow) -> bool:
+    """What is simulated goes with what is."""
+    return (row.driver == "sim") == (host.driver == "sim")
 
 
 def is_exported(row: DatastoreRow) -> bool:

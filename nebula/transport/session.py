@@ -42,7 +42,7 @@ async def execute(link: Link, job: Job) -> Ended:
     async with link.sessions(job.monitor):
         connection = await link.connection()
         try:
-            async with asyncio.timeout(job.timeout), _process(connection, job.command) as process:
+            async with asyncio.timeout(job.timeout), _process(link, connection, job.command) as process:
                 return await _converse(link, process, job)
         except TimeoutError:
             raise TimedOutError(f"{job.title} on host {link.login.name} took longer than {job.timeout:g} s") from None
@@ -51,8 +51,10 @@ async def execute(link: Link, job: Job) -> Ended:
 
 
 @contextlib.asynccontextmanager
-async def _process(connection: asyncssh.SSHClientConnection, command: str) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
-    opening = asyncio.ensure_future(connection.create_process(command, encoding=None, stdin=asyncssh.PIPE))
+async def _process(
+    link: Link, connection: asyncssh.SSHClientConnection, command: str
+) -> AsyncIterator[asyncssh.SSHClientProcess[bytes]]:
+    opening = asyncio.ensure_future(_open(link, connection, command))
     try:
         process = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -62,6 +64,20 @@ async def _process(connection: asyncssh.SSHClientConnection, command: str) -> As
         yield process
     finally:
         await _end(process)
+
+
+async def _open(link: Link, connection: asyncssh.SSHClientConnection, command: str) -> asyncssh.SSHClientProcess[bytes]:
+    """The command in a session of its own. Where the connection turns out to have ended before there was a session, nothing was
+    sent: another one is opened for it, once.
+    """
+    try:
+        return await connection.create_process(command, encoding=None, stdin=asyncssh.PIPE)
+    except asyncssh.ChannelOpenError:
+        await asyncio.sleep(0)  # a connection that has just ended says so from its loop's next turn on
+        if not connection.is_closed():
+            raise
+    connection = await link.connection()
+    return await connection.create_process(command, encoding=None, stdin=asyncssh.PIPE)
 
 
 def _end_later(opening: asyncio.Future[asyncssh.SSHClientProcess[bytes]]) -> None:

@@ -205,6 +205,11 @@ CASES = {
     "hosts of a network told of each other": Case(
         ("create", "wire", "nic_wire"), "host_leaves", "network.tunnel", ("network.tunnel_to",), ("RUNNING",)
     ),
+    "datastore reached by hosts": Case(("create",), "mount", "datastore.setup", ("datastore.attach",), ("RUNNING",)),
+    "datastore reached by hosts, undone": Case(
+        ("create",), "mount", "datastore.setup", ("datastore.detach",), ("RUNNING",), fails="datastore.attach"
+    ),
+    "datastore left by hosts": Case(("create", "mount"), "unmount", "datastore.remove", ("datastore.detach",), ("RUNNING",)),
     "card changed": Case(("create",), "nic_update", "vm.nic-update", ("hypervisor.update_card",), ("RUNNING",)),
     "reboot": Case(("create",), "reboot", "vm.reboot", ("hypervisor.reboot",), ("RUNNING",)),
     "reboot hard": Case(("create",), "reboot_hard", "vm.reboot", ("hypervisor.reset",), ("RUNNING",)),

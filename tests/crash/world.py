@@ -26,7 +26,7 @@ from nebula.engine.local.engine import LocalEngine, own, read_only
 from nebula.engine.machines.machine import machine_of
 from nebula.engine.serving import carriers, given, wants
 from nebula.engine.settings import Settings
-from nebula.engine.store.rows import BackupRow, HostRow, ImageRow, JobRow, LeaseRow, NetworkRow, VmRow
+from nebula.engine.store.rows import BackupRow, DatastoreRow, HostRow, ImageRow, JobRow, LeaseRow, NetworkRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.model.network import Lease
 from nebula.rpc.client import RemoteEngine
@@ -218,6 +218,12 @@ def assert_sound(home: Path) -> dict[str, str]:
             if host.id in carriers(read, row)
         }
         placed = [vm.id for vm in vms if vm.host_id > 0 or vm.kept_on >= 0]
+        mounts = {
+            (host.name, row.id)
+            for row in read.select(DatastoreRow)
+            if row.body.get("settings", {}).get("attached")
+            for host in read.select(HostRow)
+        }
     finally:
         used.close()
     world = SimWorld(home / "sim.db")
@@ -229,6 +235,7 @@ def assert_sound(home: Path) -> dict[str, str]:
         assert {name for (name,) in world.db.all("SELECT name FROM checkpoints")} <= remembered
         _assert_running(world, vms, states)
         assert _given(world) == wanted
+        assert set(world.db.all("SELECT host, datastore FROM mounts")) == mounts
     finally:
         world.close()
     return states
@@ -247,6 +254,7 @@ def _assert_at_rest(read: Queries) -> None:
         *(ImageState.READY, ImageState.USED, ImageState.USED_PERS, ImageState.ERROR)
     }
     assert {row.state for row in read.select(NetworkRow)} <= {1}
+    assert {row.state for row in read.select(DatastoreRow)} <= {0}
     for image in read.select(ImageRow):
         users = sum(disk["image_id"] == image.id for vm in read.select(VmRow, '"state"<>6') for disk in vm.body["disks"])
         assert image.running_vms == users, image.name
@@ -310,6 +318,8 @@ INSIDE = {
 """A network whose hosts give addresses and names."""
 WIRE = {"name": "wire", "driver": "sim", "physical_device": "eth1", "vxlan_mode": "static", "ranges": [{"SIZE": "20"}]}
 """A network whose hosts are told of each other."""
+MOUNTED = {"name": "mounted", "driver": "sim", "settings": {"attached": "yes"}}
+"""A datastore that hosts reach by a mount."""
 DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "create": lambda engine, _: engine.vms.create(template("one"), CALL),
     "create_qcow2": lambda engine, _: engine.vms.create(
@@ -343,6 +353,8 @@ DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "cd_spare": lambda engine, _: engine.vms.cd_change("one", "spare", CALL),
     "cd_insert": lambda engine, _: engine.vms.cd_change("one", "disc", CALL),
     "nic_attach": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "lan"}, CALL),
+    "mount": lambda engine, _: engine.datastores.create(MOUNTED, CALL),
+    "unmount": lambda engine, _: engine.datastores.remove("mounted", CALL),
     "inside": lambda engine, _: engine.networks.create(INSIDE, CALL),
     "nic_inside": lambda engine, _: engine.vms.nic_attach("one", {"NETWORK": "inside"}, CALL),
     "wire": lambda engine, _: engine.networks.create(WIRE, CALL),

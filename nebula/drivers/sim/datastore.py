@@ -31,12 +31,13 @@ _TRUE = (True, "true", "True", "yes", "1", 1)
 
 class SimDatastore:
     """One datastore of simulated hosts. Settings: `shared` (true: all hosts see the same files) or `blocks` (true: they see the
-    same images and disks, which are raw; the rest of a VM lies on its host).
+    same images and disks, which are raw; the rest of a VM lies on its host); `attached`: hosts reach it by a mount.
     """
 
     def __init__(self, datastore_id: int, settings: Mapping[str, object]) -> None:
         self._id, self._blocks = datastore_id, settings.get("blocks", False) in _TRUE
         self._shared = self._blocks or settings.get("shared", False) in _TRUE
+        self._attached = settings.get("attached", False) in _TRUE
 
     @property
     def capabilities(self) -> DatastoreCapabilities:
@@ -46,8 +47,21 @@ class SimDatastore:
                 shared=True, local_home=True, formats=("raw",), linked_clones=True, live_copy=False, backups=True
             )
         return DatastoreCapabilities(
-            shared=self._shared, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True
-        )
+            shared=self._shared, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True,
+            attached=self._attached,
+        )  # fmt: skip
+
+    def attach(self, host: HostHandle) -> None:
+        """See Attached.attach."""
+        self._mount(host, "attach", "INSERT OR IGNORE INTO mounts VALUES (?,?)")
+
+    def detach(self, host: HostHandle) -> None:
+        """See Attached.detach."""
+        self._mount(host, "detach", "DELETE FROM mounts WHERE host=? AND datastore=?")
+
+    def _mount(self, host: HostHandle, operation: str, sql: str) -> None:
+        at = sim(host)
+        at.perform(f"datastore.{operation}", lambda _now: at.world.db.run(sql, at.name, self._id), subject=str(self._id))
 
     def _base(self, host: HostHandle) -> str:
         return base(host.root, self._id, shared=self._shared)

@@ -140,6 +140,7 @@ class Hosts:
             self._db.run("DELETE FROM filters WHERE host=?", name)
             self._db.run("DELETE FROM served WHERE host=?", name)
             self._db.run("DELETE FROM tunnels WHERE host=?", name)
+            self._db.run("DELETE FROM mounts WHERE host=?", name)
             self._db.run("DELETE FROM bridges WHERE host=? AND owned=1", name)
             self._db.run(
                 "UPDATE copies SET status='failed', code='unreachable', words='the host lost power'"

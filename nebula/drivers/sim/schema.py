@@ -75,6 +75,7 @@ CREATE INDEX IF NOT EXISTS taps_by_domain ON taps (host, uuid);
 CREATE INDEX IF NOT EXISTS taps_by_bridge ON taps (host, bridge);
 CREATE TABLE IF NOT EXISTS filters (
     host TEXT NOT NULL, tap TEXT NOT NULL, filter BLOB NOT NULL, PRIMARY KEY (host, tap)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mounts (host TEXT NOT NULL, datastore INTEGER NOT NULL, PRIMARY KEY (host, datastore)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tunnels (
     host TEXT NOT NULL, bridge TEXT NOT NULL, peers TEXT NOT NULL, PRIMARY KEY (host, bridge)
 ) WITHOUT ROWID;

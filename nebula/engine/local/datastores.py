@@ -46,7 +46,10 @@ class LocalDatastores(Noun):
             **({"server": server.shown(row.body["settings"])} if row.body.get("settings", {}).get("server") else {}),
             "can": {} if row.type == "backup" else self._abilities(row),
             "attributes": hide(row.body.get("attributes", {})),
-            "space_mib": {"total": row.total_mib, "used": row.used_mib, "free": row.free_mib},
+            "space_mib": {
+                name: size if size >= 0 else None  # nobody looked yet
+                for name, size in (("total", row.total_mib), ("used", row.used_mib), ("free", row.free_mib))
+            },
             **self._pools(row),
         }
         return Detail(kind="datastore", id=row.id, name=row.name, body=body)

@@ -133,6 +133,13 @@ def test_lost_connection_fails_what_runs_and_comes_back(connect: Connect, sshd: 
     assert transport.run(gone).status == 0, "a command outlived its connection"
 
 
+def test_a_connection_that_ended_while_nothing_ran_over_it_is_made_anew(connect: Connect, sshd: Sshd) -> None:
+    transport = connect()
+    for _ in range(6):
+        assert transport.run(["echo", "well"]).text == "well\n"
+        sshd.drop_connections()
+
+
 def test_monitoring_has_a_session_when_all_others_are_taken(connect: Connect) -> None:
     transport, token = connect(), CancelToken()
     started = threading.Semaphore(0)
