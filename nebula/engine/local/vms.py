@@ -189,8 +189,12 @@ class LocalVms(GuestVerbs, VmHardware, SnapshotVerbs, SavingVerbs, BackupVerbs):
         return self._change(call, work)
 
     def move_away(self, tx: Transaction, vm_id: int, call: Call) -> Accepted:
-        """The scheduler's way to move a VM that is marked: alive where it runs."""
+        """The scheduler's way to move a VM that is marked: alive where it runs. ConflictError for one that is not any more, as
+        a migration that has just ended took the mark away.
+        """
         vm = tx.get(VmRow, vm_id)
+        if not vm.resched:
+            raise ConflictError(f"VM {vm.name} ({vm.id}) is not marked", hint=f"nebula vm resched {vm.id}")
         return self.migrate_in(tx, vm, "", call, live=place_of(vm) == RUNNING, reason="resched")
 
     def reboot(self, ref: str, call: Call, hard: bool = False) -> Accepted:

@@ -239,6 +239,17 @@ def test_a_marked_vm_moves_once(sim: Sim) -> None:
         sim.engine.vms.resched("one", CALL)
 
 
+def test_who_was_moved_a_moment_ago_is_not_moved_back(sim: Sim) -> None:
+    """The scheduler read that it is marked, and its migration ended before the scheduler's write had its turn."""
+    sim.add_vm("one")
+    do(sim, "resched")
+    host, number = sim.where("one"), sim.vm("one").id
+    with pytest.raises(ConflictError, match="is not marked"):
+        sim.engine.services.store.write(lambda tx: sim.engine.vms.move_away(tx, number, CALL))
+    sim.settle()
+    assert sim.where("one") == host
+
+
 def test_a_marked_vm_needs_no_event_to_be_tried_again(sim: Sim) -> None:
     sim.restart(msgspec.structs.replace(sim.settings, schedule_again=0.05))
     sim.add_vm("one")
