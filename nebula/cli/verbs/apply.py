@@ -206,16 +206,22 @@ class _Application:
     def _end(self, item: Difference, accepted: Accepted) -> None:
         done = _DONE[item.action]
         try:
-            if item.kind == "vm" and item.action == "create" and not self._is_held(item):
-                done = settle(self._context, self._engine, accepted)
+            if item.kind == "vm" and item.action == "create":
+                done = self._settled(item, accepted)
         except NebulaError as error:
             self._tally.failed(f"{item.kind} {item.name}", error)
             return
         self._tally.done += bool(item.action)
         self._context.say(f"{item.kind} {item.name} ({accepted.id}): {done}")
 
-    def _is_held(self, item: Difference) -> bool:
-        return str(self._document(item).get("SUBMIT_ON_HOLD", "")).upper() in {"YES", "TRUE", "ON", "1"}
+    def _settled(self, item: Difference, accepted: Accepted) -> str:
+        """What to say of a VM that is new to nebula, and runs where it was made to. One that was adopted stays as it was."""
+        document = self._document(item)
+        if document.get("ADOPT"):
+            return "adopted"
+        if str(document.get("SUBMIT_ON_HOLD", "")).upper() in {"YES", "TRUE", "ON", "1"}:
+            return _DONE[item.action]
+        return settle(self._context, self._engine, accepted)
 
     def _document(self, item: Difference) -> Document:
         return self._documents[item.kind, item.name]

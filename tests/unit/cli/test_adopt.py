@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -49,6 +50,17 @@ def test_one_is_adopted_and_disowned(cli: Cli, world: Any) -> None:
     assert cli("vm", "disown", "printer").status == 0
     assert cli("vm", "disown", "printer").status == 3
     assert cli("host", "import", "host-1", "-f", "name").lines == ["print server"]
+
+
+def test_a_domain_that_is_off_is_adopted_by_a_document_and_stays_off(cli: Cli, world: Any, tmp_path: Path) -> None:
+    world.virsh.add_foreign("host-2", "clock", running=False)
+    file = tmp_path / "moved.yaml"
+    file.write_text("kind: vm\nname: names\nadopt:\n  host: host-2\n  domain: clock\n", encoding="utf-8")
+    done = cli("apply", "-f", str(file))
+    assert (done.status, "adopted" in done.err) == (0, True), done.err
+    assert cli("vm", "list", "name=names", "-c", "state", "-f", "csv").lines[1:] == ["POWEROFF"]
+    assert cli("apply", "-f", str(file), "--diff").status == 0
+    assert "domain: clock" in cli("export", "vm").out
 
 
 def test_disks_of_an_adopted_vm_stay_unless_somebody_says_so(cli: Cli, world: Any) -> None:
