@@ -12,6 +12,10 @@ from quickkit.cli import address
 from quickkit.errors import QuickstartError
 from quickkit.steps import show, wait_for
 
+from tests.support.device import device
+
+__all__ = ["device"]
+
 
 @pytest.mark.parametrize(
     ("shown", "found"),
@@ -48,3 +52,16 @@ def test_only_the_recorded_process_is_ended(tmp_path: Path) -> None:
         for process in (mine, other):
             process.kill()
             process.wait()
+
+
+def test_a_device_that_qemu_cannot_open_is_named_before_a_guest_waits_for_it(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libvirtd, "QEMU_USER", "nobody")
+    with pytest.raises(QuickstartError, match=f"cannot open {device}") as caught:
+        libvirtd.require_kvm_open(device)
+    assert caught.value.hint == f"chgrp kvm {device} && chmod 660 {device}"
+    device.chmod(0o666)
+    libvirtd.require_kvm_open(device)
+    device.unlink()
+    libvirtd.require_kvm_open(device)

@@ -37,23 +37,23 @@ def source_of(session: Session, path: str) -> ET.Element:
 
 def qemu_is_root(capabilities: str) -> bool:
     """Whether a host's QEMU runs as root, by what its libvirt says of itself."""
-    owners = _owners(capabilities)
-    return bool(owners) and all(owner == ROOT for owner in owners)
+    found = owners(capabilities)
+    return bool(found) and all(owner == ROOT for owner in found)
 
 
 def given(session: Session, uuid: str) -> tuple[str, list[str]]:
     """Whose the files of a running domain's disks are to be here, and these files; none where QEMU is root."""
-    owners = set(_owners(session.conn.getCapabilities()))
+    found = set(owners(session.conn.getCapabilities()))
     domain = domains.find(session, uuid)
-    if len(owners) != 1 or owners == {ROOT} or domain is None or not domain.isActive():
+    if len(found) != 1 or found == {ROOT} or domain is None or not domain.isActive():
         return "", []
     live = parse(domain.XMLDesc(0), "a domain's definition")
     files = [source.get("file", "") for source in _sources(live) if _label(source) is None]
-    return owners.pop(), [file for file in files if file]
+    return found.pop(), [file for file in files if file]
 
 
-def _owners(capabilities: str) -> list[str]:
-    """Who QEMU is, for each kind of virtualisation."""
+def owners(capabilities: str) -> list[str]:
+    """Who QEMU is (uid:gid), for each kind of virtualisation."""
     return [
         (label.text or "").strip().replace("+", "")
         for model in parse(capabilities, "libvirt's capabilities").iterfind("host/secmodel")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nebula.drivers.base import HostHandle
-from nebula.drivers.hypervisor.libvirt import facts
+from nebula.drivers.hypervisor.libvirt import facts, kvmdevice, ownership, probe
 from nebula.drivers.hypervisor.libvirt.connection import Link, load_library
 from nebula.drivers.hypervisor.libvirt.probe import probe_virt
 from nebula.errors import DeniedError, MissingLibraryError, NebulaError, UnreachableError
@@ -32,7 +32,9 @@ class Preflight:
             known = self._link.call("asking for its facts", lambda session: facts.read(session, machine))
         except (UnreachableError, DeniedError) as error:
             return [missing, self._no_daemon(error)]
-        return [missing, self._daemon(known), *self._guests(known)]
+        owners = self._link.call("asking who QEMU is", lambda session: ownership.owners(session.conn.getCapabilities()))
+        closed = kvmdevice.closed(self._handle, probe.DEVICE, owners)
+        return [missing, self._daemon(known), *self._guests(known), *closed]
 
     def _no_daemon(self, error: NebulaError) -> Finding:
         if isinstance(error, DeniedError):
