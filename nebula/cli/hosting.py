@@ -28,7 +28,7 @@ class Hosting:
     """Serves `engine` until `end`, or until somebody asks the owner to let go.
 
     `leave_to` starts a process that ends the jobs of a home; it is called before the home is free, and waits for that.
-    `quiet`: a stop that takes a while is not talked of.
+    A stop that takes a while is talked of where work is left, unless it is to be `quiet`.
     """
 
     def __init__(self, engine: LocalEngine, leave_to: Callable[[Path], None], *, quiet: bool = False) -> None:
@@ -59,10 +59,11 @@ class Hosting:
     def end(self) -> None:
         """Let go. Whoever presses Ctrl-C again does not wait for a safe point: what is left goes on as after a crash."""
         self._ending = True
+        busy = not self._engine.idle()
         self._asked.set()
         try:
             self._thread.join(_WHILE)
-            if self._thread.is_alive() and not self._quiet:
+            if busy and self._thread.is_alive() and not self._quiet:
                 sys.stderr.write("stopping at the next safe point; Ctrl-C leaves at once, the work goes on\n")
             self._thread.join()
         except KeyboardInterrupt:

@@ -26,8 +26,10 @@ FORKS.set_forkserver_preload(["tests.support.preloaded"])
 
 def enter(words: Sequence[str], environment: Mapping[str, str], place: Path) -> None:
     """This process, which was just forked, is now one that was started as `nebula` with these words and that environment in
-    that folder; its stdin is empty.
+    that folder; its stdin is empty, and signals do to it what they do in a terminal, whatever the tests' own caller ignores.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     sys.argv = [program.__file__, *words]
     os.environ.clear()
     os.environ.update(environment)
