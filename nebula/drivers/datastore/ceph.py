@@ -7,36 +7,30 @@ empty disk `nebula-DATASTORE-VM-DISK`. The rest of a VM (context CD, memory, UEF
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import DatastoreCapabilities, HostHandle, Progress
 from nebula.drivers.datastore import layout, making, recipes
+from nebula.drivers.datastore.blocks import PoolDatastore, image_name
 from nebula.drivers.datastore.cephcheck import check_ceph
 from nebula.drivers.datastore.cephcluster import Waits, cluster_of
 from nebula.drivers.datastore.files import job_key
-from nebula.drivers.datastore.header import HEAD_BYTES, examine
 from nebula.drivers.datastore.probe import probe_image
 from nebula.drivers.datastore.rbd import Rbd
 from nebula.drivers.datastore.rbdscript import ABSENT
-from nebula.drivers.datastore.ssh import SshDatastore
 from nebula.errors import CommandError, ConflictError, NotFoundError, UsageError
 from nebula.model.host import Finding
 from nebula.model.rbd import is_rbd, parse
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
-_UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
-
-class CephDatastore(SshDatastore):
+class CephDatastore(PoolDatastore):
     """`settings` are those of `cephcluster.cluster_of`, with OpenNebula's names."""
 
     def __init__(self, datastore_id: int, settings: Mapping[str, str], waits: Waits | None = None) -> None:
         super().__init__(datastore_id, settings)
         self._rbd = Rbd(cluster_of(datastore_id, settings, waits))
-        own = rf"nebula-(?:{datastore_id}|[0-9a-f]{{8}}-[0-9a-f-]{{27}})-([0-9]+)-[0-9]+(?:\.part|\.restored)?"
-        self._disk = re.compile(own)
 
     @property
     def capabilities(self) -> DatastoreCapabilities:
@@ -63,16 +57,16 @@ class CephDatastore(SshDatastore):
 
     def image_path(self, host: HostHandle, image: ImageSpec) -> str:  # noqa: ARG002 - the same on every host
         """See Datastore.image_path."""
-        return self._rbd.cluster.source(_image(image)).text
+        return self._rbd.cluster.source(image_name(image)).text
 
     def read_image(self, host: HostHandle, image: ImageSpec, limit: int) -> bytes:
         """See Datastore.read_image."""
         try:
-            data = self._rbd.run(host, "read", _image(image), str(limit + 1))
+            data = self._rbd.run(host, "read", image_name(image), str(limit + 1))
         except CommandError as error:
             raise self._absent(host, image, error) from error
         if len(data) > limit:
-            raise CommandError(host.name, ["rbd", "export", _image(image)], 1, f"it is larger than {limit} bytes")
+            raise CommandError(host.name, ["rbd", "export", image_name(image)], 1, f"it is larger than {limit} bytes")
         return data
 
     def probe(self, host: HostHandle, path: str, claimed: str = "") -> ImageProbe:
@@ -96,25 +90,21 @@ class CephDatastore(SshDatastore):
         """See Datastore.take_in: a qcow2 file becomes a raw image."""
         key = job_key(job, f"take-{image.image_id}")
         if image.type == "context":
-            self._rbd.run(host, "bytes", _image(image), staged)
+            self._rbd.run(host, "bytes", image_name(image), staged)
         elif not self.has_image(host, image):
-            words = (_image(image), str(image.size), self._format_of(host, staged), staged)
+            words = (image_name(image), str(image.size), self.format_of(host, staged), staged)
             self._rbd.run_long(host, "file", *words, key=key, total=image.size, progress=progress, cancel=cancel)
         else:
             self.abandon(host, job)
         making.discard(host, [staged])
 
-    def _format_of(self, host: HostHandle, path: str) -> str:
-        head = host.transport.run(["head", "-c", str(HEAD_BYTES), "--", path], root=True).stdout
-        return examine(head, path)
-
     def create_empty(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.create_empty."""
-        self._rbd.run(host, "empty", _image(image), str(_sized(image.size)))
+        self._rbd.run(host, "empty", image_name(image), str(_sized(image.size)))
 
     def has_image(self, host: HostHandle, image: ImageSpec) -> bool:
         """See Datastore.has_image."""
-        return self._rbd.there(host, _image(image))
+        return self._rbd.there(host, image_name(image))
 
     def copy_image(
         self,
@@ -143,9 +133,8 @@ class CephDatastore(SshDatastore):
     ) -> None:
         """See Datastore.clone_image: a whole copy, which lies on nothing."""
         try:
-            self._copy(
-                host, _image(image), _image(source), source.size, job_key(job, f"clone-{image.image_id}"), progress, cancel
-            )
+            key = job_key(job, f"clone-{image.image_id}")
+            self._copy(host, image_name(image), image_name(source), source.size, key, progress, cancel)
         except CommandError as error:
             raise self._absent(host, source, error) from error
 
@@ -164,21 +153,15 @@ class CephDatastore(SshDatastore):
 
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.remove_image."""
-        name, staged = _image(image), layout.staged_file(self.base(host), image)
+        name, staged = image_name(image), layout.staged_file(self.base(host), image)
         making.discard(host, [staged, f"{staged}.part", f"{staged}.lock", f"{staged}.part.source"])
-        self._rbd.run(host, "drop", name, f"{name}.part")
+        self.drop(host, [name, f"{name}.part"])
 
     # --- disks ---
 
     def disk_path(self, host: HostHandle, disk: DiskSpec) -> str:  # noqa: ARG002 - the same on every host
         """See Datastore.disk_path."""
-        return self._rbd.cluster.source(self._name(disk)).text
-
-    def _name(self, disk: DiskSpec) -> str:
-        if disk.kind in ("persistent", "cdrom"):
-            return _image(layout.needed_image(disk))
-        made_of = _image(disk.image) if disk.image is not None else f"nebula-{self.datastore_id:d}"
-        return f"{made_of}-{disk.vm_id:d}-{disk.disk_id:d}"
+        return self._rbd.cluster.source(self.disk_name(disk)).text
 
     def create_disk(
         self, host: HostHandle, disk: DiskSpec, *, job: str, progress: Progress | None, cancel: CancelToken | None
@@ -189,7 +172,7 @@ class CephDatastore(SshDatastore):
             if disk.kind == "clone":
                 self._clone(host, disk)
             elif disk.kind == "persistent":
-                self._rbd.run(host, "own", self._name(disk))
+                self._rbd.run(host, "own", self.disk_name(disk))
             elif disk.kind == "cdrom":
                 self.require_image(host, disk)
             else:
@@ -200,12 +183,12 @@ class CephDatastore(SshDatastore):
     def _clone(self, host: HostHandle, disk: DiskSpec) -> None:
         image, size = layout.needed_image(disk), recipes.clone_size(disk)
         grown = str(size) if size > image.size else "0"
-        self._rbd.run(host, "clone", self._name(disk), _image(image), grown)
+        self._rbd.run(host, "clone", self.disk_name(disk), image_name(image), grown)
 
     def _volatile(
         self, host: HostHandle, disk: DiskSpec, job: str, progress: Progress | None, cancel: CancelToken | None
     ) -> None:
-        name, size = self._name(disk), str(_sized(disk.size))
+        name, size = self.disk_name(disk), str(_sized(disk.size))
         if not disk.filesystem:
             self._rbd.run(host, "empty", name, size)
             return
@@ -217,36 +200,32 @@ class CephDatastore(SshDatastore):
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.remove_disk."""
         if disk.kind not in ("persistent", "cdrom"):
-            self._rbd.run(host, "drop", *self._files(disk))
-
-    def _files(self, disk: DiskSpec) -> list[str]:
-        name = self._name(disk)
-        return [name, f"{name}.part", f"{name}.restored", f"{name}.restored.part"]
+            self.drop(host, self.all_names([disk]))
 
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """See Datastore.resize_disk."""
-        self._rbd.run(host, "grow", self._name(disk), str(size))
+        self._rbd.run(host, "grow", self.disk_name(disk), str(size))
 
     def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.require_unused. librbd hands an image's exclusive lock on to whoever asks for it, as a live migration
         needs it; so two that write would take turns, and who is there must be asked. One that was killed is waited for.
         """
-        users = self._rbd.run(host, "users", self._name(disk)).decode().split()
+        users = self._rbd.run(host, "users", self.disk_name(disk)).decode().split()
         if users:
             raise ConflictError(
                 f"disk {disk.disk_id} of VM {disk.vm_id} is in use, and would have two writers",
-                cause=f"Ceph image {self._rbd.cluster.pool}/{self._name(disk)} is open at {', '.join(users)}",
-                hint=f"ssh {host.name} rbd status {self._rbd.cluster.pool}/{self._name(disk)}",
+                cause=f"Ceph image {self._rbd.cluster.pool}/{self.disk_name(disk)} is open at {', '.join(users)}",
+                hint=f"ssh {host.name} rbd status {self._rbd.cluster.pool}/{self.disk_name(disk)}",
             )
 
     def prepare_incoming(self, target: HostHandle, disks: Sequence[DiskSpec], context: bytes | None) -> None:
         """See Datastore.prepare_incoming: the disks are there already, the key and the context CD are not."""
         self._rbd.prepare(target)
         for disk in disks:
-            if not self._rbd.there(target, self._name(disk)):
+            if not self._rbd.there(target, self.disk_name(disk)):
                 raise NotFoundError(
                     f"host {target.name} does not see disk {disk.disk_id} of VM {disk.vm_id}",
-                    cause=f"Ceph has no image {self._rbd.cluster.pool}/{self._name(disk)}",
+                    cause=f"Ceph has no image {self._rbd.cluster.pool}/{self.disk_name(disk)}",
                 )
         if context is not None and disks:
             self.write_context(target, disks[0].vm_id, context)
@@ -270,9 +249,9 @@ class CephDatastore(SshDatastore):
     def remove_vm(self, host: HostHandle, vm_id: int, disks: Sequence[DiskSpec], *, keep_persistent: bool = True) -> None:
         """See Datastore.remove_vm. With `keep_persistent=False` (the VM moved) the new host uses these very images."""
         super().remove_vm(host, vm_id, ())
-        own = [name for disk in disks if disk.kind not in ("persistent", "cdrom") for name in self._files(disk)]
+        own = [disk for disk in disks if disk.kind not in ("persistent", "cdrom")]
         if keep_persistent and own:
-            self._rbd.run(host, "drop", *own)
+            self.drop(host, self.all_names(own))
 
     def save_disk(
         self,
@@ -287,70 +266,16 @@ class CephDatastore(SshDatastore):
     ) -> None:
         """See Datastore.save_disk."""
         if layer != disk.layer:
-            raise _no_layers(disk)
+            raise self.no_layers(disk)
         key = job_key(job, f"save-{image.image_id}")
-        self._copy(host, _image(image), self._name(disk), disk.virtual_size, key, progress, cancel)
-
-    # --- layers: there are none
-
-    def layer_path(self, host: HostHandle, disk: DiskSpec, layer: int) -> str:
-        """See Datastore.layer_path."""
-        if layer != disk.layer:
-            raise _no_layers(disk)
-        return self.disk_path(host, disk)
-
-    def add_layer(self, host: HostHandle, disk: DiskSpec, layer: int, below: int) -> None:
-        """UsageError: see capabilities."""
-        del host, layer, below
-        raise _no_layers(disk)
-
-    def rebase_layer(
-        self,
-        host: HostHandle,
-        disk: DiskSpec,
-        layer: int,
-        below: int,
-        *,
-        job: str,
-        progress: Progress | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        """UsageError: see capabilities."""
-        del host, layer, below, job, progress, cancel
-        raise _no_layers(disk)
-
-    def remove_layers(self, host: HostHandle, disk: DiskSpec, layers: Sequence[int]) -> None:
-        """Nothing: there are none."""
-
-    def copy_layers(
-        self,
-        source: HostHandle,
-        target: HostHandle,
-        disks: Sequence[DiskSpec],
-        *,
-        job: str,
-        progress: Progress | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        """Nothing to copy: the target sees the same images."""
+        self._copy(host, image_name(image), self.disk_name(disk), disk.virtual_size, key, progress, cancel)
 
     # --- backups
 
-    def copy_out(
-        self,
-        host: HostHandle,
-        disk: DiskSpec,
-        path: str,
-        *,
-        job: str,
-        progress: Progress | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        """See Datastore.copy_out."""
+    def opened(self, host: HostHandle, disk: DiskSpec) -> str:
+        """See BlockDatastore.opened."""
         self._rbd.prepare(host)
-        recipe = making.Recipe("convert", "raw", self._rbd.qemu_name(host, self._name(disk)), "qcow2", "0")
-        key = job_key(job, f"out-{disk.vm_id}-{disk.disk_id}")
-        making.make_long(host, path, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
+        return self._rbd.qemu_name(host, self.disk_name(disk))
 
     def fill_image(
         self,
@@ -363,7 +288,7 @@ class CephDatastore(SshDatastore):
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.fill_image."""
-        words, key = (_image(image), str(image.size), "qcow2", path), job_key(job, f"fill-{image.image_id}")
+        words, key = (image_name(image), str(image.size), "qcow2", path), job_key(job, f"fill-{image.image_id}")
         self._rbd.run_long(host, "fill", *words, key=key, total=image.size, progress=progress, cancel=cancel)
 
     def restore_disk(
@@ -378,26 +303,26 @@ class CephDatastore(SshDatastore):
     ) -> None:
         """See Datastore.restore_disk; what is restored lies on nothing."""
         size = disk.virtual_size
-        words = (f"{self._name(disk)}.restored", str(size), "qcow2", path)
+        words = (f"{self.disk_name(disk)}.restored", str(size), "qcow2", path)
         key = job_key(job, f"restore-{disk.vm_id}-{disk.disk_id}")
         self._rbd.run_long(host, "fill", *words, key=key, total=size, progress=progress, cancel=cancel)
 
-    def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:
-        """See Datastore.replace_disk."""
-        self._rbd.run(host, "replace", self._name(disk))
+    # --- what is in the pool
 
-    def discard_restored(self, host: HostHandle, disk: DiskSpec) -> None:
-        """See Datastore.discard_restored."""
-        self._rbd.run(host, "drop", f"{self._name(disk)}.restored", f"{self._name(disk)}.restored.part")
+    def names(self, host: HostHandle) -> list[str]:
+        """See PoolDatastore.names."""
+        return self._rbd.run(host, "list").decode().split()
 
-    def vm_ids(self, host: HostHandle) -> list[int]:
-        """See Datastore.vm_ids: those that have images in the pool, too."""
-        names = self._rbd.run(host, "list").decode().split()
-        found = {int(match[1]) for match in map(self._disk.fullmatch, names) if match}
-        return sorted(found | set(super().vm_ids(host)))
+    def drop(self, host: HostHandle, names: Sequence[str]) -> None:
+        """See PoolDatastore.drop."""
+        self._rbd.run(host, "drop", *names)
+
+    def put_restored(self, host: HostHandle, name: str) -> None:
+        """See PoolDatastore.put_restored."""
+        self._rbd.run(host, "replace", name)
 
     def _missing(self, host: HostHandle, image: ImageSpec) -> NotFoundError:
-        cause = f"Ceph has no image {self._rbd.cluster.pool}/{_image(image)}"
+        cause = f"Ceph has no image {self._rbd.cluster.pool}/{image_name(image)}"
         hint = f"nebula image show {image.image_id}"
         return NotFoundError(f"host {host.name} does not find image {image.image_id}", cause=cause, hint=hint)
 
@@ -405,17 +330,7 @@ class CephDatastore(SshDatastore):
         return self._missing(host, image) if error.status == ABSENT else error
 
 
-def _image(image: ImageSpec) -> str:
-    if not _UUID.fullmatch(image.uuid):
-        raise UsageError(f"image {image.image_id} has the unusable uuid {image.uuid!r}")
-    return f"nebula-{image.uuid}"
-
-
 def _sized(size: int) -> int:
     if size <= 0:
         raise UsageError(f"a disk of {size} bytes cannot be made", hint="give it a size: --size 10G")
     return size
-
-
-def _no_layers(disk: DiskSpec) -> UsageError:
-    return UsageError(f"disk {disk.disk_id} of VM {disk.vm_id} is a block device: it has no layers")

@@ -329,9 +329,12 @@ class FileDatastore:
     ) -> None:
         """See Datastore.copy_out."""
         host = self.ready(host)
-        recipe = making.Recipe("convert", restoring.format_of(disk), self.disk_path(host, disk), "qcow2", "0")
-        key = job_key(job, f"out-{disk.vm_id}-{disk.disk_id}")
+        recipe, key = self.reading(host, disk), job_key(job, f"out-{disk.vm_id}-{disk.disk_id}")
         making.make_long(host, path, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
+
+    def reading(self, host: HostHandle, disk: DiskSpec) -> making.Recipe:
+        """What makes a qcow2 file of the disk, which the host can open when this returns."""
+        return making.Recipe("convert", restoring.format_of(disk), self.disk_path(host, disk), "qcow2", "0")
 
     def fill_image(
         self,

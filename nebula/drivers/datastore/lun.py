@@ -16,12 +16,11 @@ import msgspec
 from nebula.cancel import CancelToken
 from nebula.drivers.base import DatastoreCapabilities, HostHandle, Progress
 from nebula.drivers.datastore import layout, making
+from nebula.drivers.datastore.blocks import BlockDatastore
 from nebula.drivers.datastore.files import job_key
-from nebula.drivers.datastore.header import HEAD_BYTES, examine
 from nebula.drivers.datastore.lunscript import FILL
 from nebula.drivers.datastore.probe import probe_image
 from nebula.drivers.datastore.rbd import tell_percent
-from nebula.drivers.datastore.ssh import SshDatastore
 from nebula.drivers.longrun import run_long
 from nebula.errors import CapacityError, CommandError, ConflictError, NebulaError, NotFoundError, UsageError
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
@@ -36,7 +35,7 @@ class Lun(msgspec.Struct, frozen=True):
     identity: str
 
 
-class LunDatastore(SshDatastore):
+class LunDatastore(BlockDatastore):
     """Subclasses say how a host reaches a LUN, and what it is called."""
 
     def __init__(self, datastore_id: int, settings: Mapping[str, str]) -> None:
@@ -149,8 +148,7 @@ class LunDatastore(SshDatastore):
         CapacityError where it is too small, ConflictError where somebody has it open.
         """
         lun, source = self.seen(host, image), self._source(image)
-        head = host.transport.run(["head", "-c", str(HEAD_BYTES), "--", staged], root=True).stdout
-        form = examine(head, staged)
+        form = self.format_of(host, staged)
         needed = probe_image(host, staged, form).virtual_size
         if needed > lun.size:
             raise CapacityError(
@@ -184,22 +182,10 @@ class LunDatastore(SshDatastore):
         del source, job, progress, cancel
         self.seen(target, image)
 
-    def copy_out(
-        self,
-        host: HostHandle,
-        disk: DiskSpec,
-        path: str,
-        *,
-        job: str,
-        progress: Progress | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        """See Datastore.copy_out."""
+    def reading(self, host: HostHandle, disk: DiskSpec) -> making.Recipe:
+        """See FileDatastore.reading."""
         self.prepare(host)
-        options, secret = self.options(host, self._source(layout.needed_image(disk)))
-        key = job_key(job, f"out-{disk.vm_id}-{disk.disk_id}")
-        recipe = making.Recipe("export", options, secret)
-        making.make_long(host, path, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
+        return making.Recipe("export", *self.options(host, self._source(layout.needed_image(disk))))
 
     # --- disks
 
@@ -357,15 +343,19 @@ class LunDatastore(SshDatastore):
         del host, disk, path, job, progress, cancel
         refuse("a disk is restored")
 
-    def add_layer(self, host: HostHandle, disk: DiskSpec, layer: int, below: int) -> None:
-        """UsageError: see capabilities."""
-        del host, disk, layer, below
-        refuse("a disk has snapshots")
+    def no_layers(self, disk: DiskSpec) -> UsageError:
+        """See BlockDatastore.no_layers."""
+        return refusal(f"disk {disk.disk_id} of VM {disk.vm_id} has snapshots")
 
 
 def refuse(what: str) -> NoReturn:
     """UsageError: a datastore of LUNs makes nothing."""
-    raise UsageError(f"nowhere in a datastore of LUNs {what}", cause="its images are LUNs that exist on the SAN")
+    raise refusal(what)
+
+
+def refusal(what: str) -> UsageError:
+    """Why that is nowhere done."""
+    return UsageError(f"nowhere in a datastore of LUNs {what}", cause="its images are LUNs that exist on the SAN")
 
 
 def in_words(host: HostHandle, source: str, error: CommandError) -> NebulaError:

@@ -7,21 +7,19 @@ variables) lies in files on its host, as an `ssh` datastore has them, and so do 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from nebula.cancel import ENGINE_STOPPING, CancelToken
 from nebula.drivers.base import DatastoreCapabilities, HostHandle, Progress
 from nebula.drivers.datastore import layout, making, recipes
+from nebula.drivers.datastore.blocks import PoolDatastore, image_name
 from nebula.drivers.datastore.files import job_key
-from nebula.drivers.datastore.header import HEAD_BYTES, examine
 from nebula.drivers.datastore.lvmcheck import check_lvm
 from nebula.drivers.datastore.lvmgroup import Turn, VolumeGroup
 from nebula.drivers.datastore.lvmscript import ABSENT
 from nebula.drivers.datastore.lvmsettings import sectors, settings_of
 from nebula.drivers.datastore.peers import login, peer_argv
 from nebula.drivers.datastore.probe import probe_image
-from nebula.drivers.datastore.ssh import SshDatastore
 from nebula.errors import (
     CommandError,
     ConflictError,
@@ -29,26 +27,21 @@ from nebula.errors import (
     NebulaError,
     NotFoundError,
     UnreachableError,
-    UsageError,
 )
 from nebula.model.host import Finding
 from nebula.model.storage import DatastoreUsage, DiskSpec, ImageProbe, ImageSpec
 
-_UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 EXTENT = 4 << 20
 """What LVM makes volumes of, unless a group was made with other extents."""
-_HALVES = ("", ".part", ".restored", ".restored.part")
 
 
-class LvmDatastore(SshDatastore):
+class LvmDatastore(PoolDatastore):
     """`settings` are those of `lvmsettings.settings_of`."""
 
     def __init__(self, datastore_id: int, settings: Mapping[str, str]) -> None:
         super().__init__(datastore_id, settings)
         self._lvm = settings_of(datastore_id, settings)
         self.group = VolumeGroup(self._lvm)
-        own = rf"nebula-(?:{datastore_id}|[0-9a-f]{{8}}-[0-9a-f-]{{27}})-([0-9]+)-[0-9]+(?:\.part|\.restored)*"
-        self._disk = re.compile(own)
 
     @property
     def capabilities(self) -> DatastoreCapabilities:
@@ -83,12 +76,12 @@ class LvmDatastore(SshDatastore):
 
     def image_path(self, host: HostHandle, image: ImageSpec) -> str:  # noqa: ARG002 - the same on every host
         """See Datastore.image_path."""
-        return self.group.path(_image(image))
+        return self.group.path(image_name(image))
 
     def read_image(self, host: HostHandle, image: ImageSpec, limit: int) -> bytes:
         """See Datastore.read_image."""
         try:
-            data = self.group.look(host, "read", _image(image), str(limit + 1))
+            data = self.group.look(host, "read", image_name(image), str(limit + 1))
         except CommandError as error:
             raise self._absent(host, image, error) from error
         if len(data) > limit:
@@ -114,7 +107,7 @@ class LvmDatastore(SshDatastore):
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.take_in: a qcow2 file becomes a raw volume."""
-        name = _image(image)
+        name = image_name(image)
         if image.type == "context":
             if self._begin(host, name, image.size):
                 self.group.write(host, "bytes", name, staged)
@@ -122,21 +115,17 @@ class LvmDatastore(SshDatastore):
         elif self.has_image(host, image):
             self.abandon(host, job)
         else:
-            words = (self._format_of(host, staged), staged)
+            words = (self.format_of(host, staged), staged)
             self._make(host, name, image.size, "file", words, job_key(job, f"take-{image.image_id}"), progress, cancel)
         making.discard(host, [staged])
 
-    def _format_of(self, host: HostHandle, path: str) -> str:
-        head = host.transport.run(["head", "-c", str(HEAD_BYTES), "--", path], root=True).stdout
-        return examine(head, path)
-
     def create_empty(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.create_empty."""
-        self._make(host, _image(image), image.size, "empty", (), f"empty-{image.uuid}", None, None)
+        self._make(host, image_name(image), image.size, "empty", (), f"empty-{image.uuid}", None, None)
 
     def has_image(self, host: HostHandle, image: ImageSpec) -> bool:
         """See Datastore.has_image."""
-        return self._there(host, _image(image))
+        return self._there(host, image_name(image))
 
     def _there(self, host: HostHandle, name: str) -> bool:
         return self.group.look(host, "there", name).strip() == b"yes"
@@ -157,7 +146,7 @@ class LvmDatastore(SshDatastore):
             return
         if self._lvm.shared or source.host_id == target.host_id:
             raise self._missing(target, image)
-        self._pull(source, target, _image(image), job_key(job, f"image-{image.image_id}"), progress, cancel)
+        self._pull(source, target, image_name(image), job_key(job, f"image-{image.image_id}"), progress, cancel)
 
     def clone_image(
         self,
@@ -172,14 +161,14 @@ class LvmDatastore(SshDatastore):
         """See Datastore.clone_image: a whole copy, which lies on nothing."""
         if not self.has_image(host, source):
             raise self._missing(host, source)
-        key, words = job_key(job, f"clone-{image.image_id}"), (_image(source),)
-        self._make(host, _image(image), source.size, "copy", words, key, progress, cancel)
+        key, words = job_key(job, f"clone-{image.image_id}"), (image_name(source),)
+        self._make(host, image_name(image), source.size, "copy", words, key, progress, cancel)
 
     def remove_image(self, host: HostHandle, image: ImageSpec) -> None:
         """See Datastore.remove_image."""
-        name, staged = _image(image), layout.staged_file(self.base(host), image)
+        name, staged = image_name(image), layout.staged_file(self.base(host), image)
         making.discard(host, [staged, f"{staged}.part", f"{staged}.part.source"])
-        self._drop(host, [name, f"{name}.part"])
+        self.drop(host, [name, f"{name}.part"])
 
     # --- how volumes are made and removed
 
@@ -206,7 +195,7 @@ class LvmDatastore(SshDatastore):
             self.group.run_long(host, verb, name, *words, key=key, total=size, progress=progress, cancel=cancel)
         except InterruptedByUser as stopped:
             if not stopped.message.startswith(ENGINE_STOPPING):
-                self._drop(host, [f"{name}.part"])
+                self.drop(host, [f"{name}.part"])
             raise
         except UnreachableError:
             raise
@@ -228,13 +217,6 @@ class LvmDatastore(SshDatastore):
     def _end(self, host: HostHandle, name: str, *, keep: bool) -> None:
         self.group.write(host, "end", name, "keep" if keep or not self._lvm.shared else "close")
 
-    def _drop(self, host: HostHandle, names: Sequence[str]) -> None:
-        if self._lvm.zero_old:
-            for name in names:
-                key = f"wipe-{name}"
-                self.group.run_long(host, "wipe", name, key=key, total=0, progress=None, cancel=None)
-        self.group.write(host, "drop", *names)
-
     def _pull(
         self, source: HostHandle, target: HostHandle, name: str, key: str, progress: Progress | None, cancel: CancelToken | None
     ) -> None:
@@ -253,13 +235,7 @@ class LvmDatastore(SshDatastore):
 
     def disk_path(self, host: HostHandle, disk: DiskSpec) -> str:  # noqa: ARG002 - the same on every host
         """See Datastore.disk_path."""
-        return self.group.path(self._name(disk))
-
-    def _name(self, disk: DiskSpec) -> str:
-        if disk.kind in ("persistent", "cdrom"):
-            return _image(layout.needed_image(disk))
-        made_of = _image(disk.image) if disk.image is not None else f"nebula-{self.datastore_id:d}"
-        return f"{made_of}-{disk.vm_id:d}-{disk.disk_id:d}"
+        return self.group.path(self.disk_name(disk))
 
     def create_disk(
         self, host: HostHandle, disk: DiskSpec, *, job: str, progress: Progress | None, cancel: CancelToken | None
@@ -279,9 +255,9 @@ class LvmDatastore(SshDatastore):
         if not self.has_image(host, image):
             raise self._missing(host, image)
         if self._lvm.pool:
-            self.group.write(host, "snapshot", self._name(disk), _image(image), sectors(size))
+            self.group.write(host, "snapshot", self.disk_name(disk), image_name(image), sectors(size))
             return
-        self._make(host, self._name(disk), size, "copy", (_image(image),), key, progress, cancel, keep=True)
+        self._make(host, self.disk_name(disk), size, "copy", (image_name(image),), key, progress, cancel, keep=True)
 
     def _volatile(
         self, host: HostHandle, disk: DiskSpec, key: str, progress: Progress | None, cancel: CancelToken | None
@@ -289,14 +265,14 @@ class LvmDatastore(SshDatastore):
         if disk.filesystem:
             recipes.check_filesystem(disk)
         verb, words = ("filesystem", (disk.filesystem,)) if disk.filesystem else ("empty", ())
-        self._make(host, self._name(disk), disk.size, verb, words, key, progress, cancel, keep=True)
+        self._make(host, self.disk_name(disk), disk.size, verb, words, key, progress, cancel, keep=True)
 
     def activate(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.activate."""
         verb = "open" if disk.kind == "cdrom" else "claim"
         write = self.group.look if disk.kind == "cdrom" else self.group.write
         try:
-            write(host, verb, self._name(disk))
+            write(host, verb, self.disk_name(disk))
         except CommandError as error:
             raise self._absent(host, disk.image, error, disk) from error
 
@@ -305,25 +281,22 @@ class LvmDatastore(SshDatastore):
         if disk.kind in ("persistent", "cdrom"):
             self._let_go(host, [disk])
         else:
-            self._drop(host, self._volumes([disk]))
+            self.drop(host, self.all_names([disk]))
 
     def _let_go(self, host: HostHandle, disks: Sequence[DiskSpec]) -> None:
         """What stays is active on this host no more, where others may want it."""
         if not self._lvm.shared:
             return
-        held = [self._name(disk) for disk in disks if disk.kind != "cdrom"]
-        read = [self._name(disk) for disk in disks if disk.kind == "cdrom"]
+        held = [self.disk_name(disk) for disk in disks if disk.kind != "cdrom"]
+        read = [self.disk_name(disk) for disk in disks if disk.kind == "cdrom"]
         if held:
             self.group.write(host, "leave", *held)
         if read:
             self.group.look(host, "close", *read)
 
-    def _volumes(self, disks: Sequence[DiskSpec]) -> list[str]:
-        return [f"{self._name(disk)}{half}" for disk in disks for half in _HALVES]
-
     def resize_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """See Datastore.resize_disk."""
-        self.group.write(host, "grow", self._name(disk), sectors(size))
+        self.group.write(host, "grow", self.disk_name(disk), sectors(size))
 
     def refresh_disk(self, host: HostHandle, disk: DiskSpec, size: int) -> None:
         """See Datastore.refresh_disk: the volume grows, and the guest sees it once its hypervisor is told."""
@@ -332,7 +305,7 @@ class LvmDatastore(SshDatastore):
     def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.require_unused: QEMU's locks are on a device's node, of which each QEMU may have its own."""
         report = self.group.report(host)
-        volume = report.volume(self._name(disk))
+        volume = report.volume(self.disk_name(disk))
         if volume is not None and volume.open:
             raise ConflictError(
                 f"disk {disk.disk_id} of VM {disk.vm_id} is in use, and would have two writers",
@@ -348,13 +321,13 @@ class LvmDatastore(SshDatastore):
             elif self._lvm.shared:
                 self._join(target, disk)
             else:
-                self.group.write(target, "incoming", self._name(disk), sectors(disk.virtual_size))
+                self.group.write(target, "incoming", self.disk_name(disk), sectors(disk.virtual_size))
         if context is not None and disks:
             self.write_context(target, disks[0].vm_id, context)
 
     def _join(self, target: HostHandle, disk: DiskSpec) -> None:
         try:
-            self.group.write(target, "join", self._name(disk))
+            self.group.write(target, "join", self.disk_name(disk))
         except CommandError as error:
             raise self._absent(target, disk.image, error, disk) from error
 
@@ -378,7 +351,7 @@ class LvmDatastore(SshDatastore):
         for disk in disks:
             if not self._lvm.shared and disk.kind != "cdrom":
                 key = job_key(job, f"move-{vm_id}-{disk.disk_id}")
-                self._refresh(source, target, self._name(disk), key, progress, cancel)
+                self._refresh(source, target, self.disk_name(disk), key, progress, cancel)
             self.activate(target, disk)
 
     def _refresh(
@@ -397,11 +370,11 @@ class LvmDatastore(SshDatastore):
             self._let_go(host, disks)
             return
         self._let_go(host, kept)
-        gone = self._volumes(own)
+        gone = self.all_names(own)
         if not keep_persistent:
-            gone += [self._name(disk) for disk in kept if disk.kind == "persistent"]
+            gone += [self.disk_name(disk) for disk in kept if disk.kind == "persistent"]
         if gone:
-            self._drop(host, gone)
+            self.drop(host, gone)
 
     def save_disk(
         self,
@@ -416,54 +389,16 @@ class LvmDatastore(SshDatastore):
     ) -> None:
         """See Datastore.save_disk."""
         if layer != disk.layer:
-            raise _no_layers(disk)
-        key, words = job_key(job, f"save-{image.image_id}"), (self._name(disk),)
-        self._make(host, _image(image), image.size, "copy", words, key, progress, cancel)
-
-    # --- layers: there are none
-
-    def layer_path(self, host: HostHandle, disk: DiskSpec, layer: int) -> str:
-        """See Datastore.layer_path."""
-        if layer != disk.layer:
-            raise _no_layers(disk)
-        return self.disk_path(host, disk)
-
-    def add_layer(self, host: HostHandle, disk: DiskSpec, layer: int, below: int) -> None:
-        """UsageError: see capabilities."""
-        del host, layer, below
-        raise _no_layers(disk)
-
-    def rebase_layer(
-        self,
-        host: HostHandle,
-        disk: DiskSpec,
-        layer: int,
-        below: int,
-        *,
-        job: str,
-        progress: Progress | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        """UsageError: see capabilities."""
-        del host, layer, below, job, progress, cancel
-        raise _no_layers(disk)
-
-    def remove_layers(self, host: HostHandle, disk: DiskSpec, layers: Sequence[int]) -> None:
-        """Nothing: there are none."""
-
-    def copy_layers(
-        self,
-        source: HostHandle,
-        target: HostHandle,
-        disks: Sequence[DiskSpec],
-        *,
-        job: str,
-        progress: Progress | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        """Nothing to copy: there are none."""
+            raise self.no_layers(disk)
+        key, words = job_key(job, f"save-{image.image_id}"), (self.disk_name(disk),)
+        self._make(host, image_name(image), image.size, "copy", words, key, progress, cancel)
 
     # --- backups
+
+    def opened(self, host: HostHandle, disk: DiskSpec) -> str:
+        """See BlockDatastore.opened."""
+        self.activate(host, disk)
+        return self.disk_path(host, disk)
 
     def copy_out(
         self,
@@ -476,10 +411,7 @@ class LvmDatastore(SshDatastore):
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.copy_out."""
-        self.activate(host, disk)
-        recipe = making.Recipe("convert", "raw", self.disk_path(host, disk), "qcow2", "0")
-        key = job_key(job, f"out-{disk.vm_id}-{disk.disk_id}")
-        making.make_long(host, path, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
+        super().copy_out(host, disk, path, job=job, progress=progress, cancel=cancel)
         if disk.kind == "persistent":  # an image that no VM has, or one's that is off: whoever starts next takes it
             self._let_go(host, [disk])
 
@@ -495,7 +427,7 @@ class LvmDatastore(SshDatastore):
     ) -> None:
         """See Datastore.fill_image."""
         words, key = ("qcow2", path), job_key(job, f"fill-{image.image_id}")
-        self._make(host, _image(image), image.size, "file", words, key, progress, cancel)
+        self._make(host, image_name(image), image.size, "file", words, key, progress, cancel)
 
     def restore_disk(
         self,
@@ -510,24 +442,29 @@ class LvmDatastore(SshDatastore):
         """See Datastore.restore_disk; what is restored lies on nothing."""
         size, key = disk.virtual_size, job_key(job, f"restore-{disk.vm_id}-{disk.disk_id}")
         self._make(
-            host, f"{self._name(disk)}.restored", size, "file", ("qcow2", path), key, progress, cancel, keep=True
+            host, f"{self.disk_name(disk)}.restored", size, "file", ("qcow2", path), key, progress, cancel, keep=True
         )  # fmt: skip
 
-    def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:
-        """See Datastore.replace_disk."""
-        self.group.write(host, "replace", self._name(disk))
+    # --- what is in the group
 
-    def discard_restored(self, host: HostHandle, disk: DiskSpec) -> None:
-        """See Datastore.discard_restored."""
-        self._drop(host, [f"{self._name(disk)}.restored", f"{self._name(disk)}.restored.part"])
+    def names(self, host: HostHandle) -> list[str]:
+        """See PoolDatastore.names."""
+        return [volume.name for volume in self.group.report(host).volumes]
 
-    def vm_ids(self, host: HostHandle) -> list[int]:
-        """See Datastore.vm_ids: those that have volumes in the group, too."""
-        matches = (self._disk.fullmatch(volume.name) for volume in self.group.report(host).volumes)
-        return sorted({int(match[1]) for match in matches if match} | set(super().vm_ids(host)))
+    def drop(self, host: HostHandle, names: Sequence[str]) -> None:
+        """See PoolDatastore.drop."""
+        if self._lvm.zero_old:
+            for name in names:
+                key = f"wipe-{name}"
+                self.group.run_long(host, "wipe", name, key=key, total=0, progress=None, cancel=None)
+        self.group.write(host, "drop", *names)
+
+    def put_restored(self, host: HostHandle, name: str) -> None:
+        """See PoolDatastore.put_restored."""
+        self.group.write(host, "replace", name)
 
     def _missing(self, host: HostHandle, image: ImageSpec) -> NotFoundError:
-        cause = f"there is no volume {self._lvm.group}/{_image(image)}"
+        cause = f"there is no volume {self._lvm.group}/{image_name(image)}"
         hint = f"nebula image show {image.image_id}"
         return NotFoundError(f"image {image.image_id} is not on host {host.name}", cause=cause, hint=hint)
 
@@ -542,13 +479,3 @@ class LvmDatastore(SshDatastore):
         return NotFoundError(
             f"host {host.name} does not find {what}", cause=error.cause, hint=f"ssh {host.name} lvs {self._lvm.group}"
         )
-
-
-def _image(image: ImageSpec) -> str:
-    if not _UUID.fullmatch(image.uuid):
-        raise UsageError(f"image {image.image_id} has the unusable uuid {image.uuid!r}")
-    return f"nebula-{image.uuid}"
-
-
-def _no_layers(disk: DiskSpec) -> UsageError:
-    return UsageError(f"disk {disk.disk_id} of VM {disk.vm_id} is a block device: it has no layers")
