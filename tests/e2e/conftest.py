@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from subprocess import TimeoutExpired
 
 import pytest
 
+from tests.e2e import witness
 from tests.e2e.program import Program, add_hosts
 from tests.lab.conftest import guest_image, lab, make_lab, make_machines
 from tests.lab.gates import install_hook
@@ -93,37 +93,15 @@ def _clear(cluster: Program, lab: LabHandle) -> None:
         cluster.run("vm", "recover", *left, "--delete")
 
 
-_SCREENS = (
-    ("host", "list"),
-    ("vm", "list", "-f", "wide"),
-    ("job", "list", "-f", "wide"),
-    ("drs", "status"),
-    ("drs", "history"),
-    ("event", "list"),
-)
-_LINES = 60
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure is shown with what the engine knew when the test failed."""
+    """A failure is shown with what the engine, the hosts and the guests knew when the test failed."""
     report = yield
     used = getattr(item, "funcargs", {})
     program = used.get("alone") or used.get("cluster") or used.get("machines")
+    lab = used.get("lab") or used.get("session_lab") or used.get("session_machines")
     if report.failed and isinstance(program, Program):
-        report.sections += [(f"nebula {' '.join(words)}", _shown(program, words)) for words in _SCREENS]
-        if program.said.exists():
-            report.sections.append(("the daemon", _last(program.said.read_text())))
+        report.sections += witness.of_engine(program)
+    if report.failed and isinstance(lab, LabHandle):
+        report.sections += witness.of_hosts(lab)
     return report
-
-
-def _shown(program: Program, words: tuple[str, ...]) -> str:
-    try:
-        done = program.run(*words)
-    except TimeoutExpired as error:
-        return str(error)
-    return _last(done.stdout + done.stderr)
-
-
-def _last(text: str) -> str:
-    return "\n".join(text.splitlines()[-_LINES:])
