@@ -16,8 +16,10 @@ _SCREENS = (
     ("drs", "history"),
     ("event", "list"),
 )
-_LINES = 60
+_LINES, _LINES_OF_A_HOST = 60, 200
+"""How many lines are shown, the last ones."""
 _HOST = """
+exec 2>&1
 virsh list --all
 for name in $(virsh list --name); do
     echo "-- $name's console"
@@ -26,8 +28,15 @@ for name in $(virsh list --name); do
     virsh domstats "$name" --vcpu --interface
 done
 echo "-- bridges and neighbours"
+ip -brief link
 bridge fdb show | grep -v permanent
 ip neigh
+echo "-- filters"
+nft list ruleset
+iptables-save -c
+ip6tables-save -c
+ebtables-save -c
+true
 """
 """A guest that is well says its heartbeat on its console meanwhile."""
 
@@ -49,7 +58,7 @@ def of_hosts(lab: LabHandle) -> Iterator[Section]:
             said = lab.exec(host["name"], "sh", "-c", _HOST)
         except (AssertionError, SubprocessError, OSError) as error:
             said = str(error)
-        yield f"host {host['name']}", _last(said)
+        yield f"host {host['name']}", _last(said, _LINES_OF_A_HOST)
 
 
 def _shown(program: Program, words: tuple[str, ...]) -> str:
@@ -60,5 +69,5 @@ def _shown(program: Program, words: tuple[str, ...]) -> str:
     return _last(done.stdout + done.stderr)
 
 
-def _last(text: str) -> str:
-    return "\n".join(text.splitlines()[-_LINES:])
+def _last(text: str, lines: int = _LINES) -> str:
+    return "\n".join(text.splitlines()[-lines:])
