@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from nebula.cli.invocation import Invocation
 
 Template = dict[str, Any]
-_SPELLINGS = {"CPUS": "VCPU", "VCPUS": "VCPU", "DISKS": "DISK", "NICS": "NIC", "NETWORKS": "NIC", "NETWORK": "NIC"}
+_SPELLINGS = {
+    "CPUS": "VCPU",
+    "VCPUS": "VCPU",
+    "DISKS": "DISK",
+    "NICS": "NIC",
+    "NETWORKS": "NIC",
+    "NETWORK": "NIC",
+    "ALIASES": "NIC_ALIAS",
+}
 _LARGEST_FILE = 256 * 1024
 """Bytes of user data, a script or a key."""
 

@@ -31,9 +31,17 @@ class Leases:
         self._low: dict[int, int] = {}
 
     def take(
-        self, tx: Transaction, network: NetworkRow, vm_id: int, nic_id: int, *, wanted: str = "", groups: str = ""
+        self,
+        tx: Transaction,
+        network: NetworkRow,
+        vm_id: int,
+        nic_id: int,
+        *,
+        wanted: str = "",
+        groups: str = "",
+        parent_id: int = -1,
     ) -> LeaseRow:
-        """A lease for a card: the wanted address (IP or MAC), or the first free one.
+        """A lease for a card, or for an alias of the card `parent_id`: the wanted address (IP or MAC), or the first free one.
 
         Raises ConflictError (taken), NotFoundError (in no range), CapacityError (network full).
         """
@@ -50,7 +58,7 @@ class Leases:
         else:
             row, position = self._first(tx, network, ranges)
         lease = _lease(network, row, position, vm_id, nic_id)
-        lease.groups = groups
+        lease.groups, lease.parent_id = groups, parent_id
         tx.insert(lease)
         count(tx, network, +1)
         return lease

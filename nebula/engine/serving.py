@@ -16,9 +16,10 @@ from nebula.model.network import Lease
 KIND = "network.serve"
 _ON_BRIDGE = (
     'FROM "lease" JOIN "vm" ON "vm"."id"="lease"."vm_id" JOIN "network" ON "network"."id"="lease"."network_id" '
-    'WHERE "network"."bridge"=? AND "network"."driver"=? AND "network"."owned"=1 AND "vm"."state"<>6'
+    'WHERE "network"."bridge"=? AND "network"."driver"=? AND "network"."owned"=1 AND "vm"."state"<>6 '
+    'AND "lease"."parent_id"<0'
 )
-"""Leases of VMs on a bridge of ours, those of reservations among them."""
+"""Leases of VMs' cards on a bridge of ours, those of reservations among them."""
 
 
 def wants(network: NetworkRow) -> bool:

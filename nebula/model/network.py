@@ -88,6 +88,20 @@ class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
     """None: everything passes."""
 
     @property
+    def ips(self) -> tuple[str, ...]:
+        """All IPv4 addresses that are its own."""
+        return tuple(address for address in (self.ip, *self._further) if address and ":" not in address)
+
+    @property
+    def ips6(self) -> tuple[str, ...]:
+        """All IPv6 addresses that are its own."""
+        return tuple(address for address in (self.ip6, *self._further) if ":" in address)
+
+    @property
+    def _further(self) -> tuple[str, ...]:
+        return self.filter.further if self.filter else ()
+
+    @property
     def bridge(self) -> str:
         """The bridge that its tap is plugged into."""
         return bridge_of_card(self.network, self.tap)

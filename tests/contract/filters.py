@@ -174,6 +174,32 @@ def test_another_address_than_ones_own_is_not_answered(
         assert web.asks(app, 53, source="10.9.0.77", patience=PATIENT) == 1
 
 
+def test_the_address_of_an_alias_is_ones_own(network_subject: NetworkSubject, guests: tuple[Guest, Guest, Guest]) -> None:
+    web, app, _ = guests
+    alias, alias6 = "10.9.0.78", "fd09::78"
+    web.inside.sh(f"ip address add {alias}/24 dev eth0")
+    web.inside.sh(f"ip address add {alias6}/64 dev eth0 nodad")
+    mine = msgspec.structs.replace(OPEN, further=(alias, alias6))
+    with app.serving(53), app.serving(53, app.nic.ip6):
+        network_subject.driver.set_filters(network_subject.host, [web.with_filter(OPEN)])
+        assert web.asks(app, 53, patience=PATIENT) == 1
+        assert web.asks(app, 53, source=alias) == 0
+        assert web.asks(app, 53, to=app.nic.ip6, source=alias6) == 0
+        network_subject.driver.set_filters(network_subject.host, [web.with_filter(mine)])
+        assert web.asks(app, 53, source=alias, patience=PATIENT) == 1
+        assert web.asks(app, 53, to=app.nic.ip6, source=alias6, patience=PATIENT) == 1
+        assert web.asks(app, 53, source="", patience=PATIENT) == 1
+    network_subject.driver.set_filters(network_subject.host, [web.with_filter(inbound(peers=(f"{app.nic.ip}/32",)))])
+    with web.serving(54, alias):
+        assert app.asks(web, 54, to=alias) == 0
+        shut = CardFilter(rules=(OUT,), further=(alias,))
+        network_subject.driver.set_filters(network_subject.host, [web.with_filter(shut)])
+        assert app.asks(web, 54, to=alias) == 0
+        let_in = msgspec.structs.replace(inbound(peers=(f"{app.nic.ip}/32",)), further=(alias,))
+        network_subject.driver.set_filters(network_subject.host, [web.with_filter(let_in)])
+        assert app.asks(web, 54, to=alias, patience=PATIENT) == 1
+
+
 def test_nothing_of_the_filters_stays(
     host: Namespace, network_subject: NetworkSubject, guests: tuple[Guest, Guest, Guest]
 ) -> None:

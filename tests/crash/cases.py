@@ -176,6 +176,36 @@ CASES = {
         ),
         ("RUNNING",),
     ),
+    "alias attached": Case(
+        ("guarded", "create"),
+        "alias_attach",
+        "vm.alias-attach",
+        ("network.set_filters", "datastore.write_context", "hypervisor.renew_medium"),
+        ("RUNNING",),
+    ),
+    "alias attached, undone": Case(
+        ("guarded", "create"),
+        "alias_attach",
+        "vm.alias-attach",
+        ("datastore.write_context",),
+        ("RUNNING",),
+        fails="datastore.write_context",
+    ),
+    "alias detached": Case(
+        ("guarded", "create", "alias_attach"),
+        "alias_detach",
+        "vm.alias-detach",
+        ("datastore.write_context", "hypervisor.renew_medium"),
+        ("RUNNING",),
+    ),
+    "alias detached, undone": Case(
+        ("guarded", "create", "alias_attach"),
+        "alias_detach",
+        "vm.alias-detach",
+        ("datastore.write_context",),
+        ("RUNNING",),
+        fails="hypervisor.renew_medium",
+    ),
     "card with other groups": Case(
         ("create",), "nic_groups", "vm.nic-update", ("network.set_filters", "hypervisor.update_card"), ("RUNNING",)
     ),

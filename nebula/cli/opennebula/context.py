@@ -36,7 +36,11 @@ CARDS: tuple[Row, ...] = (
         note="ETHn_NAME: the card's own attribute, or its network's",
     ),
     *refused(_ROUTERS, "VROUTER_IP", "VROUTER_MANAGEMENT", "VROUTER_IP6"),
-    *refused("aliases are still to come", "ALIAS"),
+    *done(
+        "vm nic-attach --alias",
+        "ALIAS",
+        note="ETHn_ALIASm_NAME: each of these; one-context sets them up, but for EXTERNAL ones. cloud-init reads none",
+    ),
     *refused("cards that are given whole are still to come", "PCI", "PCI ADDRESS"),
     *refused("shared folders are still to come", "DISK MOUNT_TAG", "DISK MOUNT_POINT"),
 )

@@ -50,8 +50,12 @@ def _vm(vm: Mapping[str, Any]) -> Iterator[str]:
     yield f"A VM of it would be called {printable(str(vm['name']))}, with {size}:"
     yield from _disks(vm["disks"])
     for nic in vm["nics"]:
-        yield f"  card {nic['nic_id']}: {printable(str(nic['network']))}, {nic['model']}, {nic['ip'] or 'no address'}"
+        yield f"  card {nic['nic_id']}: {printable(str(nic['network']))}, {nic['model']}, {', '.join(_addresses(nic))}"
     yield "Where it could run:"
+
+
+def _addresses(nic: Mapping[str, Any]) -> list[str]:
+    return [nic["ip"] or "no address", *nic.get("aliases", ())]
 
 
 def _disks(disks: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from nebula.cli.command import Argument, Command, Option, Risk
 from nebula.cli.table.common import SET, ref, refs
 
 _DISK = Argument("disk", "Its id, or its name in the guest.")
-_NIC = Argument("nic", "Its id, or its MAC address.")
+_NIC = Argument("nic", "Its name, its id, or its MAC address.")
 _DRIVE = Option("--disk", "Which drive, where the VM has several.", metavar="DISK")
 
 
@@ -63,7 +63,11 @@ COMMANDS = (
         "Give a VM a further card, also while it runs.",
         "nic-attach web lan:ip=10.0.0.9",
         Argument("network", "A network, or network:ip=10.0.0.9,model=virtio.", complete="network"),
+        options=(
+            Option("--alias", "No card: a further address of that card.", metavar="CARD"),
+            Option("--name", "What the card or alias is called.", metavar="NAME"),
+        ),
     ),
-    _command("nic-detach", "Take a card from a VM; its address is free.", "nic-detach web 1", _NIC, risk="destroys"),
+    _command("nic-detach", "Take a card or an alias from a VM.", "nic-detach web 1", _NIC, risk="destroys"),
     _command("nic-update", "Change a card's bandwidth.", "nic-update web 0 --set INBOUND_AVG_BW=1000", _NIC, options=(SET,)),
 )

@@ -57,15 +57,18 @@ def cd_eject(context: Context, line: Invocation) -> int:
 
 
 def nic_attach(context: Context, line: Invocation) -> int:
-    """A further card."""
+    """A further card, or an alias of one."""
     nic = template.card(line.text("network"))
-    return each(context, line, lambda engine, ref, call: engine.vms.nic_attach(ref, nic, call), done="card attached")
+    said = {"PARENT": line.text("alias"), "NAME": line.text("name")}
+    nic |= {key: value for key, value in said.items() if value}
+    what = "alias" if "PARENT" in nic else "card"
+    return each(context, line, lambda engine, ref, call: engine.vms.nic_attach(ref, nic, call), done=f"{what} attached")
 
 
 def nic_detach(context: Context, line: Invocation) -> int:
-    """A card fewer."""
+    """A card or an alias fewer."""
     nic = line.text("nic")
-    return each(context, line, lambda engine, ref, call: engine.vms.nic_detach(ref, nic, call), done="card detached")
+    return each(context, line, lambda engine, ref, call: engine.vms.nic_detach(ref, nic, call), done=f"{nic} detached")
 
 
 def nic_update(context: Context, line: Invocation) -> int:

@@ -79,15 +79,15 @@ def _own(nic: NicSpec, wanted: CardFilter, arp: str) -> Iterator[tuple[int, str]
         yield from ((240, "icmp6,icmp_type=136"), (220, arp), (210, ""))
         return
     yield 210, _RARP
-    if not nic.ip and not nic.ip6:
+    if not nic.ips and not nic.ips6:
         yield from ((240, "icmp6,icmp_type=136"), (220, arp), (210, "ip"), (210, "ipv6"))
         return
-    for address in filter(None, ("0.0.0.0", nic.ip)):  # noqa: S104 - who asks whether an address is free has none
+    for address in ("0.0.0.0", *nic.ips):  # noqa: S104 - who asks whether an address is free has none
         yield 220, f"{arp},arp_spa={address}"
     yield 220, "udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67"
-    if nic.ip:
-        yield 210, f"ip,nw_src={nic.ip}"
-    own6 = [address for address in (_LOCAL, nic.ip6) if address]
+    for address in nic.ips:
+        yield 210, f"ip,nw_src={address}"
+    own6 = [_LOCAL, *nic.ips6]
     for source in own6:
         yield from ((240, f"icmp6,icmp_type=136,icmp_code=0,ipv6_src={source},nd_target={target}") for target in own6)
         yield 210, f"ipv6,ipv6_src={source}"

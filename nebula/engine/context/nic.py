@@ -11,7 +11,7 @@ from nebula.errors import UsageError
 
 
 class NicContext(msgspec.Struct, frozen=True, kw_only=True):
-    """One card, its lease and its network's settings; what is empty or 0 is left out of the context.
+    """One card, or an alias of it, its lease and its network's settings; what is empty or 0 is left out of the context.
 
     `routes` as OpenNebula writes them: `10.1.0.0/16 via 10.0.0.254, 10.2.0.0/16 via 10.0.0.253`. `method` and
     `ip6_method`: static, dhcp, skip; and auto, disable for IPv6.
@@ -36,6 +36,14 @@ class NicContext(msgspec.Struct, frozen=True, kw_only=True):
     ip6_method: str = ""
     vlan_id: int = 0
     external: bool = False
+    """Others lead the address to the card: the guest leaves it alone."""
+    alias_id: int = -1
+    """Of an alias of the card `nic_id` its number; -1: the card itself."""
+
+    @property
+    def device(self) -> str:
+        """What the names of its variables begin with."""
+        return f"ETH{self.nic_id}" + (f"_ALIAS{self.alias_id}" if self.alias_id >= 0 else "")
 
 
 METHODS = ("static", "dhcp", "skip")
@@ -43,7 +51,7 @@ METHODS6 = (*METHODS, "auto", "disable")
 
 
 def nic_variables(nic: NicContext) -> dict[str, str]:
-    """The card's `ETHn_…` variables; UsageError for what a guest would stumble over."""
+    """The `ETHn_…` or `ETHn_ALIASm_…` variables; UsageError for what a guest would stumble over."""
     _check(nic)
     values: dict[str, str | int] = {
         "MAC": nic.mac,
@@ -58,7 +66,7 @@ def nic_variables(nic: NicContext) -> dict[str, str]:
         **_ip4(nic),
         **_ip6(nic),
     }
-    return {f"ETH{nic.nic_id}_{name}": str(value) for name, value in values.items() if value}
+    return {f"{nic.device}_{name}": str(value) for name, value in values.items() if value}
 
 
 def _check(nic: NicContext) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from nebula.engine.addresses import address_at
-from nebula.engine.firewall.groups import leases_with, of_card, of_network, rules_of
+from nebula.engine.firewall.groups import aliases_of, leases_with, of_card, of_network, rules_of
 from nebula.engine.firewall.rules import Rule, collapsed, filter_rule
 from nebula.engine.leases import range_of
 from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow, SecurityGroupRow
@@ -33,20 +33,22 @@ class Filters:
 
     def of_vm(self, vm_id: int) -> dict[int, CardFilter | None]:
         """Of each card of a VM, by its number."""
-        leases = self._queries.select(LeaseRow, '"vm_id"=?', (vm_id,))
-        networks = {row.network_id: self._queries.get(NetworkRow, row.network_id) for row in leases}
-        return {lease.nic_id: self.of_lease(lease, networks[lease.network_id]) for lease in leases}
+        found = self._queries.select(LeaseRow, '"vm_id"=?', (vm_id,))
+        cards = [lease for lease in found if lease.parent_id < 0]
+        networks = {row.network_id: self._queries.get(NetworkRow, row.network_id) for row in cards}
+        further = {card.nic_id: tuple(_texts(lease for lease in found if lease.parent_id == card.nic_id)) for card in cards}
+        return {card.nic_id: self._of_card(card, networks[card.network_id], further[card.nic_id]) for card in cards}
 
-    def of_lease(self, lease: LeaseRow, network: NetworkRow) -> CardFilter | None:
-        """None for a card without groups, on a network that asks for nothing either."""
+    def _of_card(self, lease: LeaseRow, network: NetworkRow, further: tuple[str, ...]) -> CardFilter | None:
+        """None for a card without groups, on a network that asks for nothing either. `further`: addresses of its aliases."""
         said: Mapping[str, object] = network.body.get("attributes") or {}
         groups = of_card(lease, network)
         mac, ips = (str(said.get(f"FILTER_{what}_SPOOFING", "")).strip().upper() for what in ("MAC", "IP"))
         if not groups:
             if mac not in _YES and ips not in _YES:
                 return None
-            return CardFilter(own_mac=mac in _YES, own_ips=ips in _YES)
-        return CardFilter(own_mac=mac not in _NO, own_ips=ips not in _NO, rules=self._rules(groups))
+            return CardFilter(own_mac=mac in _YES, own_ips=ips in _YES, further=further)
+        return CardFilter(own_mac=mac not in _NO, own_ips=ips not in _NO, further=further, rules=self._rules(groups))
 
     def _rules(self, groups: Iterable[int]) -> tuple[FilterRule, ...]:
         found: dict[FilterRule, None] = {}
@@ -65,9 +67,9 @@ class Filters:
         return tuple(rule["IP"].split(",")) if "IP" in rule else None
 
     def _of_group(self, group_id: int) -> tuple[str, ...]:
-        """The addresses of all cards that have it."""
-        leases = leases_with(self._queries, group_id)
-        return collapsed(_alone(text) for lease in leases for text in (lease.ip, lease.ip6) if text)
+        """The addresses of all cards that have it, and of their aliases."""
+        cards = leases_with(self._queries, group_id)
+        return collapsed(map(_alone, _texts([*cards, *aliases_of(self._queries, cards)])))
 
     def _of_network(self, network_id: int) -> tuple[str, ...]:
         """All addresses of its ranges."""
@@ -79,6 +81,10 @@ class Filters:
                 if low and high:
                     nets += _between(low, high)
         return collapsed(nets)
+
+
+def _texts(leases: Iterable[LeaseRow]) -> Iterator[str]:
+    return (text for lease in leases for text in (lease.ip, lease.ip6) if text)
 
 
 def _alone(text: str) -> str:

@@ -58,8 +58,15 @@ def leases_with(queries: Queries, group_id: int) -> list[LeaseRow]:
     """The leases of cards that have the group, by themselves or by their network."""
     on = [row.id for row in networks_with(queries, group_id)]
     marks = ", ".join("?" * len(on)) or "NULL"
-    where = f'"vm_id">0 AND ("groups" LIKE ? OR "network_id" IN ({marks})) ORDER BY "vm_id", "nic_id"'
+    where = f'"vm_id">0 AND "parent_id"<0 AND ("groups" LIKE ? OR "network_id" IN ({marks})) ORDER BY "vm_id", "nic_id"'
     return queries.select(LeaseRow, where, (f"% {group_id} %", *on))
+
+
+def aliases_of(queries: Queries, cards: Iterable[LeaseRow]) -> list[LeaseRow]:
+    """The leases of these cards' aliases."""
+    wanted = {(card.vm_id, card.nic_id) for card in cards}
+    found = queries.select(LeaseRow, '"parent_id">=0 ORDER BY "vm_id", "nic_id"')
+    return [lease for lease in found if (lease.vm_id, lease.parent_id) in wanted]
 
 
 def rules_of(row: SecurityGroupRow) -> list[dict[str, str]]:

@@ -15,12 +15,17 @@ KIND = "securitygroup.apply"
 
 def apply_group(tx: Transaction, services: Services, group: SecurityGroupRow, actor: str, *, clean: bool = False) -> int:
     """File the job that tells hosts of the cards that have the group; its id."""
-    return _file(tx, services, "securitygroup", group.id, actor, clean=clean)
+    return _file(tx, services, "securitygroup", group.id, actor, **({"clean": True} if clean else {}))
 
 
 def apply_network(tx: Transaction, services: Services, network: NetworkRow, actor: str) -> int:
     """The same for all cards of a network, whose groups are others now."""
     return _file(tx, services, "network", network.id, actor)
+
+
+def apply_card(tx: Transaction, services: Services, card: LeaseRow, actor: str) -> int:
+    """The same for the VM of one card of a network, which has other addresses now."""
+    return _file(tx, services, "network", card.network_id, actor, vm=card.vm_id)
 
 
 def members_changed(tx: Transaction, services: Services, leases: Iterable[LeaseRow], actor: str) -> None:
@@ -45,9 +50,9 @@ def network_changed(tx: Transaction, services: Services, network_id: int, actor:
         apply_group(tx, services, row, actor)
 
 
-def _file(tx: Transaction, services: Services, kind: str, number: int, actor: str, *, clean: bool = False) -> int:
+def _file(tx: Transaction, services: Services, kind: str, number: int, actor: str, **args: bool | int) -> int:
     tx.after_commit(lambda: _count(services))
-    return follow(tx, services, KIND, (kind, number), actor, {"clean": True} if clean else None)
+    return follow(tx, services, KIND, (kind, number), actor, args)
 
 
 def _count(services: Services) -> None:

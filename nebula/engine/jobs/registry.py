@@ -55,6 +55,8 @@ OPERATIONS: dict[str, str] = {
     "vm.nic-attach": "cards:ATTACH",
     "vm.nic-detach": "cards:DETACH",
     "vm.nic-update": "cards:UPDATE",
+    "vm.alias-attach": "aliases:ATTACH",
+    "vm.alias-detach": "aliases:DETACH",
     "host.setup": "host:SETUP",
     "host.remove": "host:REMOVE",
     "host.evacuate": "evacuate:EVACUATE",

@@ -16,13 +16,13 @@ from nebula.engine.local.access import Right, may, require
 from nebula.engine.local.base import resolve, usable
 from nebula.engine.local.luns import makes
 from nebula.engine.local.rules import right_to
-from nebula.engine.machines import cards
+from nebula.engine.machines import aliases, cards
 from nebula.engine.machines.disks import plan, suit
 from nebula.engine.machines.domain import tap_name
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
 from nebula.engine.machines.hardware.group import one
-from nebula.engine.machines.machine import Machine, Nic, addresses_of, body_of
+from nebula.engine.machines.machine import Alias, Machine, Nic, addresses_of, body_of
 from nebula.engine.machines.template import Template, hundredths, mebibytes, whole, yes
 from nebula.engine.people import ENGINE, Person
 from nebula.engine.scheduler.choices import choose_datastore, choose_networks, wishes_datastore
@@ -37,6 +37,7 @@ from nebula.engine.templates.variables import filled
 from nebula.errors import CapacityError, ConflictError, UsageError
 
 MAX_NICS = 32
+MAX_ALIASES = 64
 DEFAULT_MEMORY_MIB = 512
 
 
@@ -97,6 +98,8 @@ class Creation:
             prefer_host=self._host(template),
             hold=hold,
         )
+        for asked in template.get("NIC_ALIAS", ()):
+            self.add_alias(vm, asked, machine)
         if not template.get("NAME"):
             self._tx.swap(vm, name=f"{prefix}-{vm.id}")
         if template.get("CONTEXT"):
@@ -120,9 +123,26 @@ class Creation:
 
     def further_nic(self, vm: VmRow, item: Mapping[str, Any], machine: Machine) -> Nic:
         """A card for a VM that exists, with its lease."""
-        number = max((nic.nic_id for nic in machine.nics), default=-1) + 1
         defaults = machine.template.get("NIC_DEFAULT") or {}
-        return self._nic(vm, number, {**defaults, **item}, machine.template, machine.nics)
+        return self._nic(vm, machine.next_nic_id(), {**defaults, **item}, machine.template, machine.nics)
+
+    def add_alias(self, vm: VmRow, item: Mapping[str, Any], machine: Machine) -> Alias:
+        """An alias of the card that PARENT names, with its lease."""
+        number = machine.next_nic_id()
+        if len(machine.aliases) >= MAX_ALIASES:
+            raise UsageError(f"a VM's cards have at most {MAX_ALIASES} aliases", hint="detach one first")
+        parent, ref = aliases.parent_of(machine.nics, item), item.get("NETWORK_ID", item.get("NETWORK"))
+        if ref in (None, ""):
+            raise UsageError("an alias names its NETWORK", hint="nebula network list")
+        network = usable(self._tx, NetworkRow, str(ref), self._person)
+        wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
+        lease = self._leases.take(self._tx, network, vm.id, number, wanted=wanted, parent_id=parent.nic_id)
+        alias = aliases.made(number, parent, item, lease, network)
+        aliases.require_free_name(machine, alias.name)
+        parent.aliases.append(alias)
+        card = self._tx.first(LeaseRow, '"vm_id"=? AND "nic_id"=?', (vm.id, parent.nic_id))
+        members_changed(self._tx, self._services, [card] if card is not None else [], self._actor)
+        return alias
 
     def _uuid(self, asked: str) -> str:
         """A UUID of its own, or the one that was asked for."""
@@ -202,7 +222,8 @@ class Creation:
     def _bound(self, template: Template) -> frozenset[int]:
         """The clusters of what the template names: its cluster, its host, its images' datastores, its networks."""
         host = self._host(template)
-        networks = (nic.get("NETWORK_ID", nic.get("NETWORK")) for nic in template.get("NIC", []))
+        cards = (*template.get("NIC", ()), *template.get("NIC_ALIAS", ()))
+        networks = (card.get("NETWORK_ID", card.get("NETWORK")) for card in cards)
         found = [
             self._cluster(template),
             self._tx.get(HostRow, host).cluster_id if host > 0 else -1,
@@ -245,6 +266,7 @@ class Creation:
             raise UsageError(f"card {number} names no NETWORK", hint="nebula network list, or NETWORK_MODE=auto")
         members_changed(self._tx, self._services, [lease], self._actor)
         leases_changed(self._tx, self._services, [lease], self._actor)
+        aliases.require_free_name(Machine(nics=others), str(item.get("NAME") or f"NIC{number}"))
         return Nic(
             nic_id=number,
             network_id=network.id,

@@ -67,12 +67,13 @@ class LocalNetworks(OwnedNoun):
         queries = self._store.read()
         row = resolve(queries, NetworkRow, ref)
         rows = queries.rows(
-            'SELECT "lease"."ip", "lease"."ip6", "lease"."mac", "lease"."vm_id", "vm"."name", "lease"."nic_id" FROM "lease" '
+            'SELECT "lease"."ip", "lease"."ip6", "lease"."mac", "lease"."vm_id", "vm"."name", "lease"."nic_id", '
+            '"lease"."parent_id" FROM "lease" '
             'LEFT JOIN "vm" ON "vm"."id"="lease"."vm_id" WHERE "lease"."network_id"=? '
             'ORDER BY "lease"."range_id", "lease"."position"',
             (row.id,),
         )
-        found = [[ip, ip6, mac, _holder(vm_id, name, nic)] for ip, ip6, mac, vm_id, name, nic in rows]
+        found = [[ip, ip6, mac, _holder(vm_id, name, nic, parent)] for ip, ip6, mac, vm_id, name, nic, parent in rows]
         return Listing(columns=("ip", "ip6", "mac", "holder"), rows=found)
 
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
@@ -339,7 +340,9 @@ def _filters(body: Mapping[str, Any]) -> tuple[Any, ...]:
     return body.get("settings", {}).get(SETTING), *(said.get(f"FILTER_{what}_SPOOFING") for what in ("MAC", "IP"))
 
 
-def _holder(vm_id: int, name: str | None, nic_id: int) -> str:
+def _holder(vm_id: int, name: str | None, nic_id: int, parent_id: int) -> str:
     if vm_id == RESERVED:
         return f"reserved for network {nic_id}"
+    if parent_id >= 0:
+        return f"VM {vm_id} {name} alias {nic_id} of card {parent_id}"
     return f"VM {vm_id} {name} card {nic_id}" if vm_id > 0 else "on hold"

@@ -98,6 +98,7 @@ def prospect(queries: Queries, vm: VmRow) -> dict[str, Any]:
             ],
             "nics": [
                 {"nic_id": nic.nic_id, "network": nic.network, "model": nic.model, "ip": nic.ip or nic.ip6}
+                | ({"aliases": [alias.ip or alias.ip6 for alias in nic.aliases]} if nic.aliases else {})
                 for nic in machine.nics
             ],
         },

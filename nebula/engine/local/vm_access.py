@@ -120,11 +120,11 @@ def executed(agent: GuestAgent, pid: int, wait: float) -> Executed:
 def addresses(services: Services, vm: VmRow) -> list[GuestAddress]:
     """See Vms.addresses; those that only the guest itself can use are left out."""
     host = _host(services, vm)
-    nics = machine_of(vm).nics
-    found = [
-        GuestAddress(mac=nic.mac, address=address, source="lease") for nic in nics for address in (nic.ip, nic.ip6) if address
-    ]
-    adopted = machine_of(vm).adopted
+    machine = machine_of(vm)
+    nics, adopted = machine.nics, machine.adopted
+    leased = [(nic.mac, (nic.ip, nic.ip6)) for nic in nics]
+    leased += [(nic.mac, (alias.ip, alias.ip6)) for nic in nics for alias in nic.aliases]
+    found = [GuestAddress(mac=mac, address=address, source="lease") for mac, pair in leased for address in pair if address]
     cards = {card.mac.lower() for card in (*nics, *(adopted.cards if adopted else ()))}
     known = {item.address for item in found}
     for item in services.pool.hypervisor(host).addresses(vm.uuid):

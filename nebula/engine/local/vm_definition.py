@@ -14,8 +14,8 @@ from nebula.engine.store.rows import VmRow
 from nebula.errors import ConflictError, UsageError
 
 FIXED = frozenset(
-    {"DISK", "NIC", "CPU", "VCPU", "VCPU_MAX", "MEMORY", "MEMORY_MAX", "MEMORY_SLOTS", "MEMORY_RESIZE_MODE", "NAME"}
-    | {"TOPOLOGY", "NUMA_NODE", "PCI"}
+    {"DISK", "NIC", "NIC_ALIAS", "CPU", "VCPU", "VCPU_MAX", "MEMORY", "MEMORY_MAX", "MEMORY_SLOTS", "MEMORY_RESIZE_MODE"}
+    | {"NAME", "TOPOLOGY", "NUMA_NODE", "PCI"}
 )
 """Attributes that `update` leaves alone: they are in the VM's disks, cards and bookings."""
 DEFINED = frozenset(BLOCKS) - FIXED - {"", "BACKUP_CONFIG"} | {

@@ -21,13 +21,14 @@ from nebula.engine.local.booking import require_no_snapshots, require_room
 from nebula.engine.local.creation import MAX_NICS, Creation
 from nebula.engine.local.vm_noun import VmNoun
 from nebula.engine.machines import cards
+from nebula.engine.machines.aliases import alias_called, card_called
 from nebula.engine.machines.disks import MAX_DISK_MIB, Disk, further, image_spec, rounded, size_of, suit
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
 from nebula.engine.machines.hardware.group import one
 from nebula.engine.machines.hardware.needs import needs_of
 from nebula.engine.machines.hardware.processor import size
-from nebula.engine.machines.machine import Machine, Nic, addresses_of, body_of, machine_of
+from nebula.engine.machines.machine import Alias, Machine, Nic, addresses_of, body_of, machine_of
 from nebula.engine.machines.template import hundredths, mebibytes, regular, whole
 from nebula.engine.store.rows import DatastoreRow, HostRow, ImageCopyRow, ImageRow, NetworkRow, VmRow
 from nebula.engine.store.transaction import Transaction
@@ -199,6 +200,8 @@ class VmHardware(VmNoun):
     def nic_attach(self, ref: str, nic: Mapping[str, Any], call: Call) -> Accepted:
         """See Vms.nic_attach."""
         item = regular({"NIC": [nic]})["NIC"][0]
+        if item.get("PARENT") not in (None, ""):
+            return self._alias_attach(ref, item, call)
 
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
@@ -208,14 +211,22 @@ class VmHardware(VmNoun):
             if row.job:
                 self._require(tx, vm, "get a card while it runs", able="hot_cards")
             new = Creation(tx, self._services, self._leases, call.actor, self.person).further_nic(vm, item, machine)
-            cluster = tx.get(NetworkRow, new.network_id).cluster_id
-            if cluster > 0 and cluster != tx.get(HostRow, vm.host_id).cluster_id:
-                raise ConflictError(
-                    f"network {new.network} is in another cluster than VM {vm.name}", hint="nebula network list"
-                )
+            _require_cluster(tx, vm, new)
             machine.nics.append(new)
             tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
             return self._card_job(tx, vm, row, call, new)
+
+        return self._change(call, work)
+
+    def _alias_attach(self, ref: str, item: Mapping[str, Any], call: Call) -> Accepted:
+        def work(tx: Transaction) -> Accepted:
+            vm = self._find(tx, ref)
+            row, machine = guard_ours(vm, "nic-attach"), machine_of(vm)
+            creation = Creation(tx, self._services, self._leases, call.actor, self.person)
+            new = creation.add_alias(vm, item, machine)
+            _require_cluster(tx, vm, new)
+            tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
+            return self._card_job(tx, vm, _of_aliases(row), call, new)
 
         return self._change(call, work)
 
@@ -224,10 +235,12 @@ class VmHardware(VmNoun):
 
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
-            row, found = guard_ours(vm, "nic-detach"), nic_named(vm, nic)
-            if row.job:
+            row, found = guard_ours(vm, "nic-detach"), card_or_alias(vm, nic)
+            if isinstance(found, Alias):
+                row = _of_aliases(row)
+            elif row.job:
                 self._require(tx, vm, "lose a card while it runs", able="hot_cards")
-            else:
+            if not row.job:
                 free = drop(tx, self._services, vm, found.nic_id)
                 tx.after_commit(lambda: self._leases.came_free(free))
             return self._card_job(tx, vm, row, call, found)
@@ -267,7 +280,7 @@ class VmHardware(VmNoun):
 
         return self._change(call, work)
 
-    def _card_job(self, tx: Transaction, vm: VmRow, row: Transition, call: Call, nic: Nic, **args: Any) -> Accepted:
+    def _card_job(self, tx: Transaction, vm: VmRow, row: Transition, call: Call, nic: Nic | Alias, **args: Any) -> Accepted:
         """The job of a running VM; what the next start of one that is off brings needs none."""
         if row.job:
             return self._start(tx, vm, row, call, {"nic": nic.nic_id, **args})
@@ -358,15 +371,38 @@ def disk_named(vm: VmRow, ref: str) -> Disk:
 
 
 def nic_named(vm: VmRow, ref: str) -> Nic:
-    """The VM's card of that id or MAC address; NotFoundError."""
-    nics = machine_of(vm).nics
-    found = next((nic for nic in nics if ref.lower() in {str(nic.nic_id), nic.mac}), None)
+    """The VM's card of that name, id or MAC address; NotFoundError, ConflictError for an alias."""
+    found = card_or_alias(vm, ref)
+    if isinstance(found, Alias):
+        raise ConflictError(
+            f"{found.name} of VM {vm.name} ({vm.id}) is an alias, no card", cause="an alias has no more than addresses",
+            hint=f"nebula vm show {vm.id} names its card",
+        )  # fmt: skip
+    return found
+
+
+def card_or_alias(vm: VmRow, ref: str) -> Nic | Alias:
+    """The VM's card or alias of that name, id or MAC address; NotFoundError."""
+    machine = machine_of(vm)
+    found = card_called(machine.nics, ref) or alias_called(machine, ref)
     if found is None:
-        have = ", ".join(f"{nic.nic_id} ({nic.network})" for nic in nics) or "none"
+        cards = [f"{nic.nic_id} ({nic.network})" for nic in machine.nics]
+        have = ", ".join([*cards, *(f"{alias.nic_id} ({alias.name})" for alias in machine.aliases)]) or "none"
         raise NotFoundError(
             f"VM {vm.name} ({vm.id}) has no card {ref[:40]!r}", cause=f"it has {have}", hint=f"nebula vm show {vm.id}"
         )
     return found
+
+
+def _of_aliases(row: Transition) -> Transition:
+    """The same way through the table, with the work that aliases take."""
+    return row._replace(job=row.job.replace("nic-", "alias-"))
+
+
+def _require_cluster(tx: Transaction, vm: VmRow, new: Nic | Alias) -> None:
+    cluster = tx.get(NetworkRow, new.network_id).cluster_id
+    if cluster > 0 and cluster != tx.get(HostRow, vm.host_id).cluster_id:
+        raise ConflictError(f"network {new.network} is in another cluster than VM {vm.name}", hint="nebula network list")
 
 
 def _drive(vm: VmRow, machine: Machine, ref: str) -> Disk:

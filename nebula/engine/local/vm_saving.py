@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nebula.engine.api.values import Accepted, Call
@@ -27,6 +28,10 @@ from nebula.names import check_name
 
 _OF_ONE = frozenset({"IP", "IP6", "MAC", "SIZE", "FORMAT", "DRIVER", "IMAGE", "IMAGE_ID", "IMAGE_UID", "IMAGE_UNAME"})
 """What a disk or a card of another VM does not have: it is its image's, or it is leased."""
+
+
+_MADE_ANEW = frozenset({"NAME", "TEMPLATE_ID", "DISK", "NIC", "NIC_ALIAS"})
+"""What a copy's template does not take over as it is."""
 
 
 class SavingVerbs(VmNoun):
@@ -132,7 +137,7 @@ def _in_use(vm: VmRow, hint: str) -> ConflictError:
 def like(machine: Machine, images: dict[int, int]) -> dict[str, Any]:
     """The VM's template, with these images (by disk) in the place of its own disks; addresses are leased anew."""
     asked = machine.template.get("DISK") or []
-    template = {key: value for key, value in machine.template.items() if key not in {"NAME", "TEMPLATE_ID", "DISK", "NIC"}}
+    template = {key: value for key, value in machine.template.items() if key not in _MADE_ANEW}
     if isinstance(template.get("OS"), dict):
         template["OS"] = {key: value for key, value in template["OS"].items() if key != "UUID"}
     disks = []
@@ -146,12 +151,17 @@ def like(machine: Machine, images: dict[int, int]) -> dict[str, Any]:
             given = {"SIZE": disk.size >> 20, "FORMAT": disk.format}
         disks.append(given)
     cards = [
-        {"NETWORK_ID": nic.network_id}
-        | {
-            key: value
-            for key, value in machine.card(nic.nic_id).items()
-            if key not in _OF_ONE and not key.startswith("NETWORK")
-        }
+        {"NETWORK_ID": nic.network_id, **_rest(machine.card(nic.nic_id)), **({"NAME": nic.title} if nic.aliases else {})}
         for nic in machine.nics
     ]
-    return {**template, "DISK": disks, **({"NIC": cards} if cards else {})}
+    aliases = [
+        {"NETWORK_ID": alias.network_id, **_rest(alias.asked), "PARENT": nic.title}
+        for nic in machine.nics
+        for alias in nic.aliases
+    ]
+    return {**template, "DISK": disks, **({"NIC": cards} if cards else {}), **({"NIC_ALIAS": aliases} if aliases else {})}
+
+
+def _rest(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said of a card or an alias, but which network and which addresses."""
+    return {key: value for key, value in asked.items() if key not in _OF_ONE and not key.startswith("NETWORK")}

@@ -12,7 +12,7 @@ from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.states import HostState, LcmState, VmState
 from nebula.engine.lifecycle.table import legal_verbs
 from nebula.engine.local.access import mode_text
-from nebula.engine.machines.machine import Machine, machine_of
+from nebula.engine.machines.machine import Alias, Machine, machine_of
 from nebula.engine.scheduler.hardware import held_by_host
 from nebula.engine.secrets import hide_template
 from nebula.engine.services import Services
@@ -86,17 +86,25 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
 
 
 def _cards(queries: Queries, vm: VmRow, machine: Machine) -> list[dict[str, Any]]:
-    """With the security groups of each, its own and its network's."""
+    """With their aliases, and the security groups of each, its own and its network's."""
     leases = {lease.nic_id: lease for lease in queries.select(LeaseRow, '"vm_id"=?', (vm.id,))}
     found = []
     for nic in machine.nics:
-        card: dict[str, Any] = msgspec.to_builtins(nic)
+        card: dict[str, Any] = {**msgspec.to_builtins(nic), "name": nic.title}
+        card.pop("aliases")
+        if nic.aliases:
+            card["aliases"] = [_alias(alias) for alias in nic.aliases]
         lease = leases.get(nic.nic_id)
         groups = of_card(lease, queries.get(NetworkRow, lease.network_id)) if lease is not None else ()
         if groups:
             card["security_groups"] = [queries.get(SecurityGroupRow, number).name for number in groups]
         found.append(card)
     return found
+
+
+def _alias(alias: Alias) -> dict[str, Any]:
+    shown: dict[str, Any] = {**msgspec.to_builtins(alias)}
+    return {key: value for key, value in shown.items() if key != "asked"}
 
 
 def _keeper(queries: Queries, vm: VmRow) -> str | None:

@@ -23,6 +23,7 @@ def settings_of(number: int, item: Mapping[str, Any], network: Mapping[str, Any]
     if queues and model != "virtio":
         raise asked.refuse("VIRTIO_QUEUES", f"a {model} card has none", "MODEL: virtio")
     return {
+        "name": asked.word("NAME"),
         "model": model,
         "queues": queues,
         "filter": asked.word("FILTER"),

@@ -17,7 +17,7 @@ from nebula.engine.machines.hardware.remembered import hardware
 from nebula.engine.machines.hardware.system import boot_order
 from nebula.engine.machines.held import Held, host_nodes, pins
 from nebula.engine.machines.machine import Machine, Nic, machine_of
-from nebula.engine.machines.networks import nic_context
+from nebula.engine.machines.networks import alias_context, nic_context
 from nebula.engine.store.rows import NetworkRow, VmRow
 from nebula.model.domain import DomainBandwidth, DomainDisk, DomainFirmware, DomainHostDevice, DomainInterface, DomainSpec
 from nebula.model.network import NetworkSpec, bridge_of_card
@@ -83,6 +83,7 @@ def context_iso(vm: VmRow, networks: Mapping[int, NetworkRow], files: Mapping[st
     """The VM's context CD, with these files beside the script."""
     machine = machine_of(vm)
     nics = [nic_context(nic, networks[nic.network_id], machine.card(nic.nic_id)) for nic in machine.nics]
+    nics += [alias_context(nic, alias, networks[alias.network_id]) for nic in machine.nics for alias in nic.aliases]
     values = context_variables(vm.name, machine.context, nics, ())
     return build_iso({**files, "context.sh": render(values)}, made=vm.created)
 

@@ -12,6 +12,26 @@ from nebula.engine.store.rows import VmRow
 from nebula.model.found import FoundCard, FoundDisk
 
 
+class Alias(msgspec.Struct, kw_only=True):
+    """Further addresses of a card's guest, leased by a network of their own; no hypervisor knows of them."""
+
+    nic_id: int
+    """Cards and aliases are counted together."""
+    alias_id: int
+    """Counted for each card, from 0."""
+    name: str
+    network_id: int
+    network: str
+    mac: str
+    """What the lease has; the guest sends from its card's."""
+    ip: str = ""
+    ip6: str = ""
+    external: bool = False
+    """Others lead it to the card: the guest need not set it up."""
+    asked: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What was said of it."""
+
+
 class Nic(msgspec.Struct, kw_only=True):
     """A VM's card: which network, which addresses, which tap."""
 
@@ -32,6 +52,14 @@ class Nic(msgspec.Struct, kw_only=True):
     inbound: tuple[int, int, int] = (0, 0, 0)
     outbound: tuple[int, int, int] = (0, 0, 0)
     """KiB/s on average and at the peak, KiB of a burst; 0: not limited."""
+    name: str = ""
+    """As it was asked for; see `title`."""
+    aliases: list[Alias] = msgspec.field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """Its name, by which aliases and commands know it."""
+        return self.name or f"NIC{self.nic_id}"
 
 
 class Waiting(msgspec.Struct, kw_only=True):
@@ -116,6 +144,24 @@ class Machine(msgspec.Struct, kw_only=True):
         """The numbers of its cards."""
         return [nic.nic_id for nic in self.nics]
 
+    @property
+    def aliases(self) -> list[Alias]:
+        """Those of all its cards."""
+        return [alias for nic in self.nics for alias in nic.aliases]
+
+    @property
+    def network_ids(self) -> list[int]:
+        """The networks of its cards and aliases, one for each."""
+        return [held.network_id for held in self._leased]
+
+    def next_nic_id(self) -> int:
+        """The number of a further card or alias."""
+        return 1 + max((held.nic_id for held in self._leased), default=-1)
+
+    @property
+    def _leased(self) -> list[Nic | Alias]:
+        return [*self.nics, *self.aliases]
+
     def boots_without(self, name: str) -> None:
         """What is gone (disk1, nic0) is no more in the order in which it boots."""
         system = self.template.get("OS", {})
@@ -135,8 +181,9 @@ class Machine(msgspec.Struct, kw_only=True):
 
 
 def addresses_of(machine: Machine) -> str:
-    """What a VM's row says of its addresses."""
-    return ",".join(nic.ip or nic.ip6 for nic in machine.nics if nic.ip or nic.ip6)[:255]
+    """What a VM's row says of its addresses: those of its cards first."""
+    held: list[Nic | Alias] = [*machine.nics, *machine.aliases]
+    return ",".join(one.ip or one.ip6 for one in held if one.ip or one.ip6)[:255]
 
 
 def machine_of(vm: VmRow) -> Machine:

@@ -7,6 +7,8 @@ from ipaddress import ip_network
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from nebula.engine.store.rows import NetworkRow
 from nebula.errors import UsageError
 from nebula.model.firewall import CardFilter
@@ -14,7 +16,7 @@ from nebula.model.network import NetworkSpec, NicSpec
 
 if TYPE_CHECKING:
     from nebula.engine.context import NicContext
-    from nebula.engine.machines.machine import Nic
+    from nebula.engine.machines.machine import Alias, Nic
 
 LAST_VLAN = 4094
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -81,7 +83,12 @@ def nic_spec(vm_id: int, nic: Nic, network: NetworkSpec, wanted: CardFilter | No
     )
 
 
-def nic_context(nic: Nic, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) -> NicContext:
+def alias_context(nic: Nic, alias: Alias, row: NetworkRow) -> NicContext:
+    """An alias of the card, likewise."""
+    return msgspec.structs.replace(nic_context(alias, row, alias.asked), nic_id=nic.nic_id, alias_id=alias.alias_id)
+
+
+def nic_context(nic: Nic | Alias, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) -> NicContext:
     """A card as the context CD describes it: what the template says of it (`asked`), else its network. UsageError for what
     no guest could make sense of.
     """

@@ -214,7 +214,7 @@ class Reach:
         self._queries = queries
         self._bound = {
             "datastore": self._clusters("datastore", {disk.datastore_id for disk in machine.disks} if machine else None),
-            "network": self._clusters("network", {nic.network_id for nic in machine.nics} if machine else None),
+            "network": self._clusters("network", set(machine.network_ids) if machine else None),
         }
         self._homes: dict[int, set[int]] = {}
         if machine is None or any(disk.kind == "persistent" for disk in machine.disks):
@@ -247,7 +247,7 @@ class Reach:
         """(clusters, what limits it in words, why it is impossible)."""
         limits: dict[str, int] = {}
         parts = [("datastore", disk.datastore_id) for disk in machine.disks] + [
-            ("network", nic.network_id) for nic in machine.nics
+            ("network", network_id) for network_id in machine.network_ids
         ]
         for noun, number in parts:
             if number in self._bound[noun]:

@@ -123,6 +123,7 @@ SCHEMA: tuple[tuple[str, Change], ...] = (
     ("security groups", _new_tables(SecurityGroupRow)),
     ("and the cards that have them", _add_columns("lease", groups="")),
     ("whether plans helped", _add_columns("plan", helped="")),
+    ("aliases of cards", _add_columns("lease", parent_id=-1)),
 )
 """(name, change) after the first tables; append only, never edit an entry that was released."""
 PATCHES: tuple[tuple[str, Change], ...] = (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from nebula.cli import mistakes, table
@@ -113,7 +114,9 @@ def test_cards_are_told_what_the_page_says() -> None:
         ip6_gateway="fd00::1", ip6_metric=5, ip6_method="static", vlan_id=7, external=True,
     )  # fmt: skip
     told = {name.removeprefix("ETH0_") for name in nic_variables(card)}
-    assert told == {row.name for row in context.CARDS if row.status == "done"}
+    alias = nic_variables(msgspec.structs.replace(card, alias_id=1))
+    assert {name.removeprefix("ETH0_ALIAS1_") for name in alias} == told
+    assert told | {"ALIAS"} == {row.name for row in context.CARDS if row.status == "done"}
 
 
 def test_a_verb_of_opennebulas_is_answered_with_ours() -> None:

@@ -108,11 +108,10 @@ def _hooks(present: Sequence[str], *, keep: bool) -> Iterator[str]:
 
 
 def _jumps(nic: NicSpec, version: int) -> Iterator[str]:
-    """What the host itself or a route sends has no port of the bridge yet: there the card's address tells."""
+    """What the host itself or a route sends has no port of the bridge yet: there the card's addresses tell."""
     yield f"-A {CHAIN} -m physdev --physdev-in {nic.tap} -j {nic.tap}{SENDS}"
     yield f"-A {CHAIN} -m physdev --physdev-is-bridged --physdev-out {nic.tap} -j {nic.tap}{GETS}"
-    address = nic.ip if version == 4 else nic.ip6
-    if address:
+    for address in nic.ips if version == 4 else nic.ips6:
         where = f"-d {address}/{32 if version == 4 else 128} -o {check_device(nic.network.bridge)}"
         yield f"-A {CHAIN} {where} -m physdev ! --physdev-is-bridged -j {nic.tap}{GETS}"
 

@@ -85,14 +85,18 @@ def _genuine(nic: NicSpec, wanted: CardFilter) -> Iterator[str]:
         return
     yield "udp sport { 67, 547 } drop"
     yield "icmpv6 type { nd-router-advert, nd-redirect } drop"
-    if not nic.ip and not nic.ip6:
+    if not nic.ips and not nic.ips6:
         return
-    yield f"arp saddr ip != {{ {', '.join([_NONE_YET, *([nic.ip] if nic.ip else [])])} }} drop"
+    yield f"arp saddr ip != {{ {', '.join([_NONE_YET, *nic.ips])} }} drop"
     yield f"ip saddr {_NONE_YET} udp sport 68 udp dport 67 accept"
-    yield f"ip saddr != {nic.ip or _NONE_YET} drop"
-    yield f"ip6 saddr != {{ ::, fe80::/10{f', {nic.ip6}' if nic.ip6 else ''} }} drop"
-    own = f" @th,64,128 != 0x{int(IPv6Address(nic.ip6)):032x}" if nic.ip6 else ""
+    yield f"ip saddr != {_any_of(nic.ips or (_NONE_YET,))} drop"
+    yield f"ip6 saddr != {{ {', '.join(['::', 'fe80::/10', *nic.ips6])} }} drop"
+    own = "".join(f" @th,64,128 != 0x{int(IPv6Address(address)):032x}" for address in nic.ips6)
     yield f"icmpv6 type nd-neighbor-advert @th,64,10 != 0x3fa{own} drop"
+
+
+def _any_of(addresses: Sequence[str]) -> str:
+    return addresses[0] if len(addresses) == 1 else f"{{ {', '.join(addresses)} }}"
 
 
 def _passing(wanted: CardFilter, *, inbound: bool, stateful: bool) -> Iterator[str]:

@@ -160,11 +160,11 @@ class Vms(Belongings, Protocol):
         ...
 
     def nic_attach(self, ref: str, nic: Mapping[str, Any], call: Call) -> Accepted:
-        """`nic`: OpenNebula's NIC."""
+        """`nic`: OpenNebula's NIC; with PARENT, the name, number or MAC address of a card, its NIC_ALIAS."""
         ...
 
     def nic_detach(self, ref: str, nic: str, call: Call) -> Accepted:
-        """`nic`: its id, or its MAC address."""
+        """`nic`: the name, number or MAC address of a card, which takes its aliases along, or of an alias."""
         ...
 
     def nic_update(self, ref: str, nic: str, changes: Mapping[str, Any], call: Call) -> Accepted:

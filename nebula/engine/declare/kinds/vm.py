@@ -61,7 +61,8 @@ class Vms(Kind):
         if template.get(GROUP):
             template[GROUP] = _membership(queries, template[GROUP])
         template["DISK"] = [_disk(queries, item) for item in template.get("DISK", [])]
-        template["NIC"] = [_with_name(queries, item, "NETWORK", NetworkRow) for item in template.get("NIC", [])]
+        for name in ("NIC", "NIC_ALIAS"):
+            template[name] = [_with_name(queries, item, "NETWORK", NetworkRow) for item in template.get(name, [])]
         return {key: value for key, value in template.items() if value not in (None, "", [], {})}
 
     def hidden(self, document: Document) -> Document:

@@ -15,7 +15,7 @@ import msgspec
 
 from nebula import typed
 from nebula.engine.firewall.groups import of_lease, packed
-from nebula.engine.firewall.refresh import groups_changed, members_changed
+from nebula.engine.firewall.refresh import apply_card, groups_changed, members_changed
 from nebula.engine.jobs.base import Step
 from nebula.engine.jobs.operations import common, filtering
 from nebula.engine.jobs.operations.disks import pull
@@ -61,13 +61,13 @@ def _unplug(context: JobContext) -> None:
     pull(context, f"card {nic.nic_id} ({nic.mac})", lambda: hypervisor.detach_card(uuid, nic.mac))
 
 
-def _tell(context: JobContext) -> None:
+def tell(context: JobContext) -> None:
     """The context CD with the card; the guest has the former one in its drive."""
     site = common.site(context)
     common.write_context(site, context.job.args["host"])
 
 
-def _show(context: JobContext) -> None:
+def show(context: JobContext) -> None:
     """The guest gets to see what was written."""
     site, host = common.site(context), context.job.args["host"]
     if site.home is not None:
@@ -78,7 +78,7 @@ def _untell(context: JobContext) -> None:
     """The context CD without the card, for the guest, too."""
     site, host = common.site(context), context.job.args["host"]
     common.write_context(site, host, msgspec.structs.replace(site.vm, body=body_of(_without(context))))
-    _show(context)
+    show(context)
 
 
 def _without(context: JobContext) -> Machine:
@@ -154,29 +154,44 @@ def regroup(tx: Transaction, services: Services, vm: VmRow, nic_id: int, groups:
     return before
 
 
+def alias_changed(tx: Transaction, services: Services, vm: VmRow, leases: Sequence[LeaseRow]) -> None:
+    """An alias came or went: its card has other addresses, and so has whoever has the card's groups."""
+    for lease in leases:
+        card = tx.first(LeaseRow, '"vm_id"=? AND "nic_id"=?', (vm.id, lease.parent_id)) if lease.parent_id >= 0 else None
+        if card is not None:
+            members_changed(tx, services, [card], vm.owner)
+            if vm.host_id > 0:
+                apply_card(tx, services, card, vm.owner)
+
+
 def drop(tx: Transaction, services: Services, vm: VmRow, nic_id: int) -> list[tuple[int, int]]:
-    """The card leaves the VM's row and gives its lease back; returns the (range, position) that came free."""
+    """The card, with its aliases, or the alias leaves the VM's row and gives its lease back; returns the (range, position)
+    that came free.
+    """
     machine = machine_of(vm)
-    gone = next(nic for nic in machine.nics if nic.nic_id == nic_id)
-    machine.nics.remove(gone)
-    machine.boots_without(f"nic{gone.nic_id}")
-    leases = tx.select(LeaseRow, '"vm_id"=? AND "nic_id"=?', (vm.id, nic_id))
+    for nic in machine.nics:
+        nic.aliases = [alias for alias in nic.aliases if alias.nic_id != nic_id]
+    machine.nics = [nic for nic in machine.nics if nic.nic_id != nic_id]
+    machine.boots_without(f"nic{nic_id}")
+    leases = tx.select(LeaseRow, '"vm_id"=? AND ("nic_id"=? OR "parent_id"=?)', (vm.id, nic_id, nic_id))
     for lease in leases:
         network = tx.get(NetworkRow, lease.network_id)
         tx.delete(lease)
         tx.swap(network, used_leases=network.used_leases - 1)
     tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
-    members_changed(tx, services, leases, vm.owner)
-    leases_changed(tx, services, leases, vm.owner)
+    cards = [lease for lease in leases if lease.parent_id < 0]
+    members_changed(tx, services, cards, vm.owner)
+    leases_changed(tx, services, cards, vm.owner)
+    alias_changed(tx, services, vm, leases)
     return [(lease.range_id, lease.position) for lease in leases]
 
 
 ATTACH = Attach(
     "vm.nic-attach",
     Step("prepare network", _prepare, _unplugged, "card"),
-    Step("write context", _tell, _untell, "card"),
+    Step("write context", tell, _untell, "card"),
     Step("plug card", _plug, _unplug, "card"),
-    Step("change context CD", _show, None, "card", final=True),
+    Step("change context CD", show, None, "card", final=True),
 )
 DETACH = Detach(
     "vm.nic-detach",

@@ -72,13 +72,14 @@ class Site:
         self.datastores: dict[int, Datastore] = {
             ds_id: pool.datastore(read.get(DatastoreRow, ds_id)) for ds_id in ids if ds_id > 0
         }
-        self.network_rows = {nic.network_id: read.get(NetworkRow, nic.network_id) for nic in self.machine.nics}
-        self.networks = {number: network_spec(row) for number, row in self.network_rows.items()}
+        self.network_rows = {number: read.get(NetworkRow, number) for number in self.machine.network_ids}
+        """Those of its aliases, too, which no host needs."""
+        self.networks = {nic.network_id: network_spec(self.network_rows[nic.network_id]) for nic in self.machine.nics}
 
     @property
     def unfiltered(self) -> bool:
         """Nobody asked for filters of its cards when it was read, and nothing has changed since."""
-        cards, networks = self.machine.nics, self.network_rows.values()
+        cards, networks = self.machine.nics, [self.network_rows[number] for number in self.networks]
         unchanged = self._filed == self.context.services.errands.filed
         return unchanged and not any(nic.grouped for nic in cards) and not any(map(asks_for_filters, networks))
 
@@ -309,7 +310,8 @@ def bridge_used(queries: Queries, bridge: str, host_id: int, *, but: int = -1) -
     rows = queries.rows(
         'SELECT COUNT(*) FROM "lease" JOIN "vm" ON "vm"."id"="lease"."vm_id" '
         'JOIN "network" ON "network"."id"="lease"."network_id" '
-        'WHERE "network"."bridge"=? AND "vm"."id"<>? AND "vm"."state"<>6 AND ("vm"."host_id"=? OR "vm"."target_host"=?)',
+        'WHERE "network"."bridge"=? AND "lease"."parent_id"<0 AND "vm"."id"<>? AND "vm"."state"<>6 '
+        'AND ("vm"."host_id"=? OR "vm"."target_host"=?)',
         (bridge, but, host_id, host_id),
     )
     return bool(rows[0][0])
@@ -443,9 +445,9 @@ def end_stay(tx: Transaction, vm: VmRow) -> None:
 def forget_machine(tx: Transaction, vm: VmRow, services: Services) -> None:
     """A VM's leases go back and its images are free: part of the transaction that makes it DONE."""
     machine = machine_of(vm)
-    for nic in machine.nics:
+    for network_id in machine.network_ids:
         tx.execute(
-            'UPDATE "network" SET "used_leases"="used_leases"-1, "generation"="generation"+1 WHERE "id"=?', (nic.network_id,)
+            'UPDATE "network" SET "used_leases"="used_leases"-1, "generation"="generation"+1 WHERE "id"=?', (network_id,)
         )
     leases = tx.select(LeaseRow, '"vm_id"=?', (vm.id,))
     tx.execute('DELETE FROM "lease" WHERE "vm_id"=?', (vm.id,))

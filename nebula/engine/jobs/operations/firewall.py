@@ -1,4 +1,4 @@
-"""securitygroup.apply: hosts are told what may pass the cards that have a group, or are on a network.
+"""securitygroup.apply: hosts are told what may pass the cards that have a group, or are on a network, be it of one VM alone.
 
 What may pass is read when a host is told, not when the job was filed, and a host is told by one at a time: whoever comes last
 has read the newest. So it does no harm to do it again, and nothing is undone.
@@ -38,6 +38,8 @@ def _tell(context: JobContext, host_id: int) -> None:
 def _vms(context: JobContext) -> set[int]:
     """VMs that have a card that this is about."""
     read, number = context.services.store.read(), context.job.target_id
+    if "vm" in context.job.args:
+        return {int(context.job.args["vm"])}
     if context.job.target_kind == "network":
         return {lease.vm_id for lease in read.select(LeaseRow, '"network_id"=? AND "vm_id">0', (number,))}
     return {lease.vm_id for lease in leases_with(read, number)}

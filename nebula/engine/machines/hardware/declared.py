@@ -99,6 +99,16 @@ _BANDWIDTH = tuple(
     for way in ("INBOUND", "OUTBOUND")
     for what in ("AVG_BW", "PEAK_BW", "PEAK_KB")
 )
+_FOR_THE_GUEST = (
+    *_elsewhere(
+        *("MTU", "GATEWAY", "GATEWAY6", "IP6_GATEWAY", "DNS", "SEARCH_DOMAIN", "NETWORK_MASK", "IP6_PREFIX_LENGTH", "ROUTES"),
+        note="for the guest; the network says it where the card does not",
+    ),
+    Attribute("METRIC", whole(0, _METRIC), note="for the guest"),
+    Attribute("IP6_METRIC", whole(0, _METRIC), note="for the guest"),
+    Attribute("METHOD", one_of("static", "dhcp", "skip"), note="for the guest"),
+    Attribute("IP6_METHOD", one_of("static", "auto", "dhcp", "disable", "skip"), note="for the guest"),
+)
 NIC = (
     *_elsewhere("NETWORK", "NETWORK_ID", "NETWORK_MODE", "SCHED_REQUIREMENTS", "SCHED_RANK", "IP", "IP6", "MAC"),
     *_none("networks are found by name or id alone", "NETWORK_UID", "NETWORK_UNAME"),
@@ -109,20 +119,25 @@ NIC = (
     *_BANDWIDTH,
     Attribute("SCRIPT", status="refused", note="libvirt runs none for cards on a bridge"),
     Attribute("TARGET", status="refused", note="taps are named one-VM-CARD, by which they are found and cleaned up"),
-    *_kept("names of cards are still to come", "NAME"),
+    Attribute("NAME", _WORD, note="by which aliases and commands know it; NIC0, NIC1 … without it"),
     *_elsewhere("SECURITY_GROUPS", note="beside those of the network"),
-    *_kept("aliases are still to come", "EXTERNAL", "PARENT"),
+    Attribute("EXTERNAL", yes, note="told to the guest"),
+    *_none("NIC_ALIAS has it", "PARENT"),
     *_none("the network says it", "VLAN_ID", "VLAN_TAGGED_ID", "OUTER_VLAN_ID", "BRIDGE", "VN_MAD"),
-    *_elsewhere(
-        *("MTU", "GATEWAY", "GATEWAY6", "IP6_GATEWAY", "DNS", "SEARCH_DOMAIN", "NETWORK_MASK", "IP6_PREFIX_LENGTH", "ROUTES"),
-        note="for the guest; the network says it where the card does not",
-    ),
-    Attribute("METRIC", whole(0, _METRIC), note="for the guest"),
-    Attribute("IP6_METRIC", whole(0, _METRIC), note="for the guest"),
-    Attribute("METHOD", one_of("static", "dhcp", "skip"), note="for the guest"),
-    Attribute("IP6_METHOD", one_of("static", "auto", "dhcp", "disable", "skip"), note="for the guest"),
+    *_FOR_THE_GUEST,
     *_none(_GUACAMOLE, "RDP", "SSH"),
     *_kept("virtual routers are still to come", "FLOATING_IP", "FLOATING_ONLY", "VROUTER_MANAGEMENT"),
+)
+NIC_ALIAS = (
+    *_elsewhere("NETWORK", "NETWORK_ID", "IP", "IP6", "MAC", note="it has a lease of its own"),
+    *_none("networks are found by name or id alone", "NETWORK_UID", "NETWORK_UNAME"),
+    *_elsewhere("PARENT", note="the card's NAME, number or MAC address"),
+    Attribute("NAME", _WORD, note="NIC0_ALIAS0, NIC0_ALIAS1 … without it"),
+    Attribute("EXTERNAL", yes, note="others lead the address to the card: guests leave it alone"),
+    *_FOR_THE_GUEST,
+    Attribute("SECURITY_GROUPS", status="refused", note="those of its card hold for it"),
+    *_none("its card's", "MODEL", "VIRTIO_QUEUES", "FILTER", "GUEST_MTU", *(one.name for one in _BANDWIDTH)),
+    *_none("set by OpenNebula's core; vm show has what they are here", "NIC_ID", "ALIAS_ID", "PARENT_ID", "ALIAS_IDS"),
 )
 GRAPHICS = (
     Attribute(
@@ -262,6 +277,7 @@ BLOCKS: dict[str, tuple[Attribute, ...]] = {
     "DISK": DISK,
     "NIC": NIC,
     "NIC_DEFAULT": NIC,
+    "NIC_ALIAS": NIC_ALIAS,
     "GRAPHICS": GRAPHICS,
     "VIDEO": VIDEO,
     "SOUND": (Attribute("MODEL", one_of("ich9", "ich6", "ac97", "es1370", "sb16", "usb"), note="not OpenNebula's"),),
@@ -307,7 +323,6 @@ BLOCKS: dict[str, tuple[Attribute, ...]] = {
 }
 """Block -> its attributes; "" is the template itself."""
 APART: dict[str, tuple[Attribute, ...]] = {
-    "NIC_ALIAS": _kept("aliases are still to come", "NETWORK", "PARENT", "ALIAS_ID", "PARENT_ID", "ALIAS_IDS"),
     "Placement": (
         *_elsewhere("SCHED_REQUIREMENTS", "SCHED_RANK", "SCHED_DS_REQUIREMENTS", "SCHED_DS_RANK", "USER_PRIORITY"),
         *_elsewhere("SUBMIT_ON_HOLD"),

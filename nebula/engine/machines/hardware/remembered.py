@@ -19,7 +19,7 @@ from nebula.engine.machines.hardware.host_devices import pci_wishes
 from nebula.engine.machines.hardware.processor import Shape, Size, shape, size
 from nebula.engine.machines.hardware.system import System, system
 
-OWN = frozenset({"DISK", "NIC", "NIC_DEFAULT"})
+OWN = frozenset({"DISK", "NIC", "NIC_DEFAULT", "NIC_ALIAS"})
 """Blocks that are checked where disks and cards are made."""
 _APART = OWN | {"CONTEXT", "NAME", "CPU", "DESCRIPTION"}
 _READ = frozenset({*BLOCKS, *(attribute.name for attribute in BLOCKS[""])}) - _APART

@@ -62,3 +62,5 @@ class LeaseRow(Row, kw_only=True):
     ip6: str = ""
     groups: str = ""
     """Ids of the security groups that the card itself names, as `engine.firewall.groups` packs them."""
+    parent_id: int = -1
+    """Of an alias the card whose guest has the address; -1: it is a card's own."""

@@ -45,6 +45,7 @@ def card(number: int, wanted: CardFilter | None, **fields: str) -> NicSpec:
 
 
 WEB = card(5, CardFilter(rules=RULES), ip="10.0.0.5", ip6="fd00::5")
+WITH_ALIASES = card(5, CardFilter(further=("10.0.0.6", "10.1.0.7", "fd00::6"), rules=RULES[:1]), ip="10.0.0.5", ip6="fd00::5")
 PEERS = ("10.0.0.0/8", "192.0.2.7/32", "fd00::/8")
 JOINED = (
     FilterRule(inbound=True, protocol="tcp", ports=((22, 22), (80, 90)), peers=PEERS),
@@ -55,6 +56,10 @@ TEXTS = {
     "stateful.nft": ruleset.script([WEB], stateful=True),
     "stateless.nft": ruleset.script([WEB], ["one-8-0"], stateful=False),
     "genuine.nft": ruleset.script([card(5, CardFilter(), ip="10.0.0.5"), card(6, CardFilter(own_ips=False))], stateful=True),
+    "aliases.nft": ruleset.script([WITH_ALIASES], stateful=True),
+    "aliases.iptables": fallback.restore([WITH_ALIASES], (), [], 4),
+    "aliases.ip6tables": fallback.restore([WITH_ALIASES], (), [], 6),
+    "aliases.flows": ovsflows.script(WITH_ALIASES, 80),
     "no-address.nft": ruleset.script([card(5, CardFilter(rules=RULES[:1]))], stateful=True),
     "first.iptables": fallback.restore([WEB], (), [], 4),
     "first.ip6tables": fallback.restore([WEB], (), [], 6),

@@ -22,7 +22,8 @@ from tests.support.sim import CALL, Sim, sim_engine
 Document = dict[str, Any]
 OURS = Call(actor="tester", label="lab")
 SET: list[Document] = [
-    {"kind": "vm", "name": "web", "memory": "512M", "disk": [{"image": "base"}], "nic": [{"network": "lan"}], "colour": "blue"},
+    {"kind": "vm", "name": "web", "memory": "512M", "disk": [{"image": "base"}], "nic": [{"network": "lan"}], "colour": "blue"}
+    | {"nic_alias": [{"network": "lan", "parent": "NIC0", "name": "shop"}]},
     {
         "kind": "template",
         "name": "small",

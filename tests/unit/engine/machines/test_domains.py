@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nebula.drivers.hypervisor.libvirt.design import domain_xml
-from nebula.engine.machines import cards
+from nebula.engine.machines import aliases, cards
 from nebula.engine.machines.disks import plan
 from nebula.engine.machines.domain import design, tap_name
 from nebula.engine.machines.hardware.check import check_hardware
@@ -22,7 +22,7 @@ from nebula.engine.machines.hardware.kinds import anything
 from nebula.engine.machines.held import Held, HeldNode
 from nebula.engine.machines.machine import Machine, Nic, body_of
 from nebula.engine.machines.template import mebibytes, regular, whole
-from nebula.engine.store.rows import ImageRow, VmRow
+from nebula.engine.store.rows import ImageRow, LeaseRow, NetworkRow, VmRow
 from nebula.model.network import NetworkSpec
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -62,7 +62,11 @@ TEMPLATES: dict[str, dict[str, Any]] = {
              "METRIC": 5, "IP6_METRIC": 6, "METHOD": "static", "IP6_METHOD": "auto",
              "INBOUND_PEAK_BW": 2000, "INBOUND_PEAK_KB": 512, "OUTBOUND_AVG_BW": 500, "OUTBOUND_PEAK_BW": 600,
              "OUTBOUND_PEAK_KB": 64},
-            {"MODEL": "e1000e"},
+            {"MODEL": "e1000e", "NAME": "back", "EXTERNAL": "NO"},
+        ],
+        "NIC_ALIAS": [
+            {"PARENT": "back", "NAME": "web", "EXTERNAL": "YES", "METRIC": 7, "IP6_METRIC": 8, "METHOD": "static",
+             "IP6_METHOD": "static"},
         ],
         "VCPU": 3,
     },
@@ -163,6 +167,10 @@ def made(name: str) -> str:
         )
         for number, item in enumerate(template["NIC"])
     ]  # fmt: skip
+    for number, item in enumerate(template.get("NIC_ALIAS", ()), len(nics)):
+        parent = aliases.parent_of(nics, item)
+        lease = LeaseRow(network_id=0, range_id=0, position=0, vm_id=7, mac="02:00:00:00:00:99", ip="10.0.0.99")
+        parent.aliases.append(aliases.made(number, parent, item, lease, NetworkRow(name="lan", driver="bridge", bridge="br0")))
     vm = VmRow(
         id=7, name="web", uuid="5a1cd1a5-3f0e-4b5c-9a39-6a2f6a0c1e07", owner="", state=3, memory=memory, vcpus=vcpus,
         cpu=100 * vcpus, body=body_of(Machine(template=template, disks=disks, nics=nics)),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nebula.engine.context import variables
-from nebula.engine.machines.machine import Machine, Nic
-from nebula.engine.machines.networks import nic_context
+from nebula.engine.machines.machine import Alias, Machine, Nic
+from nebula.engine.machines.networks import alias_context, nic_context
 from nebula.engine.store.rows import NetworkRow
 from nebula.errors import UsageError
 
@@ -98,3 +98,26 @@ def test_a_template_speaks_of_its_cards_in_their_order() -> None:
     assert machine.card(0) == {"NETWORK": "a", "METRIC": "5"}
     assert machine.card(1) == {"NETWORK": "b", "METRIC": "6"}
     assert machine.card(2) == {"METRIC": "5"}
+
+
+def test_an_alias_is_told_under_the_name_of_its_card() -> None:
+    row = NetworkRow(name="lan", driver="bridge", bridge="br0", body={"settings": SETTINGS, "attributes": {}})
+    alias = Alias(
+        nic_id=4, alias_id=2, name="web", network_id=3, network="lan", mac="02:00:0a:00:00:06", ip="10.0.0.6", ip6="fd00::6",
+        asked={"EXTERNAL": "YES", "GATEWAY": "10.0.0.9"},
+    )  # fmt: skip
+    made = variables("web", {}, [nic_context(NIC, row), alias_context(NIC, alias, row)], ())
+    assert {name.removeprefix("ETH1_ALIAS2_"): value for name, value in made.items() if "_ALIAS" in name} == {
+        "MAC": "02:00:0a:00:00:06",
+        "IP": "10.0.0.6",
+        "MASK": "255.255.0.0",
+        "NETWORK": "10.0.0.0",
+        "GATEWAY": "10.0.0.9",
+        "DNS": "1.1.1.1",
+        "MTU": "9000",
+        "IP6": "fd00::6",
+        "IP6_PREFIX_LENGTH": "56",
+        "IP6_GATEWAY": "fd00::1",
+        "EXTERNAL": "YES",
+    }
+    assert made["ETH1_IP"] == "10.0.0.5"
