@@ -20,7 +20,12 @@ _APPEND = (
     "console=ttyS0 quiet net.ifnames=0 mitigations=off cryptomgr.notests tsc=unstable no_timer_check random.trust_cpu=on "
     "audit=0 apparmor=0 systemd.show_status=no"
 )
-_ANSWERS = ("sh", "-c", "systemctl -q is-active ssh && virsh -c qemu:///system domcapabilities >/dev/null")
+_ANSWERS = (
+    "sh",
+    "-c",
+    "systemctl -q is-active ssh && for what in domcapabilities capabilities; do virsh $what >/dev/null || exit; done",
+)
+"""Asking for its own capabilities, libvirt looks at the QEMU of every architecture; engines ask for that at once."""
 
 
 def make_disks(lab: Lab) -> None:
