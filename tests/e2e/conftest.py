@@ -40,12 +40,18 @@ def session_cluster(session_lab: LabHandle, guest_image: Path, tmp_path_factory:
 
 
 @pytest.fixture(scope="session")
-def session_machines(make_machines: MakeLab) -> LabHandle:
+def session_machines(make_machines: MakeLab) -> Iterator[LabHandle]:
     """m1 and m2, virtual machines with bridges br0 that are joined, a disk `own1` each, and two that both see.
 
-    `san1` is seen by one path, `san2` by two of one world wide name.
+    `san1` is seen by one path, `san2` by two of one world wide name. Nothing of them is left at the end.
     """
-    return make_machines(2, "--guest-bridge", "br0", "--disks", "4", "--san", "4,4x2")
+    lab = make_machines(2, "--guest-bridge", "br0", "--disks", "4", "--san", "4,4x2")
+    yield lab
+    number, pids = lab.status()["number"], [host["pid"] for host in lab.status()["hosts"]]
+    lab.run("down")
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert list(Path("/sys/class/net").glob(f"nl[go]{number}h*")) == list(Path("/sys/class/net").glob(f"nl{number}h*")) == []
+    assert not lab.root.exists()
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +59,7 @@ def machine_cluster(
     session_machines: LabHandle, guest_image: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Program]:
     """A home with both machines, the guest's image `own` on the datastore that comes with it, and a network on br0."""
-    program = Program(tmp_path_factory.mktemp("home"))
+    program = Program(tmp_path_factory.mktemp("home"), seconds=1200)
     add_hosts(program, session_machines, "m1", "m2", virt="kvm")
     program.out("image", "create", "own", "--path", str(guest_image))
     span = f"{session_machines.guest_address(100)}-{session_machines.guest_address(150)}"

@@ -15,19 +15,19 @@ from tests.lab.terminal import Terminal
 from tests.support.forked import run_program
 
 SECONDS = 240
-"""How long a command may take."""
+"""How long a command may take, unless said otherwise."""
 
 
 class Program:
     """`nebula` for one home; at most one daemon."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, *, seconds: float = SECONDS) -> None:
+        self.home, self._seconds = home, seconds
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run it, whatever its exit status."""
-        return run_program(argv, self.environment, SECONDS)
+        return run_program(argv, self.environment, self._seconds)
 
     def start(self, *argv: str) -> subprocess.Popen[bytes]:
         """Start it and go on; what it says is in `said`."""
@@ -72,6 +72,11 @@ class Program:
         """A VM's state as the list has it."""
         rows = self.json("vm", "list", f"name={name}", "-c", "state", "-f", "json")
         return str(rows[0]["state"]) if rows else "gone"
+
+    def migrate_live(self, name: str, host: str) -> None:
+        """Move a running VM; waits until its host is not silent, as an emulated one may be for a moment."""
+        self.out("vm", "wait", name, "RUNNING", "--timeout", "5m")
+        self.out("vm", "migrate", name, "--host", host, "--live")
 
     def start_daemon(self) -> None:
         """Run the engine until `stop_daemon` or `kill_daemon`, if it does not run."""

@@ -62,7 +62,7 @@ def test_a_guest_lives_on_a_group_that_both_hosts_see(machines: Program, groups:
     address = str(machines.vm("web")["addresses"][0])
     eventually(lambda: "counter" in guest_facts(address), "the guest's page", seconds=BOOT_SECONDS)
     before = guest_facts(address)
-    machines.out("vm", "migrate", "web", "--host", "m2", "--live")
+    machines.migrate_live("web", "m2")
     eventually(lambda: guest_facts(address).get("boot-id") == before["boot-id"], "the guest on the other host", seconds=300)
     assert "nebula" not in groups.exec("m1", "ls", "/dev/mapper")
     machines.out("vm", "disk-resize", "web", "vdb", "32M")

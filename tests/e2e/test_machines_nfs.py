@@ -75,7 +75,7 @@ def test_a_guest_moves_and_outlives_its_server(machines: Program, session_machin
     address = boot(machines, "web", "m1")
     before = guest_facts(address)
     session_machines.exec("m2", "umount", nfs)
-    machines.out("vm", "migrate", "web", "--live", "--host", "m2")
+    machines.migrate_live("web", "m2")
     assert nfs in mounts(session_machines, "m2"), "what is missing is mounted"
     eventually(lambda: bool(guest_facts(address)), "the guest's page", seconds=BOOT_SECONDS)
     session_machines.exec("m1", "systemctl", "stop", "nfs-server")

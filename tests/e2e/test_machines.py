@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .handle import LabHandle, MakeLab
+from tests.lab.handle import LabHandle
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(3000)]
 _KERNEL = ("8021q", "bonding", "dm-thin-pool", "dm-multipath", "openvswitch", "nfsd", "nfsv4", "iscsi_tcp", "target_core_mod")
 
 
-@pytest.fixture(scope="module")
-def whole(make_machines: MakeLab) -> Iterator[LabHandle]:
-    """Two machines, m1 and m2, which share a disk by one path and a disk by two."""
-    lab = make_machines(2, "--disks", "1", "--san", "1,1x2", "--guest-bridge", "br0")
-    yield lab
-    number, pids = lab.status()["number"], [host["pid"] for host in lab.status()["hosts"]]
-    lab.run("down")
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
-    assert list(Path("/sys/class/net").glob(f"nl*{number}h*")) == []
-    assert not lab.root.exists()
-
-
 @pytest.fixture
-def lab(whole: LabHandle) -> Iterator[LabHandle]:
-    """The module's lab, whole again after the test."""
-    yield whole
-    whole.mend_all()
+def lab(session_machines: LabHandle) -> Iterator[LabHandle]:
+    """The session's machines, whole again after the test."""
+    yield session_machines
+    session_machines.mend_all()
 
 
 def test_they_are_reached_like_other_hosts_and_have_what_this_machine_s_kernel_lacks(lab: LabHandle) -> None:
