@@ -22,6 +22,7 @@ from nebula.errors import NebulaError, OwnerError
 
 if TYPE_CHECKING:
     from nebula.engine.store.rows import EventRow
+    from nebula.onegate.server import Gate
     from nebula.rpc.server import Server
 
 _GROUP = "nebula"
@@ -42,8 +43,10 @@ def run(home: Path, role: str, *, url: str, until_idle: bool) -> int:
     lost = threading.Event()
     engine.services.store.when_lost(lambda: _lose(lost, ended))
     server: Server | None = None
+    gate: _Gate | None = None
     try:
         server = make_server(engine)
+        gate = None if until_idle else _Gate(engine)
         _notify("READY=1")
         if until_idle:
             _until_idle(engine, server, ended)
@@ -51,10 +54,44 @@ def run(home: Path, role: str, *, url: str, until_idle: bool) -> int:
             _until_told(engine, ended)
     finally:
         _notify("STOPPING=1")
+        if gate is not None:
+            gate.stop()
         let_go(engine, server)
     if lost.is_set():
         _log.error("another process owns the engine of %s by now", home)
     return OwnerError.exit_status if lost.is_set() else 0
+
+
+class _Gate:
+    """OneGate of a daemon, not of a command that owns the home for a moment. Where nothing listens, nothing is loaded."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
+        self._gate: Gate | None = None
+        self._lock, self._ended = threading.Lock(), False
+        engine.services.store.listen(self._look)
+        self._open()
+
+    def stop(self) -> None:
+        """Hear no guest any more."""
+        with self._lock:
+            gate, self._ended = self._gate, True
+        if gate is not None:
+            gate.stop()
+
+    def _look(self, events: list[EventRow]) -> None:
+        if any(event.kind == "onegate.set" for event in events):
+            self._open()
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._gate is not None:
+                self._gate.changed()
+            elif self._engine.onegate.show().listen and not self._ended:
+                from nebula.onegate.server import Gate
+
+                self._gate = Gate(self._engine, self._engine.onegate.heard)
+                self._gate.start()
 
 
 def _lose(lost: threading.Event, ended: threading.Event) -> None:

@@ -31,7 +31,7 @@ def hide(value: Any, key: str = "") -> Any:
     """A value as people may see it: attributes whose name says that they are a secret are hidden, and so are the login and
     the query of a URL.
     """
-    if key and value not in ("", None) and _is_secret(key):
+    if key and value not in ("", None) and _is_secret(key) and not _asks(key, value):
         return HIDDEN
     if isinstance(value, dict):
         return {name: hide(item, str(name)) for name, item in value.items()}
@@ -92,6 +92,11 @@ def shorten(value: Any, key: str = "") -> Any:
 def _is_secret(key: str) -> bool:
     name = key.upper()
     return any(word in name for word in _NAMES) or not _WORDS.isdisjoint(re.split(r"[^A-Z0-9]+", name))
+
+
+def _asks(key: str, value: Any) -> bool:
+    """TOKEN=YES of a context asks for a token and is none."""
+    return key.upper() == "TOKEN" and isinstance(value, str) and value.upper() in {"YES", "NO"}
 
 
 def _with_references(shown: Any, item: Any, asked: dict[str, Any]) -> Any:

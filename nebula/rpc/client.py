@@ -23,6 +23,7 @@ from nebula.engine.api.verbs import (
     Jobs,
     Metrics,
     Networks,
+    OneGate,
     Schedules,
     SecurityGroups,
     System,
@@ -59,6 +60,7 @@ class RemoteEngine:
     vmgroups: VmGroups
     metrics: Metrics
     drs: Drs
+    onegate: OneGate
     declarations: Declarations
     jobs: Jobs
     events: Events

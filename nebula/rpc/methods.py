@@ -17,7 +17,7 @@ from nebula.errors import UsageError, VersionError
 ONCE = frozenset({"system.backup", "system.support", "system.stop", "vm.execute", "vm.executed", "vm.kill", "vm.open_file"})
 """Verbs that would do harm a second time (another copy, the next owner stopped, a program run twice): never sent again."""
 
-_NO_PLURALS = frozenset({"drs", "metrics"})
+_NO_PLURALS = frozenset({"drs", "metrics", "onegate"})
 
 
 class Method(msgspec.Struct, frozen=True):

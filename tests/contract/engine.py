@@ -19,6 +19,7 @@ from nebula.engine.api.verbs import Engine
 from nebula.errors import (
     CommandError,
     ConflictError,
+    DeniedError,
     NebulaError,
     NotFoundError,
     UsageError,
@@ -594,6 +595,22 @@ def test_the_engine_says_how_it_is(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(NebulaError):
         engine.system.backup(copy)
     assert engine.system.stop(Call(dry_run=True)).kind
+
+
+def test_guests_report_by_tokens_that_nobody_else_has(engine: Engine) -> None:
+    told = engine.onegate.set("10.0.0.1:5030", Call(), "http://gate:5030")
+    assert (told.kind, told.job_id) == ("engine", 0)
+    shown = engine.onegate.show()
+    assert (shown.listen, shown.endpoint, shown.listening) == ("10.0.0.1:5030", "http://gate:5030", False)
+    vm = engine.vms.create({**VM, "CONTEXT": {"TOKEN": "YES"}}, Call(), hold=True)
+    for token in ("", "0" * 64, "é"):
+        with pytest.raises(DeniedError):
+            engine.onegate.vm(vm.id, token)
+        with pytest.raises(DeniedError):
+            engine.onegate.report(vm.id, token, {"READY": "YES"}, Call())
+    assert engine.vms.show("web").body["ready"] is False
+    engine.onegate.set("", Call())
+    assert engine.onegate.show().problem == ""
 
 
 def test_answers_are_plain_enough_for_any_way(engine: Engine) -> None:

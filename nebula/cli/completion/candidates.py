@@ -122,7 +122,8 @@ def _values(choices: Sequence[str], complete: str, place: Place, connect: Connec
     if complete == "state":
         from nebula.engine.lifecycle.states import LcmState, VmState
 
-        return [Candidate(state.name) for state in (*VmState, *LcmState) if state.name not in {"ACTIVE", "INIT", "LCM_INIT"}]
+        states = [state.name for state in (*VmState, *LcmState) if state.name not in {"ACTIVE", "INIT", "LCM_INIT"}]
+        return [Candidate(name) for name in (*states, "READY")]
     options = GlobalOptions(home=place.home, quiet=True)
     if complete == "catalogue":
         return _catalogue(connect, options)

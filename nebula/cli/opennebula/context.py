@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from nebula.cli.opennebula.rows import Row, done, none, refused
 
-_GATE = "there is no OneGate yet that would answer"
+_SERVICES = "services are still to come"
 _ROUTERS = "virtual routers are still to come"
 
 CD: tuple[Row, ...] = (
     *done("", "label CONTEXT", note="ISO 9660 with Joliet and Rock Ridge"),
     *done("", "context.sh", note="NAME='value' lines; user data and scripts as base64"),
-    *refused(_GATE, "token.txt"),
+    *done("daemon onegate", "token.txt", note="for TOKEN=YES, where guests report to"),
     *refused("it names files of the engine's machine: FILES_DS", "FILES"),
     *done("image create --type context", "FILES_DS", note="an image of type context lies on the CD under its name"),
     *done("image create --type context", "init.sh", note="an image of that name, in FILES_DS"),
@@ -26,7 +26,7 @@ CD: tuple[Row, ...] = (
 )
 CORE: tuple[Row, ...] = (
     *none("the guest finds the CD by its label", "DISK_ID", "TARGET"),
-    *none(f"needed with a token alone: {_GATE}", "VMID", "ONEGATE_ENDPOINT"),
+    *done("daemon onegate", "VMID", "ONEGATE_ENDPOINT", note="with a token; a context's own ONEGATE_ENDPOINT wins"),
 )
 CARDS: tuple[Row, ...] = (
     *done(
@@ -49,6 +49,15 @@ GUESTS: tuple[Row, ...] = (
     *done("", "cloud-init's datasource", note="Debian's package, unmodified, boots with it in the tests"),
     *done("", "one-context's services", note="they find the CD by its label and read context.sh"),
     *done("", "re-run on a CD change", note="one-context does what is new; cloud-init looks again at the next boot"),
-    *refused(_GATE, "READY gate", "TOKEN", "REPORT_READY"),
+    *done("daemon onegate", "TOKEN", "REPORT_READY", note="REPORT_READY brings the token with it"),
+    *done("vm wait NAME READY", "READY gate", note="READY goes when the VM starts anew"),
     *none("no local path is taken: FILES is refused", "CONTEXT_RESTRICTED_DIRS", "CONTEXT_SAFE_DIRS"),
 )
+GATE: tuple[Row, ...] = (
+    *done("daemon onegate", "GET /", "GET /vm", "PUT /vm", note="X-ONEGATE-TOKEN and X-ONEGATE-VMID; type=2 takes away"),
+    *done("daemon onegate", "GET /vms/ID", "PUT /vms/ID", note="of the guest's own VM"),
+    *done("", "restricted_attrs", note="all that says what a VM is made of or where it may be"),
+    *refused(_SERVICES, "POST /vms/ID/action", "GET /service", "PUT /service/role/ROLE"),
+    *refused(_ROUTERS, "GET /vrouter", "GET /vnet/ID"),
+)
+"""OneGate's requests."""

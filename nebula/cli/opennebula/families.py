@@ -261,7 +261,7 @@ TMPL: tuple[Row, ...] = (
     *done("vm create --start-script", "--startscript"),
     *done("vm create --context INIT_SCRIPTS=NAMES", "--init"),
     *done("vm create --context FILES_DS=NAME", "--files_ds"),
-    *refused("there is no OneGate yet that would be told", "--report_ready"),
+    *done("vm create --context REPORT_READY=YES", "--report_ready"),
     *done("vm create --graphics vnc", "--vnc"),
     *done("vm create --graphics spice", "--spice"),
     *done("vm create --file", "--raw", "--video", "--arch", note="the group RAW, VIDEO or OS in a file"),

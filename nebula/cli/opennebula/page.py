@@ -69,6 +69,7 @@ def _context() -> Iterator[str]:
     yield from _table("### Set by the core", "Variable", context.CORE)
     yield from _table("### Of each card", "Variable", context.CARDS)
     yield from _table("### In the guest", "Part", context.GUESTS)
+    yield from _table("### OneGate", "Request", context.GATE)
 
 
 def _table(title: str, head: str, rows: Iterable[Row]) -> Iterator[str]:

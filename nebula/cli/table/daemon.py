@@ -25,6 +25,19 @@ COMMANDS = (
         (DRY_RUN,),
     ),
     Command(
+        "onegate",
+        "Show where guests report to (OpenNebula's OneGate), or change it: at their next start guests are told.",
+        "nebula daemon onegate --listen 10.0.0.1:5030",
+        "verbs.daemon:onegate",
+        (),
+        (
+            Option("--listen", "Let the daemon listen there.", metavar="ADDRESS:PORT"),
+            Option("--endpoint", "What guests are told, where that is not http://ADDRESS:PORT.", metavar="URL"),
+            Option("--off", "Listen nowhere, and give no guest a token.", "flag"),
+            DRY_RUN,
+        ),
+    ),
+    Command(
         "stop",
         "Ask the engine to stop at the next safe point.",
         "nebula daemon stop",

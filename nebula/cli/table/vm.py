@@ -192,10 +192,10 @@ COMMANDS = (
     ),
     Command(
         "wait",
-        "Wait until a VM is in one of the states.",
+        "Wait until a VM is in one of the states, or until its guest has reported that it is READY.",
         "nebula vm wait web RUNNING --timeout 5m",
         "verbs.vm_reads:wait",
-        (ref("vm"), Argument("states", "Names of states.", many=True, complete="state")),
+        (ref("vm"), Argument("states", "Names of states, or READY.", many=True, complete="state")),
         (_TIMEOUT,),
         terminal=True,
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.cli import systemd
-from nebula.errors import OwnerError, VersionError
+from nebula.cli.showing import print_mapping
+from nebula.errors import OwnerError, UsageError, VersionError
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
@@ -39,6 +40,38 @@ def uninstall(context: Context, line: Invocation) -> int:
         context.write(f"stop the engine and remove {systemd.UNIT}" if there else f"nothing: there is no {systemd.UNIT}")
         return 0
     context.say("the unit is removed; the home stays" if systemd.uninstall() else f"there is no {systemd.UNIT}")
+    return 0
+
+
+def onegate(context: Context, line: Invocation) -> int:
+    """Print the settings, or change them."""
+    listen, endpoint, off = line.text("listen"), line.text("endpoint"), line.flag("off")
+    if not (listen or endpoint or off):
+        return _print_onegate(context)
+    if off and (listen or endpoint):
+        raise UsageError("--off goes with nothing else", hint="nebula daemon onegate --off")
+    with context.changer() as engine:
+        now = engine.onegate.show()
+        chosen = "" if off else listen or now.listen
+        accepted = engine.onegate.set(chosen, context.call(dry_run=line.flag("dry_run")), endpoint)
+        for text in accepted.would:
+            context.write(text)
+        if accepted.would:
+            return 0
+        told = engine.onegate.show()
+    context.say(f"guests report to {told.endpoint}, from their next start on" if told.listen else "no guest is told to report")
+    return 0
+
+
+def _print_onegate(context: Context) -> int:
+    with context.reader() as engine:
+        found = engine.onegate.show()
+    body = {
+        "listen": found.listen or "nowhere: nebula daemon onegate --listen ADDRESS:PORT",
+        "endpoint": found.endpoint or None,
+        "guests": None if not found.listen else "can report" if found.listening else f"cannot report: {found.problem}",
+    }
+    print_mapping(context, {name: value for name, value in body.items() if value is not None}, "text")
     return 0
 
 

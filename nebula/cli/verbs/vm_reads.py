@@ -11,16 +11,20 @@ from nebula.cli.output.values import local_time
 from nebula.cli.verbs.common import print_rows
 from nebula.cli.waiting import looks
 from nebula.engine.api.tables import Query
-from nebula.engine.lifecycle.states import VmState, place_name, place_named
+from nebula.engine.lifecycle.states import LcmState, VmState, place_name, place_named
 from nebula.errors import ConflictError, TimedOutError, UsageError
 from nebula.units import format_duration, parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nebula.cli.context import Context
     from nebula.cli.invocation import Invocation
     from nebula.engine.api.values import Listing, LogLine
     from nebula.engine.api.verbs import Engine
 
+READY = "READY"
+"""No state of OpenNebula's, but what its `READY=YES` says of a VM that is RUNNING."""
 _SHOWS = {"seq": "number", "started": "time", "ended": "time"}
 
 
@@ -74,15 +78,15 @@ def plain_table(listing: Listing) -> Table:
 
 
 def wait(context: Context, line: Invocation) -> int:
-    """Until the VM is in one of the states; ConflictError if it ends in DONE instead. Where no engine runs, this is one:
-    else nothing would come of what is waited for.
+    """Until the VM is in one of the states, or its guest has said that it is READY; ConflictError if it ends in DONE instead.
+    Where no engine runs, this is one: else nothing would come of what is waited for.
     """
-    names = [_state_name(word) for word in line.texts("states")]
+    names = [READY if word.upper() == READY else _state_name(word) for word in line.texts("states")]
     limit = parse_duration(line.text("timeout")) if line.text("timeout") else 0
     with context.changer() as engine:
         target = resolve_one(engine, "vm", line.text("ref"), gone=True)
         start = context.monotonic()
-        for state in looks(engine, lambda: state_of(engine, target)):
+        for state in looks(engine, lambda: _ready_or_state(engine, target, names)):
             if state in names:
                 context.say(f"vm {target.name} ({target.ref}): {state}")
                 return 0
@@ -96,6 +100,20 @@ def wait(context: Context, line: Invocation) -> int:
                     hint=f"nebula vm describe {target.ref}",
                 )
     return 0
+
+
+def _ready_or_state(engine: Engine, target: Target, names: Sequence[str]) -> str:
+    """READY where that is waited for and the guest has said it. ConflictError where it cannot say it."""
+    state = state_of(engine, target)
+    if READY not in names or state == VmState.DONE.name:
+        return state
+    shown = engine.vms.show(target.ref).body
+    if "ready" not in shown:
+        gate = engine.onegate.show()
+        why = "its context asks for no token" if gate.endpoint else "guests report nowhere"
+        hint = f"nebula vm update {target.ref} --context REPORT_READY=YES" if gate.endpoint else "nebula daemon onegate --help"
+        raise ConflictError(f"the guest of VM {target.name} cannot say that it is ready", cause=why, hint=hint)
+    return READY if shown["ready"] and state == LcmState.RUNNING.name else state
 
 
 def state_of(engine: Engine, target: Target) -> str:

@@ -116,6 +116,17 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     jobs: dict[str, int]
 
 
+class GateView(msgspec.Struct, frozen=True, kw_only=True):
+    """OneGate. `listen`: ADDRESS:PORT, "" for none; `endpoint`: what guests are told; `listening`: guests can report now, and
+    `problem` says why they cannot.
+    """
+
+    listen: str = ""
+    endpoint: str = ""
+    listening: bool = False
+    problem: str = ""
+
+
 class HostKeyOffer(msgspec.Struct, frozen=True, kw_only=True):
     """A key that a host shows: its type, the line to pin, its fingerprint (SHA256:…)."""
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
 
+from nebula.engine.context.gate import ASKING, ENDPOINT, NO_GATE, GateContext, gate_variables
 from nebula.engine.context.hostname import legal_hostname
 from nebula.engine.context.nic import NicContext, nic_variables
 from nebula.errors import UsageError
@@ -14,21 +15,24 @@ _HOSTNAMES = ("SET_HOSTNAME", "HOSTNAME", "DNS_HOSTNAME")
 _KEYS = ("SSH_KEY", "SSH_PUBLIC_KEY")
 _USER_DATA = ("USER_DATA", "USERDATA")
 _ENCODINGS = ("USER_DATA_ENCODING", "USERDATA_ENCODING")
-UNANSWERED = frozenset({"TOKEN", "REPORT_READY", "ONEGATE_ENDPOINT"})
-"""Nobody answers a guest that has a token: it is not told to ask."""
+_GATE = frozenset({*ASKING, ENDPOINT})
 OWN = frozenset({"FILES_DS"})
 """What says how the CD is made, and nothing to the guest."""
 
 
 def variables(
-    vm_name: str, template_context: Mapping[str, str], nics: Sequence[NicContext], ssh_keys: Iterable[str]
+    vm_name: str,
+    template_context: Mapping[str, str],
+    nics: Sequence[NicContext],
+    ssh_keys: Iterable[str],
+    gate: GateContext = NO_GATE,
 ) -> dict[str, str]:
     """Name -> value, sorted by name.
 
     What the template says wins over what we would make of the VM. Cards are described unless it says NETWORK=NO: a guest
     has no other way to its addresses. `ssh_keys` join the template's own. USER_DATA and START_SCRIPT go as base64, so that
     no guest's shell ever reads them before their time; a start script without user data is user data, too, since
-    cloud-init reads nothing else. Raises UsageError.
+    cloud-init reads nothing else. Of OneGate a guest is told where its own is (`gate`). Raises UsageError.
     """
     given = {name.upper(): value for name, value in template_context.items()}
     made: dict[str, str] = {}
@@ -39,7 +43,8 @@ def variables(
     if not any(given.get(name) for name in _HOSTNAMES):
         made["SET_HOSTNAME"] = legal_hostname(vm_name)
     told = made | _encoded(given) | _keys(given, ssh_keys)
-    return {name: told[name] for name in sorted(told.keys() - UNANSWERED - OWN)}
+    told = {name: value for name, value in told.items() if name not in _GATE and name not in OWN} | gate_variables(given, gate)
+    return dict(sorted(told.items()))
 
 
 def _keys(given: Mapping[str, str], ssh_keys: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nebula.drivers.base import DatastoreCapabilities
-from nebula.engine.context import check_context, file_references
+from nebula.engine.context import asks_token, check_context, file_references
 from nebula.engine.firewall.groups import ATTRIBUTE, named, packed
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.operations.common import use_image
@@ -24,6 +24,7 @@ from nebula.engine.machines.hardware.declared import MAX_VCPUS
 from nebula.engine.machines.hardware.group import one
 from nebula.engine.machines.machine import Alias, Machine, Nic, addresses_of, body_of
 from nebula.engine.machines.template import Template, hundredths, mebibytes, whole, yes
+from nebula.engine.onegate import new_token
 from nebula.engine.people import ENGINE, Person
 from nebula.engine.scheduler.choices import choose_datastore, choose_networks, wishes_datastore
 from nebula.engine.scheduler.membership import GROUP, join
@@ -105,6 +106,7 @@ class Creation:
         if template.get("CONTEXT"):
             machine.template = {**template, "CONTEXT": self.filled(vm, machine, images)}
             self.check_context(machine.template["CONTEXT"])
+            machine.token = new_token() if asks_token(machine.template["CONTEXT"]) else ""
         for image in images:
             use_image(self._tx, image)
         self._tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))

@@ -29,6 +29,7 @@ from nebula.engine.local.images import LocalImages
 from nebula.engine.local.jobs import LocalJobs
 from nebula.engine.local.metrics import LocalMetrics
 from nebula.engine.local.networks import LocalNetworks
+from nebula.engine.local.onegate import LocalOneGate
 from nebula.engine.local.schedules import LocalSchedules
 from nebula.engine.local.securitygroups import LocalSecurityGroups
 from nebula.engine.local.system import LocalSystem
@@ -83,6 +84,7 @@ class LocalEngine:
         self._schedules = Schedules(services, self.vms)
         self.metrics = LocalMetrics(services, self.monitor.figures)
         self.drs = LocalDrs(services, self.runner, planner)
+        self.onegate = LocalOneGate(services, self.runner)
         self.declarations = LocalDeclarations(services, self)
         self._drs_loop = DrsLoop(services, planner, self.drs.file)
         self._working = False

@@ -192,6 +192,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "forecast": _special("of_kind"),
         **dict.fromkeys(("plan", "list", "show", "apply", "set", "snapshot"), ADMINISTRATORS),
     },
+    "onegate": {"show": EVERYBODY, **dict.fromkeys(("set", "vm", "report"), ADMINISTRATORS)},
     "declarations": dict.fromkeys(("export", "compare", "make", "remove"), _special("declared")),
     "jobs": {"list": EVERYBODY, "show": _special("job"), "log": _special("job"), "cancel": _special("cancel_job")},
     "events": {"list": _special("events"), "table": _special("event_rows"), "follow": _special("events")},

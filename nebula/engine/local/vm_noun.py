@@ -12,16 +12,24 @@ from nebula.engine.jobs.runner import Runner
 from nebula.engine.leases import Leases
 from nebula.engine.lifecycle.kept import verb_of
 from nebula.engine.lifecycle.moves import guard, move, place_of
+from nebula.engine.lifecycle.states import LcmState
 from nebula.engine.lifecycle.table import DONE, OFF_HOST, Transition
 from nebula.engine.local.adoption import require_verb
 from nebula.engine.local.base import OwnedNoun, resolve
 from nebula.engine.local.booking import book
+from nebula.engine.onegate import forget_ready
 from nebula.engine.services import Services
 from nebula.engine.store.rows import HostRow, JobRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.errors import ConflictError
 
 LIVE = '"state"<>6'
+_BOOTS = frozenset({LcmState.BOOT, LcmState.BOOT_POWEROFF, LcmState.BOOT_UNDEPLOY})
+
+
+def _boots(row: Transition) -> bool:
+    """Whether the guest begins anew, and does not go on with the memory that it had."""
+    return row.job == "vm.reboot" or any(phase.transient.lcm in _BOOTS for phase in row.phases)
 
 
 class VmNoun(OwnedNoun):
@@ -55,6 +63,8 @@ class VmNoun(OwnedNoun):
         if not row.job:
             return self._at_once(tx, vm, row, call)
         source = place_of(vm)
+        if _boots(row):
+            forget_ready(tx, vm)
         filed = {"verb": row.verb, "source": [int(source.state), int(source.lcm)], "host": vm.host_id, **args}
         job = self._file(tx, row.job, vm.id, call, filed, parent=parent)
         place = row.phases[0].transient if row.phases else source

@@ -13,8 +13,9 @@ from nebula.engine.lifecycle.states import HostState, LcmState, VmState
 from nebula.engine.lifecycle.table import legal_verbs
 from nebula.engine.local.access import mode_text
 from nebula.engine.machines.machine import Alias, Machine, machine_of
+from nebula.engine.onegate import gate_settings, is_ready
 from nebula.engine.scheduler.hardware import held_by_host
-from nebula.engine.secrets import hide_template
+from nebula.engine.secrets import hide, hide_template
 from nebula.engine.services import Services
 from nebula.engine.store.rows import (
     EventRow,
@@ -77,12 +78,21 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
         **({"adopted": msgspec.to_builtins(machine.adopted)} if machine.adopted else {}),
         "nics": _cards(queries, vm, machine),
         "template": hide_template(machine.template),
+        **_reports(queries, machine),
     }
     if held := held_by_host(queries, host=vm.host_id).get(vm.host_id, {}).get(vm.id):
         body["held"] = msgspec.to_builtins(held)
     if reality is not None:
         body["domain"] = {"state": str(reality.state), "reason": reality.reason, "name": reality.name}
     return Detail(kind="vm", id=vm.id, name=vm.name, body=body)
+
+
+def _reports(queries: Queries, machine: Machine) -> dict[str, Any]:
+    """What the guest said of itself; `ready`: whether it said that it is, where it could."""
+    found: dict[str, Any] = {"reported": hide(machine.reported)} if machine.reported else {}
+    if machine.token and (machine.context.get("ONEGATE_ENDPOINT") or gate_settings(queries).endpoint):
+        found["ready"] = is_ready(machine.reported)
+    return found
 
 
 def _cards(queries: Queries, vm: VmRow, machine: Machine) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from nebula.engine.api.values import Accepted, Call, Detail, Listing, LogLine
 from nebula.engine.api.verbs import ByteStream, Tunnel
-from nebula.engine.context import changed
+from nebula.engine.context import asks_token, changed
 from nebula.engine.drs.settings import policy_of
 from nebula.engine.lifecycle.kept import verb_of
 from nebula.engine.lifecycle.moves import guard, place_of
@@ -37,6 +37,7 @@ from nebula.engine.local.vm_snapshots import SnapshotVerbs
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.machine import Machine, body_of, machine_of
 from nebula.engine.machines.template import regular, yes
+from nebula.engine.onegate import new_token
 from nebula.engine.scheduler.membership import GROUP, join, membership_of
 from nebula.engine.scheduler.wish_checks import check_wishes
 from nebula.engine.serving import leases_changed
@@ -337,6 +338,7 @@ class LocalVms(GuestVerbs, VmHardware, SnapshotVerbs, SavingVerbs, BackupVerbs):
                 machine.template.pop(key, None)
             if context:
                 machine.template["CONTEXT"] = context
+                machine.token = (machine.token or new_token()) if asks_token(context) else ""
             check_wishes(tx, {**machine.template, "NAME": vm.name}, of=given)
             disks, nics = machine.disk_ids, machine.nic_ids
             check_hardware(machine.template, vcpus=vm.vcpus, memory=vm.memory, disks=disks, nics=nics)

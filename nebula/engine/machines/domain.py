@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from nebula.engine.context import build_iso, render
+from nebula.engine.context import GateContext, build_iso, render, token_file
 from nebula.engine.context import variables as context_variables
 from nebula.engine.machines.disks import Disk, free_target
 from nebula.engine.machines.hardware.group import Group, one
@@ -79,13 +79,14 @@ def design(
     )
 
 
-def context_iso(vm: VmRow, networks: Mapping[int, NetworkRow], files: Mapping[str, bytes]) -> bytes:
-    """The VM's context CD, with these files beside the script."""
+def context_iso(vm: VmRow, networks: Mapping[int, NetworkRow], files: Mapping[str, bytes], endpoint: str = "") -> bytes:
+    """The VM's context CD, with these files beside the script. `endpoint`: where OneGate is, "" for nowhere."""
     machine = machine_of(vm)
     nics = [nic_context(nic, networks[nic.network_id], machine.card(nic.nic_id)) for nic in machine.nics]
     nics += [alias_context(nic, alias, networks[alias.network_id]) for nic in machine.nics for alias in nic.aliases]
-    values = context_variables(vm.name, machine.context, nics, ())
-    return build_iso({**files, "context.sh": render(values)}, made=vm.created)
+    gate = GateContext(vm.id, machine.token, endpoint)
+    values = context_variables(vm.name, machine.context, nics, (), gate)
+    return build_iso({**files, **token_file(values, gate), "context.sh": render(values)}, made=vm.created)
 
 
 def _sizes(sizes: Size) -> dict[str, Any]:

@@ -127,6 +127,10 @@ class Machine(msgspec.Struct, kw_only=True):
     """None: it has no backup, or never had one that others could build on."""
     memory: bool = False
     """It is stopped, and its memory is kept beside its disks."""
+    token: str = ""
+    """The secret by which its guest is known to OneGate; "" for one that has none."""
+    reported: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What its guest said of itself through OneGate."""
     label: str = ""
     """The set of declarations that it was made for."""
     failures: int = 0

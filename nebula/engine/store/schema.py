@@ -7,6 +7,7 @@ holds how far a database is. A copy of the file is put aside first. A newer file
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -48,6 +49,16 @@ def _judge_older(queries: Queries) -> None:
         if effect:
             helped = "yes" if effect["measured"] >= effect["promised"] / 4 else "no"
             queries.execute('UPDATE "plan" SET "helped"=? WHERE "id"=?', (helped, number))
+
+
+def _give_tokens(queries: Queries) -> None:
+    """Contexts could ask for a token before there was one to be had."""
+    for number, text in queries.rows('SELECT "id", "body" FROM "vm" WHERE "state"<>?', (6,)):
+        body = json.loads(text)
+        context = body.get("template", {}).get("CONTEXT") or {}
+        if any(str(context.get(name)).upper() == "YES" for name in ("TOKEN", "REPORT_READY")) and not body.get("token"):
+            kept = json.dumps({**body, "token": secrets.token_hex(32)})
+            queries.execute('UPDATE "vm" SET "body"=? WHERE "id"=?', (kept, number))
 
 
 def _new_tables(*kinds: type[Row]) -> Change:
@@ -129,6 +140,7 @@ SCHEMA: tuple[tuple[str, Change], ...] = (
 PATCHES: tuple[tuple[str, Change], ...] = (
     ("plans of clusters that are gone", _without_strays),
     ("whether older plans helped", _judge_older),
+    ("tokens of guests that asked for one", _give_tokens),
 )
 """(name, change) of contents; append only."""
 

@@ -156,6 +156,8 @@ def test_reading_verbs(cli: Cli) -> None:
     assert cli("vm", "wait", "git-1", "RUNNING", "POWEROFF").status == 0
     assert cli("vm", "wait", "git-1", "PENDING", "--timeout", "1").status == 7
     assert cli("vm", "wait", "git-1", "FLYING").status == 2
+    silent = cli("vm", "wait", "git-1", "READY")
+    assert (silent.status, "cannot say that it is ready" in silent.err) == (5, True)
     assert cli("event", "list", "--limit", "3", "-f", "jsonl").out.count("\n") == 3
     assert "debian-12" in cli("image", "catalogue").out
     assert json.loads(cli("status", "-f", "json").out)["counts"]["host"] == 2

@@ -26,7 +26,7 @@ THEIRS = ROOT / "tests" / "data" / "opennebula"
 SHARED = frozenset({"TMPL", "LIST", "FMT", "LOCK", "--numeric", "--xml"})
 """Flags of many verbs: tables of their own, or nothing that `lock` itself does not say."""
 TABLES = [*families.FAMILIES.values(), families.TMPL, families.LISTS, states.OTHERS, states.RECOVERIES, states.SEEN]
-TABLES += [context.CD, context.CORE, context.CARDS, context.GUESTS]
+TABLES += [context.CD, context.CORE, context.CARDS, context.GUESTS, context.GATE]
 ROWS = [*chain(*TABLES)]
 WAYS = sorted({*(way for row in ROWS for way in row.ways), *(action.way for action in states.ACTIONS)})
 

@@ -26,6 +26,7 @@ NOUNS = {
     "template",
     "job",
     "event",
+    "onegate",
     "system",
     "metrics",
     "schedule",

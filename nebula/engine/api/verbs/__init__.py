@@ -21,6 +21,7 @@ from nebula.engine.api.verbs.images import Images
 from nebula.engine.api.verbs.jobs import Jobs
 from nebula.engine.api.verbs.metrics import Metrics
 from nebula.engine.api.verbs.networks import Networks
+from nebula.engine.api.verbs.onegate import OneGate
 from nebula.engine.api.verbs.schedules import Schedules
 from nebula.engine.api.verbs.securitygroups import SecurityGroups
 from nebula.engine.api.verbs.streams import ByteStream, Tunnel
@@ -60,6 +61,8 @@ class Engine(Protocol):
     @property
     def drs(self) -> Drs: ...
     @property
+    def onegate(self) -> OneGate: ...
+    @property
     def declarations(self) -> Declarations: ...
     @property
     def jobs(self) -> Jobs: ...
@@ -93,6 +96,7 @@ __all__ = [
     "Jobs",
     "Metrics",
     "Networks",
+    "OneGate",
     "Schedules",
     "SecurityGroups",
     "Served",

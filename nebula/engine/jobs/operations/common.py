@@ -18,6 +18,7 @@ from nebula.engine.machines.hardware.needs import asks
 from nebula.engine.machines.held import Held
 from nebula.engine.machines.machine import Machine, Nic, body_of, machine_of
 from nebula.engine.machines.networks import network_spec, nic_spec, on_bridge
+from nebula.engine.onegate import gate_settings
 from nebula.engine.schedules.keep import forget as forget_schedules
 from nebula.engine.serving import leases_changed
 from nebula.engine.store.rows import (
@@ -214,7 +215,8 @@ def write_context(site: Site, host_id: int, vm: VmRow | None = None) -> str:
 
 def context_cd(site: Site, host_id: int, vm: VmRow | None = None) -> bytes:
     """What is on the VM's context CD, made for that host."""
-    return context_iso(vm or site.vm, site.network_rows, context_files(site.context, site.machine, host_id))
+    endpoint = gate_settings(site.context.services.store.read()).endpoint if site.machine.token else ""
+    return context_iso(vm or site.vm, site.network_rows, context_files(site.context, site.machine, host_id), endpoint)
 
 
 def context_path(site: Site, host_id: int) -> str:

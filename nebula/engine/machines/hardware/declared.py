@@ -342,10 +342,10 @@ APART: dict[str, tuple[Attribute, ...]] = {
             note="see docs/context.md",
         ),
         *_elsewhere(*CARRIED, note="carried to the guest, whose packages read it"),
-        *_kept("there is no OneGate yet that would answer", "TOKEN", "REPORT_READY", "ONEGATE_ENDPOINT"),
+        *_elsewhere("TOKEN", "REPORT_READY", "ONEGATE_ENDPOINT", "VMID", note="see docs/context.md: where OneGate listens"),
         Attribute("FILES", status="refused", note="it names files of the engine's machine: FILES_DS"),
         *_kept("the CD is where the machine has room", "DEV_PREFIX"),
-        *_none(_CORE, "DISK_ID", "TARGET", "VMID"),
+        *_none(_CORE, "DISK_ID", "TARGET"),
     ),
     "SCHED_ACTION": (
         *_elsewhere("ACTION", "TIME", "ARGS", "REPEAT", "DAYS", "END_TYPE", "END_VALUE", note="see docs/schedule.md"),

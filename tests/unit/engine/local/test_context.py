@@ -13,6 +13,7 @@ from nebula.drivers.sim.agent import SimAgent
 from nebula.engine.store.rows import EventRow, JobLogRow, JobRow, RequestRow
 from nebula.errors import ConflictError, NotFoundError, UsageError, WrongStateError
 from tests.support.cloudinit import from_cd
+from tests.support.contextcd import cd_of
 from tests.support.sim import CALL, Sim
 
 SECRET = "swordfish-in-a-context"
@@ -25,13 +26,7 @@ def context_of(sim: Sim, name: str) -> str:
 
 def iso_of(sim: Sim, name: str) -> bytes:
     """The CD of a VM that has a host."""
-    vm = sim.vm(name)
-    domain = sim.world.domains.require(sim.where(name), vm.uuid)
-    assert domain.spec is not None
-    path = next(disk.path for disk in domain.spec.disks if disk.device == "cdrom")
-    found = sim.world.storage.get(domain.host, path)
-    assert found is not None
-    return found.head
+    return cd_of(sim.world, sim.where(name), sim.vm(name).uuid)
 
 
 def media(sim: Sim, name: str) -> bytes | None:

@@ -105,6 +105,8 @@ VERBS: dict[str, Verb] = {
     "backups.remove": lambda sim: sim.engine.backups.remove("1", DRY),
     "backups.forget": lambda sim: sim.engine.backups.forget("vault", DRY),
     "jobs.cancel": lambda sim: sim.engine.jobs.cancel(sim.vm("stuck").job_id, DRY),
+    "onegate.set": lambda sim: sim.engine.onegate.set("127.0.0.1:5030", DRY),
+    "onegate.report": lambda sim: sim.engine.onegate.report(sim.vm("told").id, sim.vm("told").body["token"], {"A": "1"}, DRY),
     "system.stop": lambda sim: sim.engine.system.stop(DRY),
 }
 
@@ -126,6 +128,7 @@ def busy(furnished_home: Path, tmp_path_factory: pytest.TempPathFactory):  # typ
             sim.world.virsh.add_foreign("h1", name, running=False)
         sim.engine.vms.adopt("h1", "adopted", CALL)
         sim.add_vm("one", HOST="h1")
+        sim.add_vm("told", HOST="h1", CONTEXT={"TOKEN": "YES"})
         sim.add_vm("off", HOST="h2")
         sim.engine.vms.poweroff("off", CALL)
         sim.engine.datastores.create({"name": "vault", "type": "backup", "driver": "sim", "keep_last": "3"}, CALL)
@@ -170,7 +173,7 @@ def test_what_would_happen_is_said_in_words(busy: Sim) -> None:
 def test_every_changing_verb_is_tried() -> None:
     from nebula.engine.api import verbs
 
-    nouns = {
+    nouns = {"onegate": verbs.OneGate} | {
         noun: getattr(verbs, noun.title())
         for noun in ("hosts", "clusters", "datastores", "images", "networks", "templates", "vms", "backups", "jobs", "system")
     }
