@@ -8,6 +8,7 @@ class TestMine(DatastoreContract):
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import Datastore, HostHandle
-from nebula.errors import CommandError, InterruptedByUser, NotFoundError, UsageError
+from nebula.errors import CommandError, ConflictError, InterruptedByUser, NotFoundError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
 
 MIB = 1 << 20
@@ -26,12 +27,15 @@ ISO = b"\0" * 32768 + b"\x01CD001" + b"\0" * 2042
 
 @dataclass(frozen=True)
 class DatastoreLab:
-    """A datastore with two hosts. `stage(host, image)` puts a whole, honest file of the image where an upload would."""
+    """A datastore with two hosts. `stage(host, image)` puts a whole, honest file of the image where an upload would; while
+    `holding(host, disk)` lasts, somebody on the host has the disk open to write to it.
+    """
 
     datastore: Datastore
     source: HostHandle
     target: HostHandle
     stage: Callable[[HostHandle, ImageSpec], str]
+    holding: Callable[[HostHandle, DiskSpec], AbstractContextManager[None]]
 
 
 def os_image(image_id: int = 1, **more: object) -> ImageSpec:
@@ -208,14 +212,30 @@ class DatastoreContract:
             lab.datastore.prepare_incoming(lab.target, disks, ISO)
         assert lab.datastore.vm_ids(lab.target) == [7]
 
-    def test_a_disk_can_be_made_ready_before_each_start(self, lab: DatastoreLab) -> None:
-        create(lab, volatile())
+    def test_a_disk_that_was_made_ready_can_be_opened_and_on_no_other_host_where_that_is_said(self, lab: DatastoreLab) -> None:
+        can, disk = lab.datastore.capabilities, volatile(format=kept_as(lab, "qcow2"))
+        create(lab, disk)
         for _ in range(2):
-            lab.datastore.activate(lab.source, volatile())
+            lab.datastore.activate(lab.source, disk)
+            with lab.holding(lab.source, disk):
+                pass
+        if can.turns:
+            with pytest.raises(ConflictError):
+                lab.datastore.activate(lab.target, disk)
+        lab.datastore.remove_disk(lab.source, disk)
+        if can.activates and not can.attached:
+            with pytest.raises(NotFoundError):
+                lab.datastore.activate(lab.source, disk)
 
-    def test_a_disk_that_nobody_has_open_is_free(self, lab: DatastoreLab) -> None:
-        create(lab, volatile())
-        lab.datastore.require_unused(lab.source, volatile())
+    def test_a_disk_is_free_while_nobody_has_it_open(self, lab: DatastoreLab) -> None:
+        disk = volatile(format=kept_as(lab, "qcow2"))
+        create(lab, disk)
+        lab.datastore.require_unused(lab.source, disk)
+        with lab.holding(lab.source, disk):
+            if not lab.datastore.capabilities.exclusive:  # elsewhere QEMU refuses a second one
+                with pytest.raises(ConflictError, match="two writers"):
+                    lab.datastore.require_unused(lab.source, disk)
+        lab.datastore.require_unused(lab.source, disk)
 
     def test_memory_is_kept_beside_the_disks(self, lab: DatastoreLab) -> None:
         create(lab, volatile())

@@ -142,10 +142,21 @@ def test_a_domain_starts_as_it_is_defined(subject: HypervisorSubject) -> None:
         subject.driver.start_defined(NOBODY)
 
 
-def test_files_that_are_not_there_are_deleted_already(subject: HypervisorSubject) -> None:
+def test_files_are_deleted_unless_a_domain_has_one_and_those_that_are_not_there_are_so_already(
+    subject: HypervisorSubject,
+) -> None:
+    files = ["/var/lib/libvirt/images/there is no such disk.qcow2", subject.file]
+    disk = DomainDisk(disk_id=0, path=subject.file, target="vda", format="raw")
+    spec = started(subject.driver, msgspec.structs.replace(subject.spec(1), disks=(disk,)))
+    with pytest.raises(ConflictError):
+        subject.driver.delete_files(files)
+    subject.driver.destroy(spec.uuid)
+    with pytest.raises(ConflictError):
+        subject.driver.delete_files(files)
+    subject.driver.undefine(spec.uuid)
     subject.driver.delete_files([])
     for _ in range(2):
-        subject.driver.delete_files(["/var/lib/libvirt/images/there is no such disk.qcow2"])
+        subject.driver.delete_files(files)
 
 
 def test_pausing_and_going_on_twice_is_fine(subject: HypervisorSubject) -> None:
@@ -393,8 +404,11 @@ def test_a_console_can_be_let_go_of_and_taken_again(subject: HypervisorSubject) 
     for _ in range(2):
         console = subject.driver.console(spec.uuid)
         console.write(b"\r")
-        console.read(0.1)
+        said = console.read(0.1)
+        assert isinstance(said, bytes)
         console.close()
+        with pytest.raises(EOFError):
+            console.read(0.1)
 
 
 def test_a_host_has_a_capacity_and_a_cpu(subject: HypervisorSubject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,9 @@ HOW: dict[str, Any] = {"job": "1-lun", "progress": None, "cancel": None}
 
 @dataclass(frozen=True)
 class LunLab:
-    """A LUN of SIZE that two hosts see, and the name of one that there is not. `grow` makes the LUN so many bytes large."""
+    """A LUN of SIZE that two hosts see, and the name of one that there is not. `grow` makes the LUN so many bytes large; while
+    `holding(host)` lasts, a domain on the host that is not ours has it.
+    """
 
     datastore: LunDatastore
     source: HostHandle
@@ -28,6 +31,7 @@ class LunLab:
     lun: str
     none: str
     grow: Callable[[int], None]
+    holding: Callable[[HostHandle], AbstractContextManager[None]]
 
 
 def image_of(luns: LunLab, **more: Any) -> ImageSpec:
@@ -134,7 +138,13 @@ class LunContract:
         with pytest.raises(ConflictError, match="became smaller"):
             luns.datastore.create_disk(luns.source, disk_of(luns, size=3 * SIZE), **HOW)
 
-    def test_a_disk_that_nobody_has_open_is_free(self, luns: LunLab) -> None:
+    def test_a_disk_is_free_on_a_host_unless_somebody_there_has_it(self, luns: LunLab) -> None:
+        assert luns.datastore.has_image(luns.target, image_of(luns))
+        with luns.holding(luns.target):
+            luns.datastore.require_unused(luns.source, disk_of(luns))
+            with pytest.raises(ConflictError, match="two writers") as refused:
+                luns.datastore.require_unused(luns.target, disk_of(luns))
+            assert "domain foreign" in refused.value.cause
         for host in (luns.source, luns.target):
             luns.datastore.require_unused(host, disk_of(luns))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.ceph import CephDatastore
 from nebula.drivers.datastore.cephcluster import Waits
 from nebula.errors import CapacityError, ConflictError, TimedOutError
-from nebula.model.storage import ImageSpec
+from nebula.model.storage import DiskSpec, ImageSpec
 from tests.contract.datastore import DatastoreContract, DatastoreLab, clone_of, os_image, take_in, volatile
 from tests.contract.datastore import create as create_disk
 from tests.e2e.handles import handles
@@ -49,14 +50,20 @@ def hosts(ceph: LabHandle, session_cluster: Program) -> Iterator[tuple[HostHandl
 
 @pytest.fixture(scope="module")
 def datastore(ceph: LabHandle) -> CephDatastore:
-    """One for all tests: what hosts need of it is brought once."""
-    return CephDatastore(100, settings(ceph))
+    """One for all tests: what hosts need of it is brought once. It does not wait long for others to let an image go."""
+    return CephDatastore(100, settings(ceph), Waits(busy=5))
 
 
 @pytest.fixture
 def ceph_lab(ceph: LabHandle, datastore: CephDatastore, hosts: tuple[HostHandle, HostHandle]) -> Iterator[DatastoreLab]:
     """The pool is empty after each test, and nothing lies about on the hosts."""
-    yield DatastoreLab(datastore, *hosts, stage=lambda host, image: stage(datastore, host, image))
+
+    @contextmanager
+    def holding(host: HostHandle, disk: DiskSpec) -> Iterator[None]:
+        with writer(ceph, host, datastore.disk_path(host, disk).rpartition("/")[2].partition(":")[0]):
+            yield
+
+    yield DatastoreLab(datastore, *hosts, lambda host, image: stage(datastore, host, image), holding)
     ceph.run("ceph", "admin", "rados", "purge", POOL, "--yes-i-really-really-mean-it")
     for host in hosts:
         host.transport.run(["rm", "-rf", "/var/lib/nebula/datastores/100"], root=True)
@@ -68,6 +75,21 @@ def stage(datastore: CephDatastore, host: HostHandle, image: ImageSpec) -> str:
     host.transport.run(["qemu-img", "create", "-q", "-f", image.format, staged, str(image.size)], root=True)
     host.transport.run(["qemu-io", "-f", image.format, "-c", "write -P 65 1M 64k", staged], root=True)
     return staged
+
+
+_HOLD = """
+setsid sh -c 'echo $$ >/run/holder; sleep 100 | qemu-io -f raw "$1"' holder "$1" </dev/null >/dev/null 2>&1 &
+"""
+
+
+@contextmanager
+def writer(ceph: LabHandle, host: HostHandle, image: str) -> Iterator[None]:
+    """Somebody on the host has the image open to write to it, and closes it in the end."""
+    name = f"rbd:{POOL}/{image}:id=nebula:conf=/var/lib/nebula/ceph/nebula-100.conf"
+    host.transport.run(["sh", "-c", _HOLD, "hold", name], root=True)
+    eventually(lambda: "watcher=" in ceph.run("ceph", "admin", "rbd", "status", f"{POOL}/{image}"), "the other writer")
+    yield
+    host.transport.run(["sh", "-c", 'pkill -P "$(cat /run/holder)" sleep'], root=True)
 
 
 @pytest.fixture
@@ -118,22 +140,13 @@ class TestCeph(DatastoreContract):
         return ceph_lab
 
 
-_HOLD = """
-setsid sh -c 'echo $$ >/run/holder; sleep 100 | qemu-io -f raw "$1"' holder "$1" </dev/null >/dev/null 2>&1 &
-"""
-
-
 def test_a_disk_that_another_host_writes_to_is_not_free(ceph: LabHandle, ceph_lab: DatastoreLab, hasty: CephDatastore) -> None:
     disk = volatile()
     hasty.create_disk(ceph_lab.source, disk, job="1-disk", progress=None, cancel=None)
-    name = f"rbd:{POOL}/nebula-101-7-1:id=nebula:conf=/var/lib/nebula/ceph/nebula-100.conf"
     ceph_lab.datastore.usage(ceph_lab.target)
-    ceph_lab.target.transport.run(["sh", "-c", _HOLD, "hold", name], root=True)
-    eventually(lambda: "watcher=" in ceph.run("ceph", "admin", "rbd", "status", f"{POOL}/nebula-101-7-1"), "the other writer")
-    with pytest.raises(ConflictError, match="two writers") as refused:
+    with writer(ceph, ceph_lab.target, "nebula-101-7-1"), pytest.raises(ConflictError, match="two writers") as refused:
         hasty.require_unused(ceph_lab.source, disk)
     assert ceph_lab.target.address in refused.value.cause
-    ceph_lab.target.transport.run(["sh", "-c", 'pkill -P "$(cat /run/holder)" sleep'], root=True)
     CephDatastore(101, settings(ceph)).require_unused(ceph_lab.source, disk)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from nebula.drivers.datastore.iscsi import IscsiDatastore
 from nebula.drivers.datastore.iscsiportal import portal_of
 from nebula.errors import ConflictError, TimedOutError
 from tests.contract.datastore import SIZE
-from tests.contract.luns import LunContract, LunLab, disk_of, image_of
+from tests.contract.luns import LunContract, LunLab, image_of
 from tests.e2e.handles import handles
 from tests.e2e.program import Program
 from tests.e2e.test_snapshots import keep
@@ -154,18 +154,12 @@ class TestIscsi(LunContract):
         def grow(size: int) -> None:
             san.run("iscsi", "lun", str(SMALL), "--size", str(size >> 20))
 
-        yield LunLab(store, *hosts, lun(san, SMALL), lun(san, 99), grow)
+        def holding(host: HostHandle) -> AbstractContextManager[None]:
+            return foreign_domain(san, host.name, 100, SMALL)
+
+        yield LunLab(store, *hosts, lun(san, SMALL), lun(san, 99), grow, holding)
         for host in hosts:
             host.transport.run(["rm", "-rf", "/var/lib/nebula/datastores/100"], root=True)
-
-    def test_a_lun_that_a_domain_of_another_host_has_is_not_free(self, san: LabHandle, luns: LunLab) -> None:
-        luns.datastore.has_image(luns.target, image_of(luns))
-        with foreign_domain(san, "h2", 100, SMALL):
-            luns.datastore.require_unused(luns.source, disk_of(luns))
-            with pytest.raises(ConflictError, match="two writers") as refused:
-                luns.datastore.require_unused(luns.target, disk_of(luns))
-            assert "domain foreign" in refused.value.cause
-        luns.datastore.require_unused(luns.target, disk_of(luns))
 
     def test_a_wrong_password_and_a_dead_target_are_told_apart(self, san: LabHandle, luns: LunLab) -> None:
         wrong = IscsiDatastore(101, {**settings(san), "ISCSI_PASSWORD": "wrong-horse"})
@@ -181,10 +175,12 @@ class TestIscsi(LunContract):
 
 _DOMAIN = """
 <domain type='qemu'><name>foreign</name><memory unit='MiB'>32</memory><os><type arch='x86_64'>hvm</type></os><devices>
-<disk type='network' device='disk'><driver name='qemu' type='raw'/>
-<source protocol='iscsi' name='{name}'><host name='{host}' port='3260'/>
-<auth username='{user}'><secret type='iscsi' uuid='{secret}'/></auth></source><target dev='vda' bus='virtio'/></disk>
+<disk type='{kind}' device='disk'><driver name='qemu' type='raw'/>{source}<target dev='vda' bus='virtio'/></disk>
 </devices></domain>
+"""
+_ISCSI = """
+<source protocol='iscsi' name='{name}'><host name='{host}' port='3260'/>
+<auth username='{user}'><secret type='iscsi' uuid='{secret}'/></auth></source>
 """
 
 
@@ -213,7 +209,14 @@ def _loop_device(file: Path, size: int, name: str) -> Iterator[Callable[[int], N
 def foreign_domain(lab: LabHandle, host: str, datastore_id: int, number: int) -> Iterator[None]:
     """Somebody's domain on the host has the LUN, with the secret of that datastore; it is paused."""
     source = portal_of(datastore_id, settings(lab)).source(lun(lab, number))
-    domain = _DOMAIN.format(name=source.name, host=source.portal[0], user=source.user, secret=source.secret)
+    about = _ISCSI.format(name=source.name, host=source.portal[0], user=source.user, secret=source.secret)
+    with _domain(lab, host, "network", about):
+        yield
+
+
+@contextmanager
+def _domain(lab: LabHandle, host: str, kind: str, source: str) -> Iterator[None]:
+    domain = _DOMAIN.format(kind=kind, source=source)
     lab.exec(host, "sh", "-c", 'printf %s "$1" | virsh -q create --paused /dev/stdin', "sh", domain)
     yield
     lab.exec(host, "virsh", "-q", "destroy", "foreign")
@@ -225,7 +228,11 @@ class TestDevice(LunContract):
     @pytest.fixture
     def luns(self, san: LabHandle, hosts: tuple[HostHandle, HostHandle]) -> Iterator[LunLab]:
         name = f"/dev/disk/by-id/nebula-test-{san.status()['number']}"
+
+        def holding(host: HostHandle) -> AbstractContextManager[None]:
+            return _domain(san, host.name, "block", f"<source dev='{name}'/>")
+
         with _loop_device(san.root / "device", SIZE, name) as grow:
-            yield LunLab(DevDatastore(100, {}), *hosts, name, "/dev/disk/by-id/nebula-test-none", grow=grow)
+            yield LunLab(DevDatastore(100, {}), *hosts, name, "/dev/disk/by-id/nebula-test-none", grow, holding)
         for host in hosts:
             host.transport.run(["rm", "-rf", "/var/lib/nebula/datastores/100"], root=True)

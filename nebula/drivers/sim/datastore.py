@@ -44,7 +44,13 @@ class SimDatastore:
         """See Datastore.capabilities."""
         if self._blocks:
             return DatastoreCapabilities(
-                shared=True, local_home=True, formats=("raw",), linked_clones=True, live_copy=False, backups=True
+                shared=True,
+                local_home=True,
+                formats=("raw",),
+                linked_clones=True,
+                live_copy=False,
+                backups=True,
+                exclusive=False,
             )
         return DatastoreCapabilities(
             shared=self._shared, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True,
@@ -216,7 +222,12 @@ class SimDatastore:
         """Nothing: it grows by QEMU."""
 
     def require_unused(self, host: HostHandle, disk: DiskSpec) -> None:
-        """Nothing: the world records who writes to what, and refuses nobody."""
+        """See Datastore.require_unused. Of files nothing: the world records who writes to what, and refuses nobody."""
+        if self._blocks:
+            path = self.disk_path(host, disk)
+            sim(host).perform(
+                "datastore.require_unused", lambda _now: images.require_unused(host, disk, path), subject=f"vm-{disk.vm_id}"
+            )
 
     def write_context(self, host: HostHandle, vm_id: int, iso: bytes) -> str:
         """See Datastore.write_context."""

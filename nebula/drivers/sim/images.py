@@ -10,7 +10,7 @@ from nebula.drivers.datastore.header import examine
 from nebula.drivers.sim.places import place
 from nebula.drivers.sim.storage import EMPTY_FILE, File
 from nebula.drivers.sim.transport import sim
-from nebula.errors import ImageError, NotFoundError, UsageError
+from nebula.errors import ConflictError, ImageError, NotFoundError, UsageError
 from nebula.model.storage import DatastoreUsage, DiskSpec, Format, ImageProbe, ImageSpec
 
 
@@ -44,6 +44,18 @@ def need(host: HostHandle, path: str) -> File:
             hint=f"nebula host show {host.name}",
         )
     return found
+
+
+def require_unused(host: HostHandle, disk: DiskSpec, path: str) -> None:
+    """See Datastore.require_unused."""
+    world, name = sim(host).world, sim(host).name
+    writer = world.disks.writer_of(place(name, path).scope, path)
+    if writer:
+        raise ConflictError(
+            f"disk {disk.disk_id} of VM {disk.vm_id} is in use, and would have two writers",
+            cause=f"domain {writer} has {path}",
+            hint=f"nebula vm show {disk.vm_id}",
+        )
 
 
 def usage(host: HostHandle, directory: str) -> DatastoreUsage:

@@ -26,7 +26,7 @@ READS = {
         "follow_backup",
     ),
     "repository": ("check", "find", "due"),
-    "datastore": ("check", "usage", "probe", "has_image", "vm_ids"),
+    "datastore": ("check", "usage", "probe", "has_image", "vm_ids", "require_unused"),
     "network": ("check", "taps", "filtered", "serving"),
     "monitor": ("sample",),
     "transport": ("run", "read_file", "forward"),

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,24 @@ def stage_with_qemu_img(datastore: SharedDatastore | SshDatastore, host: HostHan
     return staged
 
 
+@contextmanager
+def held_by_qemu(path: str) -> Iterator[None]:
+    """A QEMU has the qcow2 file open to write to it, and no other one may."""
+    holder = subprocess.Popen(["qemu-io", "-f", "qcow2", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.read(9) == b"qemu-io> "
+    assert subprocess.run(["qemu-img", "info", "-f", "qcow2", path], capture_output=True, check=False).returncode
+    yield
+    holder.communicate(timeout=60)
+
+
+def lab_on(datastore: SharedDatastore | SshDatastore, source: HostHandle, target: HostHandle) -> DatastoreLab:
+    return DatastoreLab(
+        datastore, source, target, lambda host, image: stage_with_qemu_img(datastore, host, image),
+        lambda host, disk: held_by_qemu(datastore.disk_path(host, disk)),
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def peers() -> Iterator[Peers]:
     with tempfile.TemporaryDirectory(prefix="nebula-peers-") as directory:
@@ -146,8 +165,7 @@ def hosts(peers: Peers, place: Path) -> tuple[HostHandle, HostHandle]:
 
 @pytest.fixture
 def ssh_lab(hosts: tuple[HostHandle, HostHandle]) -> DatastoreLab:
-    datastore = SshDatastore(100, {})
-    return DatastoreLab(datastore, *hosts, stage=lambda host, image: stage_with_qemu_img(datastore, host, image))
+    return lab_on(SshDatastore(100, {}), *hosts)
 
 
 @pytest.fixture
@@ -164,5 +182,4 @@ def remote_lab(peers: Peers, ssh_lab: DatastoreLab) -> Iterator[DatastoreLab]:
 @pytest.fixture
 def shared_lab(hosts: tuple[HostHandle, HostHandle], place: Path) -> DatastoreLab:
     (place / "share").mkdir(mode=0o711)
-    datastore = SharedDatastore(101, {"path": str(place / "share")})
-    return DatastoreLab(datastore, *hosts, stage=lambda host, image: stage_with_qemu_img(datastore, host, image))
+    return lab_on(SharedDatastore(101, {"path": str(place / "share")}), *hosts)

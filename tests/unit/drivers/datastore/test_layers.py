@@ -114,7 +114,7 @@ def test_layers_are_the_same_at_the_other_host(guest: Guest) -> None:
     if guest.disk.image is not None:
         lab.datastore.copy_image(lab.source, lab.target, guest.disk.image, job="3-image", progress=None, cancel=None)
     lab.datastore.move_vm(lab.source, lab.target, 7, [guest.disk], job="4-move", progress=None, cancel=None)
-    there = Guest(DatastoreLab(lab.datastore, lab.target, lab.source, lab.stage), guest.disk)
+    there = Guest(DatastoreLab(lab.datastore, lab.target, lab.source, lab.stage, lab.holding), guest.disk)
     assert there.reads(1, 0, 1)
     assert there.reads(1, 1, 2)
     lab.datastore.remove_vm(lab.target, 7, [guest.disk])

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
+from nebula.drivers.base import HostHandle
 from nebula.drivers.sim import images
 from nebula.drivers.sim.datastore import SimDatastore
 from nebula.drivers.sim.world import SimWorld
+from nebula.model.storage import DiskSpec
 from tests.contract.datastore import DatastoreContract, DatastoreLab, LayersContract
-from tests.unit.drivers.sim.lab import handle
+from tests.unit.drivers.sim.lab import handle, hypervisor, spec
 
 
 def lab_of(world: SimWorld, settings: dict[str, object]) -> DatastoreLab:
@@ -17,7 +22,15 @@ def lab_of(world: SimWorld, settings: dict[str, object]) -> DatastoreLab:
         images.stage(host, path, image.format, image.size)
         return path
 
-    return DatastoreLab(datastore=datastore, source=handle(world, "one"), target=handle(world, "two"), stage=stage)
+    @contextmanager
+    def holding(host: HostHandle, disk: DiskSpec) -> Iterator[None]:
+        driver, guest = hypervisor(world, host.name), spec(50, disks=[datastore.disk_path(host, disk)])
+        driver.start(guest)
+        yield
+        driver.destroy(guest.uuid)
+        driver.undefine(guest.uuid)
+
+    return DatastoreLab(datastore, handle(world, "one"), handle(world, "two"), stage, holding)
 
 
 class TestLocalFiles(DatastoreContract, LayersContract):
