@@ -16,8 +16,8 @@ import pytest
 from msgspec.structs import replace
 
 from nebula.cancel import CancelToken
-from nebula.drivers.base import Datastore, HostHandle
-from nebula.errors import CommandError, ConflictError, InterruptedByUser, NotFoundError, UsageError
+from nebula.drivers.base import Datastore, HostHandle, KeepsSnapshots
+from nebula.errors import CommandError, ConflictError, InterruptedByUser, NebulaError, NotFoundError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
 
 MIB = 1 << 20
@@ -327,3 +327,35 @@ class LayersContract:
         lab.datastore.remove_layers(lab.source, disk, [0])
         lab.datastore.remove_vm(lab.source, 7, [replace(disk, below=-1, frozen=())])
         assert lab.datastore.vm_ids(lab.source) == []
+
+
+class InnerSnapshotsContract:
+    """Of drivers whose disks keep snapshots within themselves; a disk's size tells which one it went back to."""
+
+    def test_a_disk_goes_back_to_any_of_its_snapshots(self, lab: DatastoreLab) -> None:
+        assert lab.datastore.capabilities.inner_snapshots
+        keeper: KeepsSnapshots = lab.datastore  # type: ignore[assignment]
+        image, disk = take_in(lab, os_image()), clone_of(os_image(), size=2 * SIZE)
+        create(lab, disk)
+        for number in (1, 2):
+            for _ in range(2):
+                keeper.take_snapshot(lab.source, disk, number)
+            lab.datastore.resize_disk(lab.source, disk, SIZE * 2 * (number + 1))
+        path = lab.datastore.disk_path(lab.source, disk)
+        how: dict[str, Any] = {"job": "11-back", "progress": None, "cancel": None}
+        with lab.holding(lab.source, disk), pytest.raises(ConflictError):
+            keeper.go_back(lab.source, disk, 1, **how)
+        for number in (1, 1, 2, 1):
+            keeper.go_back(lab.source, disk, number, **how)
+            assert lab.datastore.probe(lab.source, path).virtual_size == SIZE * 2 * number
+        saved = os_image(6, size=SIZE * 4)
+        lab.datastore.save_disk(lab.source, disk, 2, saved, **how)
+        assert lab.datastore.has_image(lab.source, saved)
+        for _ in range(2):
+            keeper.remove_snapshot(lab.source, disk, 1)
+        with pytest.raises(NebulaError):
+            keeper.go_back(lab.source, disk, 1, **(how | {"job": "12-back"}))
+        lab.datastore.remove_vm(lab.source, 7, [disk])
+        lab.datastore.remove_image(lab.source, image)
+        assert lab.datastore.vm_ids(lab.source) == []
+        assert not lab.datastore.has_image(lab.source, image)

@@ -331,6 +331,42 @@ CASES = {
         ("POWEROFF",),
         "shared",
     ),
+    "snapshot of a disk, blocks": Case(
+        ("create",), "snapshot", "vm.disk-snapshot-create", ("datastore.take_snapshot",), ("RUNNING",), "blocks"
+    ),
+    "snapshot of a disk, off, blocks": Case(
+        ("create", "poweroff"),
+        "snapshot",
+        "vm.disk-snapshot-create-off",
+        ("datastore.take_snapshot",),
+        ("POWEROFF",),
+        "blocks",
+    ),
+    "back to a snapshot, blocks": Case(
+        ("create", "snapshot", "poweroff"),
+        "revert",
+        "vm.disk-snapshot-revert",
+        ("datastore.take_snapshot", "datastore.go_back", "datastore.remove_snapshot"),
+        ("POWEROFF",),
+        "blocks",
+    ),
+    "back to a snapshot undone, blocks": Case(
+        ("create", "snapshot", "poweroff"),
+        "revert",
+        "vm.disk-snapshot-revert",
+        ("datastore.remove_snapshot",),
+        ("POWEROFF",),
+        "blocks",
+        fails="datastore.go_back",
+    ),
+    "snapshot deleted, blocks": Case(
+        ("create", "snapshot"),
+        "unsnapshot",
+        "vm.disk-snapshot-delete",
+        ("datastore.remove_snapshot",),
+        ("RUNNING",),
+        "blocks",
+    ),
     "backup": Case(
         ("create_layered", "vault"),
         "backup",

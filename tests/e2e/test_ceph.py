@@ -13,7 +13,15 @@ from nebula.drivers.datastore.ceph import CephDatastore
 from nebula.drivers.datastore.cephcluster import Waits
 from nebula.errors import CapacityError, ConflictError, TimedOutError
 from nebula.model.storage import DiskSpec, ImageSpec
-from tests.contract.datastore import DatastoreContract, DatastoreLab, clone_of, os_image, take_in, volatile
+from tests.contract.datastore import (
+    DatastoreContract,
+    DatastoreLab,
+    InnerSnapshotsContract,
+    clone_of,
+    os_image,
+    take_in,
+    volatile,
+)
 from tests.contract.datastore import create as create_disk
 from tests.e2e.handles import handles
 from tests.e2e.program import Program
@@ -60,7 +68,7 @@ def ceph_lab(ceph: LabHandle, datastore: CephDatastore, hosts: tuple[HostHandle,
 
     @contextmanager
     def holding(host: HostHandle, disk: DiskSpec) -> Iterator[None]:
-        with writer(ceph, host, datastore.disk_path(host, disk).rpartition("/")[2].partition(":")[0]):
+        with writer(ceph, host, datastore.disk_name(disk)):
             yield
 
     yield DatastoreLab(datastore, *hosts, lambda host, image: stage(datastore, host, image), holding)
@@ -134,7 +142,7 @@ def test_a_guest_lives_on_ceph(cluster: Program, ceph: LabHandle, guest_image: P
     cluster.out("datastore", "remove", "rbd")
 
 
-class TestCeph(DatastoreContract):
+class TestCeph(DatastoreContract, InnerSnapshotsContract):
     @pytest.fixture
     def lab(self, ceph_lab: DatastoreLab) -> DatastoreLab:
         return ceph_lab

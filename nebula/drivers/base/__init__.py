@@ -6,7 +6,7 @@ All methods are synchronous, are called from worker threads, may be called again
 
 from __future__ import annotations
 
-from nebula.drivers.base.datastore import Attached, Datastore, DatastoreCapabilities, TakesTurns
+from nebula.drivers.base.datastore import Attached, Datastore, DatastoreCapabilities, KeepsSnapshots, TakesTurns
 from nebula.drivers.base.host import HostHandle, Progress
 from nebula.drivers.base.hypervisor import (
     TUNNELS,
@@ -31,6 +31,7 @@ __all__ = [
     "HostHandle",
     "Hypervisor",
     "HypervisorCapabilities",
+    "KeepsSnapshots",
     "MigrationProgress",
     "MigrationRequest",
     "Monitor",

@@ -28,6 +28,8 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Disks can be copied to another host while the VM runs."""
     snapshots: bool = False
     """qcow2 disks can have snapshots, each a layer of files."""
+    inner_snapshots: bool = False
+    """Disks keep their snapshots within themselves, the guest goes on in the same device: the driver is `KeepsSnapshots`."""
     backups: bool = False
     """Disks can be copied to files for a backup, and put in the place of one another."""
 
@@ -59,6 +61,35 @@ class TakesTurns(Protocol):
 
     def take_turns(self, turn: Callable[[], AbstractContextManager[Any]]) -> None:
         """What to hold while a host writes to what `turns` names; for moments only."""
+        ...
+
+
+class KeepsSnapshots(Protocol):
+    """A driver whose disks have `inner_snapshots`. Each is named by a number, depends on no other one, and may be gone back to
+    whatever came after it.
+    """
+
+    def take_snapshot(self, host: HostHandle, disk: DiskSpec, number: int) -> None:
+        """Keep what the disk holds now, whoever writes to it. There already: nothing."""
+        ...
+
+    def go_back(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        number: int,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Let a disk that nobody uses hold what it held then; ConflictError if somebody has it open. It may be ended in the
+        middle and done again: only then the disk holds one or the other.
+        """
+        ...
+
+    def remove_snapshot(self, host: HostHandle, disk: DiskSpec, number: int) -> None:
+        """Keep it no more; who uses the disk does not notice. Not there: nothing."""
         ...
 
 

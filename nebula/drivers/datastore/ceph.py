@@ -41,6 +41,7 @@ class CephDatastore(PoolDatastore):
             formats=("raw",),
             linked_clones=True,
             live_copy=False,
+            inner_snapshots=True,
             backups=True,
             exclusive=False,
         )
@@ -264,11 +265,34 @@ class CephDatastore(PoolDatastore):
         progress: Progress | None,
         cancel: CancelToken | None,
     ) -> None:
-        """See Datastore.save_disk."""
-        if layer != disk.layer:
-            raise self.no_layers(disk)
-        key = job_key(job, f"save-{image.image_id}")
-        self._copy(host, image_name(image), self.disk_name(disk), disk.virtual_size, key, progress, cancel)
+        """See Datastore.save_disk; the number of a snapshot is as good as a layer."""
+        source = self.disk_name(disk) if layer == disk.layer else f"{self.disk_name(disk)}@{_snapshot(layer)}"
+        self._copy(host, image_name(image), source, image.size, job_key(job, f"save-{image.image_id}"), progress, cancel)
+
+    # --- snapshots
+
+    def take_snapshot(self, host: HostHandle, disk: DiskSpec, number: int) -> None:
+        """See KeepsSnapshots.take_snapshot."""
+        self._rbd.run(host, "snap", self.disk_name(disk), _snapshot(number))
+
+    def go_back(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        number: int,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See KeepsSnapshots.go_back."""
+        key, size = job_key(job, f"back-{disk.vm_id}-{disk.disk_id}-{number}"), disk.virtual_size
+        words = (self.disk_name(disk), _snapshot(number))
+        self._rbd.run_long(host, "back", *words, key=key, total=size, progress=progress, cancel=cancel)
+
+    def remove_snapshot(self, host: HostHandle, disk: DiskSpec, number: int) -> None:
+        """See KeepsSnapshots.remove_snapshot."""
+        self._rbd.run(host, "unsnap", self.disk_name(disk), _snapshot(number))
 
     # --- backups
 
@@ -328,6 +352,10 @@ class CephDatastore(PoolDatastore):
 
     def _absent(self, host: HostHandle, image: ImageSpec, error: CommandError) -> NotFoundError | CommandError:
         return self._missing(host, image) if error.status == ABSENT else error
+
+
+def _snapshot(number: int) -> str:
+    return f"nebula-{number:d}"
 
 
 def _sized(size: int) -> int:

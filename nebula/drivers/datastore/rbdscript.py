@@ -55,6 +55,16 @@ drop() {
         [ "$tries" -lt "$patience" ] || { printf '%s\n' "$said" >&2; return "$status"; }
     done
 }
+users_of() {
+    tries=0
+    while :; do
+        said=$(rbd_ status --format json "$pool/$1") || exit
+        users=$(printf '%s\n' "$said" | sed 's/},{/}\n{/g' | sed -n 's/.*"address":"\([^"]*\)".*/\1/p')
+        tries=$((tries + 1))
+        [ -n "$users" ] && [ "$tries" -lt "$patience" ] || break
+        sleep 1
+    done
+}
 begin() {
     target=$1 part=$1.part
     there "$target" && exit 0
@@ -116,16 +126,23 @@ case " $(echo $names) " in *" base "*) unsnap "$1" base ;; esac
 there "$1.restored" || { there "$1" && exit 0; exit 44; }
 drop "$1" whole && rbd_ rename "$pool/$1.restored" "$pool/$1"
 """,
-    "users": r"""
-tries=0
-while :; do
-    said=$(rbd_ status --format json "$pool/$1") || exit
-    users=$(printf '%s\n' "$said" | sed 's/},{/}\n{/g' | sed -n 's/.*"address":"\([^"]*\)".*/\1/p')
-    tries=$((tries + 1))
-    [ -n "$users" ] && [ "$tries" -lt "$patience" ] || break
-    sleep 1
-done
-printf '%s\n' "$users"
+    "users": 'users_of "$1"; printf "%s\\n" "$users"',
+    "snap": r"""
+there "$1" || exit 44
+said=$(rbd_ snap create --no-progress "$pool/$1@$2" 2>&1) && exit
+status=$?
+[ "$status" = 17 ] || { printf '%s\n' "$said" >&2; exit "$status"; }
+""",
+    "back": r"""
+there "$1" || exit 44
+users_of "$1"
+[ -z "$users" ] || { printf 'Watchers of %s: %s\n' "$pool/$1" "$users" >&2; exit 16; }
+rbd_ snap rollback --no-progress "$pool/$1@$2"
+""",
+    "unsnap": r"""
+there "$1" || exit 0
+names=$(snaps_of "$1") || exit
+case " $(echo $names) " in *" $2 "*) rbd_ snap rm --no-progress "$pool/$1@$2" ;; esac
 """,
     "trial": r"""
 drop "$1" half; begin "$1"

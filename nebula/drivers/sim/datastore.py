@@ -19,7 +19,7 @@ from nebula.drivers.datastore.layout import (
     scratch_dir,
     staged_file,
 )
-from nebula.drivers.sim import images, layer_files, movement, restoring
+from nebula.drivers.sim import images, inner_snapshots, layer_files, movement, restoring
 from nebula.drivers.sim.places import base
 from nebula.drivers.sim.transport import sim
 from nebula.errors import UsageError
@@ -49,6 +49,7 @@ class SimDatastore:
                 formats=("raw",),
                 linked_clones=True,
                 live_copy=False,
+                inner_snapshots=True,
                 backups=True,
                 exclusive=False,
             )
@@ -203,7 +204,7 @@ class SimDatastore:
         path = self.disk_path(host, disk)
         if disk.kind not in ("persistent", "cdrom"):
             sim(host).perform(
-                "datastore.remove_disk", lambda now: images.remove(host, path, now), subject=f"vm-{disk.vm_id}"
+                "datastore.remove_disk", lambda now: inner_snapshots.remove_disk(host, path, now), subject=f"vm-{disk.vm_id}"
             )  # fmt: skip
 
     def activate(self, host: HostHandle, disk: DiskSpec) -> None:
@@ -318,7 +319,8 @@ class SimDatastore:
         cancel: CancelToken | None,
     ) -> None:
         """See Datastore.save_disk; it takes no time."""
-        source = self.disk_path(host, disk) if layer == disk.layer else self.layer_path(host, disk, layer)
+        kept = inner_snapshots.name(self.disk_path(host, disk), layer) if self._blocks else self.layer_path(host, disk, layer)
+        source = self.disk_path(host, disk) if layer == disk.layer else kept
         path = self.image_path(host, image)
         sim(host).perform(
             "datastore.save_disk",
@@ -326,6 +328,31 @@ class SimDatastore:
             subject=image.uuid,
             cancel=cancel,
         )
+
+    def take_snapshot(self, host: HostHandle, disk: DiskSpec, number: int) -> None:
+        """See KeepsSnapshots.take_snapshot."""
+        path = self.disk_path(host, disk)
+        self._layered(host, "take_snapshot", disk, lambda _now: inner_snapshots.take(host, path, number))
+
+    def go_back(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        number: int,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,  # noqa: ARG002
+        cancel: CancelToken | None,  # noqa: ARG002
+    ) -> None:
+        """See KeepsSnapshots.go_back; it takes no time."""
+        self.require_unused(host, disk)
+        path = self.disk_path(host, disk)
+        self._layered(host, "go_back", disk, lambda _now: inner_snapshots.go_back(host, path, number))
+
+    def remove_snapshot(self, host: HostHandle, disk: DiskSpec, number: int) -> None:
+        """See KeepsSnapshots.remove_snapshot."""
+        path = self.disk_path(host, disk)
+        self._layered(host, "remove_snapshot", disk, lambda now: inner_snapshots.remove(host, path, number, now))
 
     def layer_path(self, host: HostHandle, disk: DiskSpec, layer: int) -> str:
         """See Datastore.layer_path."""

@@ -44,7 +44,7 @@ CHANGES = {
         "prepare_incoming", "move_vm", "remove_vm", "abandon", "memory_path", "remove_memory", "remove_disk",
         "resize_disk", "save_disk", "add_layer", "rebase_layer", "remove_layers", "copy_layers",
         "make_scratch", "remove_scratch", "copy_out", "fill_image", "restore_disk", "replace_disk", "discard_restored",
-        "attach", "detach",
+        "attach", "detach", "take_snapshot", "go_back", "remove_snapshot",
     ),
     "repository": ("prepare", "store", "fetch", "forget", "prune", "abandon"),
     "network": ("prepare", "plugged", "unplugged", "release", "set_filters", "serve", "tunnel_to"),

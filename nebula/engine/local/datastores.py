@@ -76,7 +76,7 @@ class LocalDatastores(Noun):
             "formats": list(can.formats),
             "linked clones": can.linked_clones,
             "copy to another host while the VM runs": can.live_copy,
-            "snapshots of disks": can.snapshots,
+            "snapshots of disks": can.snapshots or can.inner_snapshots,
             "backups": can.backups,
             "images are LUNs that exist already": can.registers,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nebula.drivers.base import Datastore
 from nebula.engine.api.values import Accepted, Call, Listing
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.table import RUNNING
@@ -105,7 +106,8 @@ class SnapshotVerbs(VmNoun):
             number = found.made + 1
             given = name or f"snapshot-{number}"
             snapshots.check_new(found, given)
-            return self._start(tx, vm, row, call, {"disk": found.disk_id, "name": given, "layer": number})
+            inner = self._store_of(tx, found).capabilities.inner_snapshots
+            return self._start(tx, vm, row, call, {"disk": found.disk_id, "name": given, "layer": number, "inner": inner})
 
         return self._change(call, work)
 
@@ -140,7 +142,7 @@ class SnapshotVerbs(VmNoun):
                     cause="its guest reads a later snapshot that lies on it",
                     hint=f"nebula vm poweroff {vm.id}, or delete the later snapshot first",
                 )
-            if place_of(vm) == RUNNING:
+            if place_of(vm) == RUNNING and not wanted.inner:
                 _require_merging(tx, vm)
             return self._start(tx, vm, row, call, {"disk": found.disk_id, "snapshot": wanted.snapshot_id})
 
@@ -171,15 +173,21 @@ class SnapshotVerbs(VmNoun):
         require_no_snapshots(vm, "have its disks changed")
         if found.kind in _OF_OTHERS:
             raise self._refuse(vm, found, _OF_OTHERS[found.kind])
+        can = self._store_of(tx, found).capabilities
+        if can.inner_snapshots:
+            return found
         if found.format != "qcow2":
             raise self._refuse(vm, found, f"its format is {found.format}; snapshots are layers of qcow2 files")
-        store = tx.get(DatastoreRow, found.datastore_id)
-        if not self._services.pool.datastore(store).capabilities.snapshots:
+        if not can.snapshots:
+            store = tx.get(DatastoreRow, found.datastore_id)
             raise self._refuse(vm, found, f"datastore {store.name} (driver {store.driver}) has none")
         host = tx.get(HostRow, vm.host_id)
         if not self._services.pool.hypervisor(host).capabilities.disk_layers:
             raise self._refuse(vm, found, f"the hypervisor of host {host.name} cannot change layers")
         return found
+
+    def _store_of(self, tx: Transaction, disk: Disk) -> Datastore:
+        return self._services.pool.datastore(tx.get(DatastoreRow, disk.datastore_id))
 
     @staticmethod
     def _refuse(vm: VmRow, disk: Disk, cause: str) -> ConflictError:

@@ -28,7 +28,9 @@ MAX_DISK_MIB = 64 * 1024 * 1024
 
 
 class DiskSnapshot(msgspec.Struct, kw_only=True):
-    """What a disk held at one moment: the file `layer`, to which nobody writes any more."""
+    """What a disk held at one moment: the file `layer`, to which nobody writes any more, or what the disk keeps within itself
+    by that number.
+    """
 
     snapshot_id: int
     name: str
@@ -36,6 +38,8 @@ class DiskSnapshot(msgspec.Struct, kw_only=True):
     """The snapshot after which it was made; -1: none."""
     layer: int = 0
     created: float = 0.0
+    inner: bool = False
+    """The disk keeps it within itself."""
 
 
 class Disk(msgspec.Struct, kw_only=True):
@@ -78,6 +82,7 @@ class Disk(msgspec.Struct, kw_only=True):
 
     def spec(self, vm_id: int) -> DiskSpec:
         """The disk as datastore drivers know it."""
+        files = [one for one in self.snapshots if not one.inner]
         return typed.convert(
             {
                 "vm_id": vm_id,
@@ -88,8 +93,8 @@ class Disk(msgspec.Struct, kw_only=True):
                 "image": msgspec.to_builtins(self.image),
                 "filesystem": self.filesystem,
                 "layer": self.layer,
-                "below": next((one.layer for one in self.snapshots if one.snapshot_id == self.active), -1),
-                "frozen": sorted(one.layer for one in self.snapshots),
+                "below": next((one.layer for one in files if one.snapshot_id == self.active), -1),
+                "frozen": sorted(one.layer for one in files),
             },
             DiskSpec,
         )

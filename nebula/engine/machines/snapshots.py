@@ -1,7 +1,8 @@
 """The tree of a disk's snapshots: what may be done with it, and how it looks afterwards. Knows no host and no row.
 
 Each snapshot is a file that nobody writes to any more; the guest writes to a file of its own, which lies on that of the
-active snapshot. So what depends on a snapshot's file are the files of its children, and the guest's own.
+active snapshot. So what depends on a snapshot's file are the files of its children, and the guest's own. What a disk keeps
+within itself depends on nothing: there the tree says only what came after what.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def check_name(name: str, taken: Container[str], of: str) -> None:
 
 def dependents(disk: Disk, snapshot: DiskSnapshot) -> list[Dependent]:
     """What lies on the snapshot's file."""
+    if snapshot.inner:
+        return []
     chain = {one.snapshot_id for one in _chain(disk)}
     children = [one for one in disk.snapshots if one.parent == snapshot.snapshot_id]
     found = [Dependent(one.layer, own=False, used=one.snapshot_id in chain) for one in children]
@@ -71,17 +74,22 @@ def below(disk: Disk, snapshot: DiskSnapshot) -> int:
     return next((one.layer for one in disk.snapshots if one.snapshot_id == snapshot.parent), -1)
 
 
-def created(disk: Disk, name: str, number: int, now: float) -> None:
-    """The guest's file until now is the snapshot's; it goes on in a file of that number."""
+def created(disk: Disk, name: str, number: int, now: float, *, inner: bool = False) -> None:
+    """The guest's file until now is the snapshot's; it goes on in a file of that number, or in the same one (`inner`)."""
+    layer = number if inner else disk.layer
     disk.snapshots.append(
-        DiskSnapshot(snapshot_id=number, name=name, parent=disk.active, layer=disk.layer, created=now)
+        DiskSnapshot(snapshot_id=number, name=name, parent=disk.active, layer=layer, created=now, inner=inner)
     )  # fmt: skip
-    disk.active, disk.layer, disk.made = number, number, number
+    disk.active, disk.made = number, number
+    if not inner:
+        disk.layer = number
 
 
-def reverted(disk: Disk, snapshot_id: int, number: int) -> None:
-    """The guest goes on from the snapshot, in a file of that number."""
-    disk.active, disk.layer, disk.made = snapshot_id, number, number
+def reverted(disk: Disk, snapshot_id: int, number: int, *, inner: bool = False) -> None:
+    """The guest goes on from the snapshot, in a file of that number, or in the same one (`inner`)."""
+    disk.active, disk.made = snapshot_id, number
+    if not inner:
+        disk.layer = number
 
 
 def deleted(disk: Disk, snapshot: DiskSnapshot) -> None:

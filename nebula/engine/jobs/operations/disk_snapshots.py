@@ -1,9 +1,11 @@
-"""vm.disk-snapshot-*: the tree of a disk's snapshots, each a file on which others lie."""
+"""vm.disk-snapshot-*: the tree of a disk's snapshots, each a file on which others lie, or something that the disk keeps within
+itself. Such a disk goes back in place, so what it held is kept until it has: on the way back it can still be had.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from nebula.engine.jobs.base import Lock, Onward, Step
 from nebula.engine.jobs.operations import common
@@ -13,7 +15,7 @@ from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.store.rows import VmRow
 
 if TYPE_CHECKING:
-    from nebula.drivers.base import Datastore, HostHandle
+    from nebula.drivers.base import Datastore, HostHandle, KeepsSnapshots
     from nebula.engine.jobs.context import JobContext
     from nebula.engine.services import Services
     from nebula.engine.settings import Settings
@@ -37,6 +39,11 @@ class _Part:
         self.handle: HostHandle = context.handle(self.host_id)
         self.spec: DiskSpec = self.disk.spec(site.vm.id)
 
+    @property
+    def keeper(self) -> KeepsSnapshots | None:
+        """The datastore, if the disk keeps its snapshots within itself."""
+        return cast("KeepsSnapshots", self.store) if self.store.capabilities.inner_snapshots else None
+
     def path(self, layer: int) -> str:
         """A layer's file."""
         return self.store.layer_path(self.handle, self.spec, layer)
@@ -48,16 +55,27 @@ def _target(context: JobContext, disk: Disk) -> DiskSnapshot:
 
 def _new_layer(context: JobContext) -> None:
     part = _Part(context)
+    if part.keeper:
+        part.keeper.take_snapshot(part.handle, part.spec, context.job.args["layer"])
+        return
     part.store.add_layer(part.handle, part.spec, context.job.args["layer"], part.disk.layer)
 
 
 def _drop_layer(context: JobContext) -> None:
-    part = _Part(context)
-    part.store.remove_layers(part.handle, part.spec, [context.job.args["layer"]])
+    _remove(_Part(context), context.job.args["layer"])
+
+
+def _remove(part: _Part, layer: int) -> None:
+    if part.keeper:
+        part.keeper.remove_snapshot(part.handle, part.spec, layer)
+    else:
+        part.store.remove_layers(part.handle, part.spec, [layer])
 
 
 def _switch(context: JobContext) -> None:
     part = _Part(context)
+    if part.keeper:
+        return
     path = part.path(context.job.args["layer"])
     context.hypervisor(part.host_id).switch_disk(part.uuid, part.disk.target, path)
 
@@ -65,6 +83,8 @@ def _switch(context: JobContext) -> None:
 def _unswitch(context: JobContext) -> None:
     """There is no way back: the guest may have written to its new file."""
     part = _Part(context)
+    if part.keeper:
+        return
     if context.hypervisor(part.host_id).disk_source(part.uuid, part.disk.target) == part.path(context.job.args["layer"]):
         raise Onward(_SWITCH)
 
@@ -80,6 +100,8 @@ def _unname(context: JobContext) -> None:
 
 def _define(context: JobContext, layer: int) -> None:
     part = _Part(context)
+    if part.keeper:
+        return
     hypervisor = context.hypervisor(part.host_id)
     if hypervisor.lookup(part.uuid) is not None:
         hypervisor.switch_disk(part.uuid, part.disk.target, part.path(layer))
@@ -87,17 +109,45 @@ def _define(context: JobContext, layer: int) -> None:
 
 def _layer_of_old(context: JobContext) -> None:
     part = _Part(context)
+    if part.keeper:
+        part.keeper.take_snapshot(part.handle, part.spec, context.job.args["layer"])
+        return
     part.store.add_layer(part.handle, part.spec, context.job.args["layer"], _target(context, part.disk).layer)
 
 
-def _drop_own(context: JobContext) -> None:
+def _go_on_in_layer(context: JobContext) -> None:
+    if not _go_back(context, _target(context, _Part(context).disk).layer):
+        _name_layer(context)
+
+
+def _go_on_as_before(context: JobContext) -> None:
+    """What was under way is ended: it would go on under what is done now."""
+    common.end_copies(common.site(context), _Part(context).host_id)
+    if not _go_back(context, context.job.args["layer"]):
+        _unname(context)
+
+
+def _go_back(context: JobContext, number: int) -> bool:
+    """Whether the disk goes back within itself."""
     part = _Part(context)
-    part.store.remove_layers(part.handle, part.spec, [part.disk.layer])
+    if part.keeper:
+        part.keeper.go_back(
+            part.handle, part.spec, number, job=f"{context.work_name}-{number}", progress=context.report, cancel=context.cancel
+        )  # fmt: skip
+    return part.keeper is not None
+
+
+def _drop_own(context: JobContext) -> None:
+    """What the guest wrote since, and may be lost now."""
+    part = _Part(context)
+    _remove(part, context.job.args["layer"] if part.keeper else part.disk.layer)
 
 
 def _merge(context: JobContext) -> None:
     """What lies on the snapshot's file does not need it any more."""
     part = _Part(context)
+    if part.keeper:
+        return
     gone = _target(context, part.disk)
     below = snapshots.below(part.disk, gone)
     for one in snapshots.dependents(part.disk, gone):
@@ -125,7 +175,7 @@ def _unmerge(context: JobContext) -> None:
 
 def _drop_snapshot(context: JobContext) -> None:
     part = _Part(context)
-    part.store.remove_layers(part.handle, part.spec, [_target(context, part.disk).layer])
+    _remove(part, _target(context, part.disk).layer)
 
 
 class DiskSnapshots:
@@ -154,11 +204,12 @@ class DiskSnapshots:
 
 
 def _created(disk: Disk, job: JobRow, now: float) -> None:
-    snapshots.created(disk, str(job.args["name"]), int(job.args["layer"]), now)
+    snapshots.created(disk, str(job.args["name"]), int(job.args["layer"]), now, inner=bool(job.args.get("inner")))
 
 
 def _reverted(disk: Disk, job: JobRow, _now: float) -> None:
-    snapshots.reverted(disk, int(job.args["snapshot"]), int(job.args["layer"]))
+    inner = snapshots.snapshot_named(disk, str(job.args["snapshot"])).inner
+    snapshots.reverted(disk, int(job.args["snapshot"]), int(job.args["layer"]), inner=inner)
 
 
 def _deleted(disk: Disk, job: JobRow, _now: float) -> None:
@@ -186,7 +237,7 @@ REVERT = DiskSnapshots(
     "vm.disk-snapshot-revert",
     (
         Step("make layer", _layer_of_old, _drop_layer, "revert"),
-        Step("name layer", _name_layer, _unname, "revert"),
+        Step("name layer", _go_on_in_layer, _go_on_as_before, "revert"),
         Step("remove old layer", _drop_own, None, "revert", final=True),
     ),
     _reverted,

@@ -10,7 +10,7 @@ from nebula.drivers.sim import images
 from nebula.drivers.sim.datastore import SimDatastore
 from nebula.drivers.sim.world import SimWorld
 from nebula.model.storage import DiskSpec
-from tests.contract.datastore import DatastoreContract, DatastoreLab, LayersContract
+from tests.contract.datastore import DatastoreContract, DatastoreLab, InnerSnapshotsContract, LayersContract
 from tests.unit.drivers.sim.lab import handle, hypervisor, spec
 
 
@@ -54,7 +54,7 @@ class TestSharedFiles(DatastoreContract, LayersContract):
         return lab_of(world, {"shared": True})
 
 
-class TestBlocks(DatastoreContract):
+class TestBlocks(DatastoreContract, InnerSnapshotsContract):
     @pytest.fixture
     def lab(self, world: SimWorld) -> DatastoreLab:
         return lab_of(world, {"blocks": True})

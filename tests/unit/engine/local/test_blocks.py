@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nebula.engine.machines.machine import machine_of
-from nebula.errors import UsageError
+from nebula.errors import ConflictError, UsageError
 from tests.support.sim import CALL, Sim, sim_engine
 
 KEY = "AQBTwlRoAAAAABAAyZyZyZyZyZyZyZyZyZyZyw=="
@@ -53,6 +53,61 @@ def test_a_vm_moves_and_its_disks_stay_where_they_are(blocks: Sim) -> None:
     blocks.engine.vms.terminate("one", CALL)
     blocks.settle()
     assert blocks.world.audit.leaks([]) == []
+
+
+def snapshots(sim: Sim) -> dict[str, tuple[object, object]]:
+    return {row[1]: (row[2], row[3]) for row in sim.engine.vms.disk_snapshots("one", "0").rows}
+
+
+def test_a_raw_disk_keeps_its_snapshots_within_itself(blocks: Sim) -> None:
+    blocks.add_image("base")
+    blocks.add_vm("one", DISK=[{"IMAGE": "base"}], HOST="h1")
+    vms = blocks.engine.vms
+    for name in ("clean", "later"):
+        vms.disk_snapshot_create("one", "0", name, CALL)
+        blocks.settle()
+    assert machine_of(blocks.vm("one")).disks[0].layer == 0
+    vms.migrate("one", "h2", CALL, live=True)
+    blocks.settle()
+    vms.disk_snapshot_delete("one", "0", "clean", CALL)
+    blocks.settle()
+    assert snapshots(blocks) == {"later": (None, True)}, "one on which a later one lies is deleted while the guest runs"
+    vms.disk_saveas("one", "0", "golden", CALL, "later")
+    blocks.settle()
+    with pytest.raises(ConflictError, match="snapshots"):
+        vms.disk_resize("one", "0", 64, CALL)
+    vms.poweroff("one", CALL)
+    blocks.settle()
+    vms.disk_snapshot_create("one", "0", "off", CALL)
+    blocks.settle()
+    vms.disk_snapshot_revert("one", "0", "later", CALL)
+    blocks.settle()
+    vms.disk_snapshot_rename("one", "0", "later", "first", CALL)
+    assert snapshots(blocks) == {"first": (None, True), "off": (2, False)}
+    assert machine_of(blocks.vm("one")).disks[0].layer == 0
+    assert blocks.world.audit.violations() == []
+    vms.terminate("one", CALL)
+    blocks.settle()
+    assert blocks.world.audit.leaks([]) == []
+
+
+def test_a_disk_that_cannot_go_back_holds_what_it_held(blocks: Sim) -> None:
+    blocks.add_image("base")
+    vm = blocks.add_vm("one", DISK=[{"IMAGE": "base"}], HOST="h1")
+    blocks.engine.vms.disk_snapshot_create("one", "0", "clean", CALL)
+    blocks.settle()
+    blocks.engine.vms.poweroff("one", CALL)
+    blocks.settle()
+    blocks.world.faults.error("*", "datastore.go_back", "capacity")
+    blocks.engine.vms.disk_snapshot_revert("one", "0", "clean", CALL)
+    blocks.settle()
+    assert (blocks.state("one"), snapshots(blocks)) == ("POWEROFF", {"clean": (None, True)})
+    went = [row[0] for row in blocks.world.db.all("SELECT path FROM files WHERE path LIKE '%@%'")]
+    assert [path.rpartition("@")[2] for path in went] == ["1"], "what was kept for the way back is gone"
+    blocks.engine.vms.resume("one", CALL)
+    blocks.settle()
+    assert blocks.world.audit.violations() == []
+    assert blocks.vm("one").id == vm.id
 
 
 def test_a_key_of_ceph_is_not_shown(blocks: Sim) -> None:
