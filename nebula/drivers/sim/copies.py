@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nebula.drivers.sim.database import Database
 from nebula.drivers.sim.faults import Faults
+from nebula.drivers.sim.holes import unpacked
 from nebula.drivers.sim.places import place
 from nebula.drivers.sim.storage import File, Storage
 
@@ -118,7 +119,7 @@ class Copies:
         self._storage.put(
             File(
                 found.scope, found.path, kind, datastore, size, form, virtual,
-                vm_id=found.vm_id, content=content, generation=generation, head=head, backing=backing,
+                vm_id=found.vm_id, content=content, generation=generation, head=unpacked(head), backing=backing,
             )
         )  # fmt: skip
         self._db.run("UPDATE copies SET status='done' WHERE id=?", copy_id)

@@ -30,7 +30,9 @@ _DEPART = (
     "UPDATE hosts SET departed_busy=departed_busy+?, departed_read=departed_read+?, departed_written=departed_written+?,"
     " departed_received=departed_received+?, departed_sent=departed_sent+? WHERE name=?"
 )
-DEFAULT_GUEST = ("idle", 0.0, 0.0, 0, 0.0)
+Ordered = tuple[str, float, float, int, float]
+"""What a guest was ordered to be: see `_GUEST`."""
+DEFAULT_GUEST: Ordered = ("idle", 0.0, 0.0, 0, 0.0)
 
 
 def kept_memory(name: str) -> str:
@@ -69,14 +71,17 @@ class Domains:
             )
         return found
 
-    def guest(self, spec: DomainSpec | None, uuid: str, name: str) -> tuple[str, float, float, int, float]:
+    def guest(self, spec: DomainSpec | None, uuid: str, name: str) -> Ordered:
         """What the guest was ordered to be: by UUID, else by the VM's own name or the domain's, else by "*"."""
         row = self._db.one(_GUEST, uuid, spec.title if spec else name, name, uuid)
         return DEFAULT_GUEST if row is None else (row[0], row[1], row[2], row[3], row[4])
 
     def start(self, host: str, spec: DomainSpec, now: float) -> None:
         """See Hypervisor.start."""
-        found = self.get(host, spec.uuid)
+        self.start_anew(host, spec, self.get(host, spec.uuid), now)
+
+    def start_anew(self, host: str, spec: DomainSpec, found: Domain | None, now: float) -> None:
+        """The same for who has looked what is there."""
         if found is not None and found.incoming:
             raise ConflictError(
                 f"domain {spec.name} cannot start on host {host}",
@@ -88,16 +93,13 @@ class Domains:
         if self._db.one("SELECT 1 FROM domains WHERE host=? AND name=? AND uuid!=?", host, spec.name, spec.uuid):
             raise ConflictError(f"another domain is called {spec.name} on host {host}", hint=f"nebula host show {host}")
         self._disks.check_there(host, spec)
-        self._check_bridges(host, spec)
         self._db.event(host, spec.uuid, "defined", "added" if found is None else "updated")
-        self._put(host, spec, "running", "booted", now)
-        self._run(host, spec, now)
+        self._run(host, spec, self._put(host, spec, "running", "booted", now), now)
         self._db.event(host, spec.uuid, "started", "booted")
 
     def go_on(self, host: str, spec: DomainSpec, *, paused: bool, now: float) -> None:
         """A domain from its memory: running, or paused with its disks open and nothing written to them."""
         self._disks.check_there(host, spec)
-        self._check_bridges(host, spec)
         self._put(host, spec, "paused" if paused else "running", "user" if paused else "restored", now)
         self.plug(host, spec)
         self._disks.open(host, spec, now, writes=not paused)
@@ -129,7 +131,6 @@ class Domains:
     def arrive(self, host: str, spec: DomainSpec, now: float) -> None:
         """The paused, transient target of a migration that begins."""
         self._disks.check_there(host, spec)
-        self._check_bridges(host, spec)
         self._put(host, spec, "paused", "migration", now, persistent=False, incoming=True)
         self.plug(host, spec)
         self._db.event(host, spec.uuid, "started", "migrated")
@@ -148,21 +149,22 @@ class Domains:
     def _put(
         self, host: str, spec: DomainSpec, state: str, reason: str, now: float, *,
         active: bool = True, persistent: bool = True, incoming: bool = False,
-    ) -> None:  # fmt: skip
-        profile = self.guest(spec, spec.uuid, spec.name)[0]
+    ) -> Ordered:  # fmt: skip
+        ordered = self.guest(spec, spec.uuid, spec.name)
         since = now if state == "running" else None
         ours = spec.vm_id if spec.vm_id >= 0 else None
         self._db.run(
             _PUT, host, spec.uuid, ours, spec.name, state, reason, persistent, incoming, active, spec.vcpus,
-            spec.memory_mib, profile, seed_of(spec.uuid), 0.0, since, encode(spec),
+            spec.memory_mib, ordered[0], seed_of(spec.uuid), 0.0, since, encode(spec),
         )  # fmt: skip
+        return ordered
 
-    def _run(self, host: str, spec: DomainSpec, now: float) -> None:
+    def _run(self, host: str, spec: DomainSpec, ordered: Ordered, now: float) -> None:
         """A fresh QEMU process: its cards, its disks, what its guest will do by itself."""
         self.plug(host, spec)
         self._disks.open(host, spec, now)
         self._check_alone(host, spec.uuid, now)
-        _, stops_after, crashes_after, _, _ = self.guest(spec, spec.uuid, spec.name)
+        _, stops_after, crashes_after, _, _ = ordered
         for kind, seconds in (("stop", stops_after), ("crash", crashes_after)):
             if seconds > 0:
                 self.later(now + seconds, kind, host, spec.uuid)

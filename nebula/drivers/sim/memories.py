@@ -61,7 +61,7 @@ class Memories:
         if found is not None and found.saved:
             self.restore(host, spec, "", paused=False, now=now)
         else:
-            self._domains.start(host, spec, now)
+            self._domains.start_anew(host, spec, found, now)
 
     def restore(self, host: str, spec: DomainSpec, path: str, *, paused: bool, now: float) -> None:
         """See Hypervisor.restore. Disks that were written to since the memory was saved are recorded as a violation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nebula.drivers.sim.database import Database
+from nebula.drivers.sim.holes import packed, unpacked
 from nebula.drivers.sim.places import SHARED, place
 from nebula.errors import CapacityError
 from nebula.model.storage import DatastoreUsage
@@ -42,6 +43,12 @@ _PUT = (
 )
 
 
+_ROOM = (
+    "SELECT total - used, coalesce((SELECT size FROM files WHERE scope=? AND path=?), 0) FROM space"
+    " WHERE scope=? AND datastore=?"
+)
+
+
 class Storage:
     """All files of all hosts. Every method runs inside a transaction, or is one statement."""
 
@@ -51,22 +58,25 @@ class Storage:
     def get(self, host: str, path: str) -> File | None:
         """A file as the host sees it."""
         row = self._db.one(_ONE, place(host, path).scope, path)
-        return None if row is None else File._make(row)
+        return None if row is None else File._make((*row[:-1], unpacked(row[-1])))
 
     def put(self, file: File) -> None:
         """Write the file; CapacityError if its datastore has no room for it."""
         if file.datastore is not None:
             self._reserve(file)
-        self._db.run(_PUT, *file)
+        self._db.run(_PUT, *file[:-1], packed(file.head))
 
     def _reserve(self, file: File) -> None:
-        usage = self.usage(file.scope, file.datastore or 0)
-        old = self._db.one("SELECT size FROM files WHERE scope=? AND path=?", file.scope, file.path)
-        needed = file.size - (int(old[0]) if old else 0)
-        if needed > usage.free:
+        asked = (file.scope, file.path, file.scope, file.datastore)
+        row = self._db.one(_ROOM, *asked)
+        if row is None:
+            free, needed = self.usage(file.scope, file.datastore or 0).free, file.size
+        else:
+            free, needed = max(0, int(row[0])), file.size - int(row[1])
+        if needed > free:
             raise CapacityError(
                 f"datastore {file.datastore} on host {file.scope or 'all hosts'} is full",
-                cause=f"No space left on device: {needed} bytes needed, {usage.free} free",
+                cause=f"No space left on device: {needed} bytes needed, {free} free",
                 hint=f"nebula datastore show {file.datastore}",
             )
 
