@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Interface, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 
 import msgspec
 
@@ -76,7 +77,7 @@ def _check(nic: NicContext) -> None:
                 f"{name} of card {nic.nic_id} is none", cause=f"got {value[:40]!r}", hint=f"one of: {', '.join(known)}"
             )
     for address in filter(None, (nic.gateway, nic.ip6_gateway, nic.ip6_ula, *nic.dns)):
-        _legal(nic, "the address", address, ip_address)
+        _legal(nic, "the address", address, _address)
     for route in _routes(nic):
         words = route.split()
         if len(words) != 3 or words[1] != "via":
@@ -87,6 +88,15 @@ def _check(nic: NicContext) -> None:
             )
         _legal(nic, "a route to", words[0], ip_network)
         _legal(nic, "a route through", words[2], ip_address)
+
+
+_address = lru_cache(maxsize=256)(ip_address)
+"""Cards of a network have their gateway and resolvers in common."""
+
+
+@lru_cache(maxsize=64)
+def _mask(prefix_length: int) -> IPv4Address:
+    return IPv4Network((0, prefix_length)).netmask
 
 
 def _routes(nic: NicContext) -> list[str]:
@@ -108,7 +118,7 @@ def _ip4(nic: NicContext) -> Mapping[str, str | int]:
     if not nic.ip:
         return {}
     try:
-        interface = IPv4Interface(f"{nic.ip}/{nic.prefix_length}")
+        address, mask = IPv4Address(nic.ip), _mask(nic.prefix_length)
     except ValueError as error:
         raise UsageError(
             f"card {nic.nic_id} cannot have the address {nic.ip}/{nic.prefix_length}",
@@ -117,8 +127,8 @@ def _ip4(nic: NicContext) -> Mapping[str, str | int]:
         ) from error
     return {
         "IP": nic.ip,
-        "MASK": str(interface.netmask),
-        "NETWORK": str(interface.network.network_address),
+        "MASK": str(mask),
+        "NETWORK": str(IPv4Address(int(address) & int(mask))),
         "GATEWAY": nic.gateway,
         "METRIC": nic.metric,
     }

@@ -116,19 +116,21 @@ class JobContext:
 
     def handle(self, host_id: int) -> HostHandle:
         """A host's handle."""
-        return self.services.pool.handle(self._known_host(host_id))
+        return self.services.pool.handle(self.known_host(host_id))
 
     def hypervisor(self, host_id: int) -> Hypervisor:
         """A host's hypervisor."""
-        return self.services.pool.hypervisor(self._known_host(host_id))
+        return self.services.pool.hypervisor(self.known_host(host_id))
 
     def asked(self) -> list[int]:
         """Ids of the hosts that this run of the job turned to so far, and of the one that it is about."""
         about = {self.job.target_id} if self.job.target_kind == "host" else set()
         return sorted({*self.cache.get("hosts", {}), *about})
 
-    def _known_host(self, host_id: int) -> HostRow:
-        """The row that this run read first: enough to find the handle, whose address the pool knows better if it changed."""
+    def known_host(self, host_id: int) -> HostRow:
+        """The row that this run of the job read first: enough to start something there, and to find the handle, whose
+        address the pool knows better if it changed.
+        """
         hosts: dict[int, HostRow] = self.cache.setdefault("hosts", {})
         if host_id not in hosts:
             hosts[host_id] = self.host_row(host_id)

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
+
 from nebula.cancel import CancelToken
 from nebula.engine.jobs.base import Verbs
 from nebula.engine.jobs.context import JobContext, KeyedLocks
@@ -15,6 +17,7 @@ from nebula.engine.jobs.execution import AWAITED, End, Execution
 from nebula.engine.jobs.locks import Locks, LockTable
 from nebula.engine.jobs.registry import operation
 from nebula.engine.services import Services
+from nebula.engine.store.mapping import from_json, to_json
 from nebula.engine.store.rows import EventRow, JobRow
 from nebula.errors import OwnerError
 
@@ -36,6 +39,8 @@ class Runner:
         self._locks = LockTable()
         self._keyed = KeyedLocks()
         self._known: dict[int, Locks] = {}
+        self._fresh: dict[int, JobRow] = {}
+        """Rows as they were filed or found, of jobs that did not begin and that nobody cancelled: they are not read again."""
         self._tokens: dict[int, CancelToken] = {}
         self._later: list[tuple[float, int]] = []
         self._awaited: dict[int, frozenset[int]] = {}
@@ -69,6 +74,7 @@ class Runner:
             if self._stopping.is_set() or job.id in self._known:
                 return
             self._known[job.id] = locks
+            self._fresh[job.id] = job
             if self._locks.acquire(job.id, locks):
                 self._start(job.id)
 
@@ -77,6 +83,7 @@ class Runner:
         not begun is run without waiting for its locks, to end.
         """
         with self._lock:
+            self._fresh.pop(job_id, None)
             queued = job_id in self._known and job_id not in self._tokens and not self._stopping.is_set()
             if queued and not begun:
                 self._locks.drop(job_id)
@@ -154,7 +161,8 @@ class Runner:
         try:
             with self._lock:
                 token = self._tokens[job_id]
-            job = self._services.store.read().get(JobRow, job_id)
+                fresh = self._fresh.pop(job_id, None)
+            job = _as_stored(fresh) if fresh else self._services.store.read().get(JobRow, job_id)
             if job.state not in ENDED and not self._stopping.is_set():
                 if job.cancel:
                     token.set(self._why_cancelled(job_id))
@@ -236,3 +244,8 @@ class Runner:
 
 def _awaited(job: JobRow) -> frozenset[int]:
     return frozenset(int(host_id) for host_id in job.facts.get(AWAITED, ()))
+
+
+def _as_stored(job: JobRow) -> JobRow:
+    """A row that was filed, as it would be read."""
+    return msgspec.structs.replace(job, args=from_json(to_json(job.args)))

@@ -207,11 +207,13 @@ def promised(tx: Transaction, host_id: int, *, but: int = 0) -> tuple[int, int]:
     return cpu, memory
 
 
-def book(tx: Transaction, vm: VmRow, host: HostRow, actor: str, reason: str) -> None:
-    """From this transaction on the host's capacity is taken, and what the VM needs of it for itself."""
+def book(tx: Transaction, vm: VmRow, host: HostRow, actor: str, reason: str) -> dict[str, int]:
+    """From this transaction on the host's capacity is taken, and what the VM needs of it for itself; returns what the move of
+    the VM has to write into its row.
+    """
     reserve(tx, vm, host)
-    tx.swap(vm, host_id=host.id, cluster_id=host.cluster_id)
     begin_stay(tx, vm, host, "deploy", actor, reason)
+    return {"host_id": host.id, "cluster_id": host.cluster_id}
 
 
 def choose_target(tx: Transaction, vm: VmRow) -> HostRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from nebula.engine.api.values import Accepted, Call
@@ -23,6 +24,7 @@ from nebula.engine.store.rows import HostRow, JobRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.errors import ConflictError
 
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 LIVE = '"state"<>6'
 _BOOTS = frozenset({LcmState.BOOT, LcmState.BOOT_POWEROFF, LcmState.BOOT_UNDEPLOY})
 
@@ -54,9 +56,10 @@ class VmNoun(OwnedNoun):
         return self._change(call, work)
 
     def _start(
-        self, tx: Transaction, vm: VmRow, row: Transition, call: Call, args: Mapping[str, Any], *, parent: int = 0
-    ) -> Accepted:
-        """Into the row's first phase with a job, or to its end without one."""
+        self, tx: Transaction, vm: VmRow, row: Transition, call: Call, args: Mapping[str, Any], *, parent: int = 0,
+        booked: Mapping[str, int] = _NOTHING,
+    ) -> Accepted:  # fmt: skip
+        """Into the row's first phase with a job, or to its end without one. `booked`: see booking.book."""
         require_verb(vm, row.verb)
         if call.dry_run:
             return self._would(tx, vm, row, args)
@@ -68,7 +71,7 @@ class VmNoun(OwnedNoun):
         filed = {"verb": row.verb, "source": [int(source.state), int(source.lcm)], "host": vm.host_id, **args}
         job = self._file(tx, row.job, vm.id, call, filed, parent=parent)
         place = row.phases[0].transient if row.phases else source
-        move(tx, vm, place, reason=str(args.get("reason", "")), actor=call.actor, job_id=job.id)
+        move(tx, vm, place, reason=str(args.get("reason", "")), actor=call.actor, job_id=job.id, **booked)
         return Accepted(kind="vm", id=vm.id, name=vm.name, job_id=job.id)
 
     def _would(self, tx: Transaction, vm: VmRow, row: Transition, args: Mapping[str, Any]) -> Accepted:
@@ -95,8 +98,8 @@ class VmNoun(OwnedNoun):
         return Accepted(kind="vm", id=vm.id, name=vm.name)
 
     def _place(self, tx: Transaction, vm: VmRow, target: HostRow, row: Transition, call: Call, reason: str) -> Accepted:
-        book(tx, vm, target, call.actor, reason)
-        return self._start(tx, vm, row, call, {"host": target.id, "reason": reason})
+        booked = book(tx, vm, target, call.actor, reason)
+        return self._start(tx, vm, row, call, {"host": target.id, "reason": reason}, booked=booked)
 
     def _cancel_job(self, tx: Transaction, vm: VmRow, call: Call) -> Accepted:
         job = tx.get(JobRow, vm.job_id)

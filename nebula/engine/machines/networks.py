@@ -123,12 +123,14 @@ class _Said:
     """What the card says, else its network."""
 
     def __init__(self, nic_id: int, card: Mapping[str, Any], network: Mapping[str, Any]) -> None:
-        self._nic_id, self._sources = nic_id, (card, network)
+        self._nic_id = nic_id
+        self._said = {
+            name: text for source in (network, card) for name, value in source.items() if (text := str(value).strip())
+        }
 
     def text(self, name: str) -> str:
         """A value, "" where nobody says anything."""
-        found = (str(source.get(name, "")).strip() for source in self._sources)
-        return next((value for value in found if value), "")
+        return self._said.get(name, "")
 
     def words(self, name: str) -> tuple[str, ...]:
         """Several values, between which there are spaces or commas."""
@@ -140,7 +142,9 @@ class _Said:
 
     def number(self, name: str) -> int:
         """0 where nobody says anything."""
-        value = self.text(name) or "0"
+        value = self.text(name)
+        if not value:
+            return 0
         if not (value.isascii() and value.isdecimal() and len(value) < 10):
             raise UsageError(f"{name} of card {self._nic_id} must be a whole number", cause=f"got {value[:40]!r}")
         return int(value)

@@ -269,9 +269,11 @@ class HostWatcher(threading.Thread):
         return list(found)
 
     def _follow(self, uuid: str) -> None:
-        read = self._services.store.read()
-        vm = read.first(VmRow, '"uuid"=? AND "host_id"=?', (uuid, self.host_id))
-        if vm is None or vm.job_id:
+        read, of_nobody = self._services.store.read(), '"uuid"=? AND "host_id"=? AND "job_id"=0'
+        if not read.count(VmRow, of_nobody, (uuid, self.host_id)):  # most of what a host tells of is a job's doing
+            return
+        vm = read.first(VmRow, of_nobody, (uuid, self.host_id))
+        if vm is None:
             return
         asked = self._services.clock.now()
         host = read.get(HostRow, self.host_id)

@@ -321,7 +321,7 @@ def bridge_used(queries: Queries, bridge: str, host_id: int, *, but: int = -1) -
 
 def domain_spec(site: Site, host_id: int, context_path: str, vm: VmRow | None = None) -> DomainSpec:
     """The VM's domain as the host is told of it; `vm` as in write_context."""
-    row = site.context.host_row(host_id)
+    row = site.context.known_host(host_id)
     paths = {disk.disk_id: medium(site, disk, host_id) for disk in site.machine.disks}
     cluster = site.context.services.store.read().get(ClusterRow, row.cluster_id)
     return design(

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def _ask_hosts(context: JobContext) -> None:
     """A VM that an earlier deploy may have left somewhere is looked for there first."""
-    vm = context.vm()
-    if machine_of(vm).left_on:
-        common.runs_elsewhere(context, vm, context.job.args["host"], everywhere=False)
+    site = common.site(context)
+    if site.machine.left_on:
+        common.runs_elsewhere(context, site.vm, context.job.args["host"], everywhere=False)
 
 
 def _images(context: JobContext) -> None:
@@ -91,8 +91,8 @@ class Deploy:
     def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
         """The VM's count of failures starts anew."""
         vm = transaction.get(VmRow, job.target_id)
-        machine = machine_of(vm)
-        if machine.failures or machine.waiting:
+        if vm.body.get("failures") or vm.body.get("waiting"):
+            machine = machine_of(vm)
             machine.failures, machine.waiting, machine.not_before = 0, None, 0.0
             transaction.swap(vm, body=body_of(machine))
 
