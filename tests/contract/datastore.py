@@ -287,6 +287,30 @@ class DatastoreContract:
         for _ in range(2):
             lab.datastore.remove_scratch(lab.source, "vm-7")
 
+    def test_a_disk_is_made_of_what_another_datastore_copied_out(self, lab: DatastoreLab) -> None:
+        how: dict[str, Any] = {"job": "11-fill", "progress": None, "cancel": None}
+        origin = clone_of(take_in(lab, os_image()))
+        create(lab, origin)
+        made = (
+            volatile(8, 3, format=kept_as(lab, "qcow2")),
+            DiskSpec(vm_id=8, disk_id=4, kind="persistent", image=os_image(4, persistent=True, format=kept_as(lab, "raw"))),
+        )
+        for disk in made:
+            assert not lab.datastore.has_disk(lab.source, disk)
+            lab.datastore.make_scratch(lab.source, "move-1")
+            path = f"{lab.datastore.scratch_path(lab.source, 'move-1')}/disk"
+            lab.datastore.copy_out(lab.source, origin, path, **how)
+            for _ in range(2):
+                lab.datastore.fill_disk(lab.source, disk, path, **how)
+                assert lab.datastore.has_disk(lab.source, disk)
+            form = disk.image.format if disk.image is not None else disk.format
+            where = lab.datastore.disk_path(lab.source, disk)
+            assert lab.datastore.probe(lab.source, where, form).virtual_size == SIZE
+            lab.datastore.remove_scratch(lab.source, "move-1")
+        lab.datastore.remove_disk(lab.source, made[0])
+        assert not lab.datastore.has_disk(lab.source, made[0])
+        assert lab.datastore.has_disk(lab.source, origin)
+
     def test_space_adds_up(self, lab: DatastoreLab) -> None:
         usage = lab.datastore.usage(lab.source)
         assert 0 <= usage.used <= usage.total

@@ -295,6 +295,12 @@ def test_disks_cards_and_size_change_while_a_vm_runs(engine: Engine) -> None:
     done(engine, engine.vms.disk_attach("web", {"SIZE": 8}, Call()))
     done(engine, engine.vms.disk_resize("web", "vdb", 16, Call()))
     assert [disk["size"] >> 20 for disk in engine.vms.show("web").body["disks"]] == [1, 16]
+    engine.datastores.create({"name": "others", "type": "image", "driver": "sim"}, Call())
+    done(engine, engine.vms.disk_move("web", "vdb", "others", Call()))
+    others = engine.datastores.show("others").id
+    assert [disk["datastore_id"] == others for disk in engine.vms.show("web").body["disks"]] == [False, True]
+    with pytest.raises(ConflictError):
+        engine.vms.disk_move("web", "vdb", "others", Call())
     done(engine, engine.vms.disk_detach("web", "vdb", Call()))
     done(engine, engine.vms.nic_attach("web", {"NETWORK": "lan"}, Call()))
     done(engine, engine.vms.nic_update("web", "0", {"INBOUND_AVG_BW": 1000}, Call()))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from nebula.cancel import CancelToken
-from nebula.drivers.base import HostHandle, Hypervisor, MigrationRequest
+from nebula.drivers.base import DiskCopyRequest, HostHandle, Hypervisor, MigrationRequest
 from nebula.engine.guest.png import png_of
 from nebula.errors import ConflictError, InterruptedByUser, NebulaError, NotFoundError
 from nebula.model.backup import BackupRequest
@@ -36,13 +36,14 @@ def wait_for(met: Callable[[], bool], what: str) -> None:
 
 
 class HypervisorSubject(msgspec.Struct, frozen=True):
-    """A driver on a host without domains, with a bridge br0 and a raw `file` that disks can be made of. `spec(vm_id)` can be
-    started there; `eventually(met, what)` waits.
+    """A driver on a host without domains, with a bridge br0 and a raw `file` that disks can be made of, and `copy`, another one
+    of the same size. `spec(vm_id)` can be started there; `eventually(met, what)` waits.
     """
 
     driver: Hypervisor
     spec: Callable[[int], DomainSpec]
     file: str
+    copy: str
     eventually: Callable[[Callable[[], bool], str], None] = wait_for
 
 
@@ -468,6 +469,69 @@ def test_what_is_off_or_not_there_is_not_copied(subject: HypervisorSubject) -> N
         driver.follow_backup(spec.uuid, progress=None, cancel=None)
     driver.end_backup(spec.uuid, "nebula-2")
     driver.forget_checkpoint(spec.uuid, "nebula-1")
+
+
+def plugged(subject: HypervisorSubject) -> DiskCopyRequest:
+    """A domain runs with the file as its disk; what lets it go on at the copy."""
+    spec = started(subject.driver, subject.spec(1))
+    subject.driver.attach_disk(with_disk(spec, subject.file), 7)
+    return DiskCopyRequest(uuid=spec.uuid, target="sdg", path=subject.copy, format="raw")
+
+
+def test_a_guest_goes_on_at_the_copy_of_its_disk(subject: HypervisorSubject) -> None:
+    driver, request = subject.driver, plugged(subject)
+    assert driver.capabilities.copies_disks
+    told: list[tuple[int, int]] = []
+    for _ in range(2):
+        driver.copy_disk(request, progress=lambda done, total: told.append((done, total)), cancel=None)
+        assert driver.uses_disk(request.uuid, "sdg", subject.file)
+    assert all(0 <= done <= total for done, total in told)
+    for _ in range(2):
+        driver.take_copy(request)
+        assert driver.uses_disk(request.uuid, "sdg", subject.copy)
+        assert state(driver, request.uuid) is DomainState.RUNNING
+    driver.copy_disk(request, progress=None, cancel=None)
+    driver.drop_copy(request.uuid, "sdg")
+    driver.destroy(request.uuid)
+    assert driver.uses_disk(request.uuid, "sdg", subject.copy), "its definition names what it had before"
+    back = msgspec.structs.replace(request, path=subject.file)
+    for _ in range(2):
+        driver.name_disk(back)
+        assert driver.uses_disk(request.uuid, "sdg", subject.file)
+    driver.start_defined(request.uuid)
+    with pytest.raises(ConflictError):
+        driver.name_disk(request)
+
+
+def test_a_copy_of_a_disk_that_is_dropped_leaves_the_guest_where_it_was(subject: HypervisorSubject) -> None:
+    driver, request = subject.driver, plugged(subject)
+    driver.copy_disk(request, progress=None, cancel=None)
+    for _ in range(2):
+        driver.drop_copy(request.uuid, "sdg")
+    with pytest.raises(ConflictError):
+        driver.take_copy(request)
+    assert driver.uses_disk(request.uuid, "sdg", subject.file)
+    driver.copy_disk(request, progress=None, cancel=None)
+    driver.destroy(request.uuid)
+    for verb in (driver.take_copy, lambda asked: driver.copy_disk(asked, progress=None, cancel=None)):
+        with pytest.raises(ConflictError):
+            verb(request)
+    driver.drop_copy(request.uuid, "sdg")
+    assert driver.uses_disk(request.uuid, "sdg", subject.file)
+
+
+def test_what_is_not_there_has_no_disk_to_copy(subject: HypervisorSubject) -> None:
+    driver = subject.driver
+    nobodys = DiskCopyRequest(uuid=NOBODY, target="sdg", path=subject.copy, format="raw")
+    driver.drop_copy(NOBODY, "sdg")
+    driver.name_disk(nobodys)
+    assert not driver.uses_disk(NOBODY, "sdg", subject.copy)
+    for verb in (driver.take_copy, lambda asked: driver.copy_disk(asked, progress=None, cancel=None)):
+        with pytest.raises(NotFoundError):
+            verb(nobodys)
+    spec = started(driver, subject.spec(1))
+    with pytest.raises(ConflictError):
+        driver.copy_disk(msgspec.structs.replace(nobodys, uuid=spec.uuid), progress=None, cancel=None)
 
 
 def test_a_migrated_guest_runs_there_and_is_gone_here(pair: HypervisorPair) -> None:

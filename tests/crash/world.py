@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from nebula.drivers.sim.places import place
 from nebula.drivers.sim.world import SimWorld
 from nebula.engine.api.values import Call, Query
 from nebula.engine.drs.plans import propose
@@ -234,6 +235,7 @@ def assert_sound(home: Path) -> dict[str, str]:
         assert {snapshot for (snapshot,) in world.db.all("SELECT snapshot FROM repository")} == backups
         assert {name for (name,) in world.db.all("SELECT name FROM checkpoints")} <= remembered
         _assert_running(world, vms, states)
+        _assert_disks(world, vms)
         assert _given(world) == wanted
         assert set(world.db.all("SELECT host, datastore FROM mounts")) == mounts
     finally:
@@ -276,6 +278,16 @@ def _assert_running(world: SimWorld, vms: list[VmRow], states: dict[str, str]) -
             assert world.domains.everywhere(vm.uuid) == [], vm.name
 
 
+def _assert_disks(world: SimWorld, vms: list[VmRow]) -> None:
+    """A disk is where its VM's row says, and the domain uses it there."""
+    for vm in vms:
+        said = {disk.target: disk.datastore_id for disk in machine_of(vm).disks if disk.kind != "cdrom"}
+        for domain in world.domains.everywhere(vm.uuid):
+            paths = {disk.target: disk.path for disk in domain.spec.disks if disk.device == "disk"} if domain.spec else {}
+            found = {target: place(domain.host, path).datastore for target, path in paths.items()}
+            assert {target: said[target] for target in found if target in said} == found, vm.name
+
+
 def _plan(engine: LocalEngine) -> None:
     """A plan that was proposed: "one" goes to another host."""
     vm = engine.vms.show("one")
@@ -288,6 +300,12 @@ def _plan(engine: LocalEngine) -> None:
     )  # fmt: skip
     plan = DrsPlan(cluster_id=source.cluster_id, cluster="default", at=0.0, moves=(move,), hosts=(), before=1.0, after=0.0)
     engine.services.store.write(lambda tx: propose(tx, plan, DrsPolicy(), "tester"))
+
+
+def _create_persistent(engine: Any) -> None:
+    """A VM whose disk is an image."""
+    engine.images.create({"name": "data", "size": 1 << 20, "persistent": True, "datastore": "disks"}, CALL)
+    engine.vms.create(template("one") | {"DISK": [{"IMAGE": "data"}]}, CALL)
 
 
 def _migrate(engine: Any, *, live: bool) -> None:
@@ -318,6 +336,8 @@ INSIDE = {
 """A network whose hosts give addresses and names."""
 WIRE = {"name": "wire", "driver": "sim", "physical_device": "eth1", "vxlan_mode": "static", "ranges": [{"SIZE": "20"}]}
 """A network whose hosts are told of each other."""
+COMMON = {"name": "common", "driver": "sim", "settings": {"shared": "true"}}
+"""Another datastore, which all hosts see."""
 MOUNTED = {"name": "mounted", "driver": "sim", "settings": {"attached": "yes"}}
 """A datastore that hosts reach by a mount."""
 DEEDS: dict[str, Callable[[Any, Path], object]] = {
@@ -328,6 +348,10 @@ DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "create_layered": lambda engine, _: engine.vms.create(
         template("one") | {"DISK": [{"IMAGE": "base", "FORMAT": "qcow2"}]}, CALL
     ),
+    "create_persistent": lambda engine, _: _create_persistent(engine),
+    "common": lambda engine, _: engine.datastores.create(COMMON, CALL),
+    "disk_move": lambda engine, _: engine.vms.disk_move("one", "0", "common", CALL),
+    "disk_move_back": lambda engine, _: engine.vms.disk_move("one", "0", "disks", CALL),
     "save": lambda engine, _: engine.vms.disk_saveas("one", "0", "golden", CALL),
     "save_snapshot": lambda engine, _: engine.vms.disk_saveas("one", "0", "golden", CALL, "clean"),
     "vault": lambda engine, _: engine.datastores.create({"name": "vault", "type": "backup", "driver": "sim"}, CALL),

@@ -10,7 +10,7 @@ from nebula.cli.opennebula.rows import Row, done, none, refused
 _LOCKS = "locks are still to come"
 _TOGETHER = "a backup's disks are of one moment and come back together"
 _WHOLE = "each backup is whole: its own id"
-_DATASTORE = "a VM's disks stay in the datastore that was chosen when it was made"
+_DATASTORE = "a disk comes to another datastore by itself, also while the VM runs: vm disk-move"
 
 
 def _ownership(noun: str) -> tuple[Row, ...]:

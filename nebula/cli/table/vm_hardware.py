@@ -50,6 +50,13 @@ COMMANDS = (
         Argument("size", "The new size; a bare number is in MiB."),
     ),
     _command(
+        "disk-move",
+        "Bring a VM's disk to another datastore, also while it runs.",
+        "disk-move web vda fast",
+        _DISK,
+        Argument("datastore", "Where it goes.", complete="datastore"),
+    ),
+    _command(
         "cd-insert",
         "Put a CD into a VM's drive.",
         "cd-insert web tools",

@@ -44,6 +44,12 @@ def disk_resize(context: Context, line: Invocation) -> int:
     return each(context, line, lambda engine, ref, call: engine.vms.disk_resize(ref, disk, size, call), done="disk resized")
 
 
+def disk_move(context: Context, line: Invocation) -> int:
+    """Another datastore."""
+    disk, datastore = line.text("disk"), line.text("datastore")
+    return each(context, line, lambda engine, ref, call: engine.vms.disk_move(ref, disk, datastore, call), done="disk moved")
+
+
 def cd_insert(context: Context, line: Invocation) -> int:
     """A CD into the drive."""
     image, disk = line.text("image"), line.text("disk")

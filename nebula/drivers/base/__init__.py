@@ -11,6 +11,7 @@ from nebula.drivers.base.host import HostHandle, Progress
 from nebula.drivers.base.hypervisor import (
     TUNNELS,
     ConsoleStream,
+    DiskCopyRequest,
     Hypervisor,
     HypervisorCapabilities,
     MigrationProgress,
@@ -28,6 +29,7 @@ __all__ = [
     "ConsoleStream",
     "Datastore",
     "DatastoreCapabilities",
+    "DiskCopyRequest",
     "HostHandle",
     "Hypervisor",
     "HypervisorCapabilities",

@@ -210,6 +210,10 @@ class Datastore(Protocol):
         """Make the disk (for persistent and cdrom: see that the image is there). There and whole already: nothing."""
         ...
 
+    def has_disk(self, host: HostHandle, disk: DiskSpec) -> bool:
+        """Whether the disk is whole and reachable from this host."""
+        ...
+
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """Delete a disk of the VM's own; images stay. Not there: nothing."""
         ...
@@ -373,6 +377,21 @@ class Datastore(Protocol):
         cancel: CancelToken | None,
     ) -> None:
         """Make an image, in its format, of what is seen through a qcow2 file of ours. There already: nothing."""
+        ...
+
+    def fill_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """Make a disk that lies on nothing, or a persistent disk's image, of what is seen through a qcow2 file of ours, which
+        may be gone after it. There already: nothing.
+        """
         ...
 
     def restore_disk(

@@ -46,6 +46,8 @@ class HypervisorCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """A running guest can go on in another layer of its disk, and layers can be merged under it."""
     backups: bool = False
     """A running domain's disks can be copied as they are at one moment, whole or what changed since an earlier one."""
+    copies_disks: bool = False
+    """A running guest's disk can be copied to another place, and the guest goes on there."""
 
 
 class Subscription(Protocol):
@@ -109,6 +111,18 @@ class MigrationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The target's CPUs for each vCPU; empty: as here."""
     host_nodes: tuple[int, ...] = ()
     """The target's NUMA node for the memory of each of the guest's nodes; empty: as here."""
+
+
+class DiskCopyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A running domain's disk of the guest name `target` is to go on at `path`, which is there, of that format, as large as the
+    disk, and used by nobody. `bandwidth_mib`: MiB/s, 0 unlimited.
+    """
+
+    uuid: str
+    target: str
+    path: str
+    format: str
+    bandwidth_mib: int = 0
 
 
 class MigrationProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -341,6 +355,33 @@ class Hypervisor(Protocol):
     ) -> None:
         """What lies in the layers of the running guest's disk between its own one and `base` ("": all) comes into its own one,
         until the file `gone` is no part of the disk any more. So already: nothing; under way: followed. ConflictError: off.
+        """
+        ...
+
+    def uses_disk(self, uuid: str, target: str, path: str) -> bool:
+        """Whether the domain's disk of that guest name is at `path`; off: by its definition. No such domain: False."""
+        ...
+
+    def copy_disk(self, request: DiskCopyRequest, *, progress: Progress | None, cancel: CancelToken | None) -> None:
+        """Copy a running domain's disk, and return once both places hold the same: whatever the guest writes goes to both from
+        then on. Under way already (an engine died): followed; the guest is there already: nothing. What was remembered for
+        backups is forgotten. On failure the guest goes on where it was; ConflictError: it is off, or was ended meanwhile.
+        """
+        ...
+
+    def take_copy(self, request: DiskCopyRequest) -> None:
+        """The guest goes on at the copy, now and in its definition, and what it had is used no more. There already: nothing.
+        ConflictError: both places do not hold the same.
+        """
+        ...
+
+    def drop_copy(self, uuid: str, target: str) -> None:
+        """End a copy, however far it came: the guest goes on where it was. None under way, off, not there: nothing."""
+        ...
+
+    def name_disk(self, request: DiskCopyRequest) -> None:
+        """The definition of a domain that is off says that its disk is at `request.path`. So already, not there: nothing.
+        ConflictError: it runs, or has no such disk.
         """
         ...
 

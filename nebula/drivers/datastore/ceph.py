@@ -198,6 +198,10 @@ class CephDatastore(PoolDatastore):
         words, key = (name, size, self.base(host), disk.filesystem), job_key(job, f"disk-{disk.vm_id}-{disk.disk_id}")
         self._rbd.run_long(host, "filesystem", *words, key=key, total=disk.size, progress=progress, cancel=cancel)
 
+    def has_disk(self, host: HostHandle, disk: DiskSpec) -> bool:
+        """See Datastore.has_disk."""
+        return self._rbd.there(host, self.disk_name(disk))
+
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.remove_disk."""
         if disk.kind not in ("persistent", "cdrom"):
@@ -314,6 +318,21 @@ class CephDatastore(PoolDatastore):
         """See Datastore.fill_image."""
         words, key = (image_name(image), str(image.size), "qcow2", path), job_key(job, f"fill-{image.image_id}")
         self._rbd.run_long(host, "fill", *words, key=key, total=image.size, progress=progress, cancel=cancel)
+
+    def fill_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.fill_disk."""
+        size, key = disk.virtual_size, job_key(job, f"fill-{disk.vm_id}-{disk.disk_id}")
+        words = (self.disk_name(disk), str(size), "qcow2", path)
+        self._rbd.run_long(host, "fill", *words, key=key, total=size, progress=progress, cancel=cancel)
 
     def restore_disk(
         self,

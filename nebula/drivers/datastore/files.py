@@ -190,6 +190,11 @@ class FileDatastore:
             hint = f"nebula image show {image.image_id}"
             raise NotFoundError(f"image {image.image_id} is not on host {host.name}", cause=cause, hint=hint)
 
+    def has_disk(self, host: HostHandle, disk: DiskSpec) -> bool:
+        """See Datastore.has_disk."""
+        host = self.ready(host)
+        return making.exists(host, self.disk_path(host, disk))
+
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.remove_disk."""
         host = self.ready(host)
@@ -353,6 +358,24 @@ class FileDatastore:
         making.make_long(
             host, self.image_path(host, image), recipe, key=key, total=image.size, progress=progress, cancel=cancel
         )
+
+    def fill_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.fill_disk: a file of that format is moved into its place, where it may be."""
+        host = self.ready(host)
+        form = restoring.format_of(disk)
+        same = form == "qcow2"
+        recipe = making.Recipe("adopt", path) if same else making.Recipe("convert", "qcow2", path, form, "0")
+        key, target = job_key(job, f"fill-{disk.vm_id}-{disk.disk_id}"), self.disk_path(host, disk)
+        making.make_long(host, target, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
 
     def restore_disk(
         self,

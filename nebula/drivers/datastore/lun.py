@@ -213,6 +213,10 @@ class LunDatastore(BlockDatastore):
                 hint="whatever lay beyond is gone; look on the SAN whether it is the right LUN",
             )
 
+    def has_disk(self, host: HostHandle, disk: DiskSpec) -> bool:
+        """See Datastore.has_disk."""
+        return self.has_image(host, layout.needed_image(disk))
+
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """Nothing: the LUN stays."""
 
@@ -328,6 +332,20 @@ class LunDatastore(BlockDatastore):
         """UsageError: see capabilities."""
         del host, image, path, job, progress, cancel
         refuse("an image is made of a backup")
+
+    def fill_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """UsageError: see capabilities."""
+        del host, disk, path, job, progress, cancel
+        refuse("a disk comes from another datastore")
 
     def restore_disk(
         self,

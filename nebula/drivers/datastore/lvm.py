@@ -276,6 +276,10 @@ class LvmDatastore(PoolDatastore):
         except CommandError as error:
             raise self._absent(host, disk.image, error, disk) from error
 
+    def has_disk(self, host: HostHandle, disk: DiskSpec) -> bool:
+        """See Datastore.has_disk."""
+        return self._there(host, self.disk_name(disk))
+
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.remove_disk."""
         if disk.kind in ("persistent", "cdrom"):
@@ -428,6 +432,20 @@ class LvmDatastore(PoolDatastore):
         """See Datastore.fill_image."""
         words, key = ("qcow2", path), job_key(job, f"fill-{image.image_id}")
         self._make(host, image_name(image), image.size, "file", words, key, progress, cancel)
+
+    def fill_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.fill_disk. It is active on this host then, and on a shared group on no other."""
+        size, key = disk.virtual_size, job_key(job, f"fill-{disk.vm_id}-{disk.disk_id}")
+        self._make(host, self.disk_name(disk), size, "file", ("qcow2", path), key, progress, cancel, keep=True)
 
     def restore_disk(
         self,

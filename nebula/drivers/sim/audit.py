@@ -52,7 +52,7 @@ class Audit:
             *self._parts(),
             *self._locks(),
         ]
-        found += [*self._backups(), *self._filters(expected)]
+        found += [*self._backups(), *self._filters(expected), *self._mirrors(), *self._disks(expected)]
         if staged:
             found += [
                 f"staged {p} on {s or 'all hosts'}"
@@ -116,6 +116,23 @@ class Audit:
             " (SELECT 1 FROM checkpoints o WHERE o.host=c.host AND o.uuid=c.uuid AND o.name>c.name)"
         ):
             yield f"checkpoint {name} of {uuid} on {host} before another one"
+
+    def _mirrors(self) -> Iterator[str]:
+        for host, uuid, path in self._db.all("SELECT host, uuid, path FROM mirrors"):
+            yield f"copy of a disk of {uuid} on {host} to {path}"
+
+    def _disks(self, expected: set[int]) -> Iterator[str]:
+        """A disk that lies in two datastores: it was copied from one to the other, and its old place was not left."""
+        rows = self._db.all(
+            "SELECT vm_id, content, group_concat(path, ' and ') FROM files WHERE vm_id IS NOT NULL AND kind = 'disk'"
+            " GROUP BY vm_id, content HAVING count(DISTINCT datastore) > 1"
+        )
+        yield from (f"disk {paths}" for vm_id, _, paths in rows if vm_id in expected)
+        for content, paths in self._db.all(
+            "SELECT content, group_concat(path, ' and ') FROM files WHERE kind = 'image' AND content != ''"
+            " GROUP BY content HAVING count(DISTINCT datastore) > 1"
+        ):
+            yield f"image {content}: {paths}"
 
     def _locks(self) -> Iterator[str]:
         for host, path, job in self._db.all("SELECT host, path, job FROM copies WHERE status='running'"):

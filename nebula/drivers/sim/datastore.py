@@ -199,6 +199,11 @@ class SimDatastore:
         backing = "" if disk.kind == "volatile" else self.image_path(host, needed_image(disk))
         movement.create_disk(host, disk, path, backing, job, progress, cancel)
 
+    def has_disk(self, host: HostHandle, disk: DiskSpec) -> bool:
+        """See Datastore.has_disk."""
+        path = self.disk_path(host, disk)
+        return sim(host).perform("datastore.has_disk", lambda _now: images.find(host, path) is not None)
+
     def remove_disk(self, host: HostHandle, disk: DiskSpec) -> None:
         """See Datastore.remove_disk."""
         path = self.disk_path(host, disk)
@@ -452,6 +457,25 @@ class SimDatastore:
             "datastore.fill_image",
             lambda _now: restoring.fill(host, self._kept(image), path, target),
             subject=image.uuid,
+            cancel=cancel,
+        )
+
+    def fill_disk(
+        self,
+        host: HostHandle,
+        disk: DiskSpec,
+        path: str,
+        *,
+        job: str,  # noqa: ARG002
+        progress: Progress | None,  # noqa: ARG002
+        cancel: CancelToken | None,
+    ) -> None:
+        """See Datastore.fill_disk; it takes no time."""
+        target = self.disk_path(host, disk)
+        sim(host).perform(
+            "datastore.fill_disk",
+            lambda _now: restoring.fill_disk(host, disk, path, target),
+            subject=f"vm-{disk.vm_id}",
             cancel=cancel,
         )
 

@@ -73,7 +73,8 @@ class Disks:
         )
 
     def close(self, host: str, uuid: str) -> None:
-        """The guest does not write any more."""
+        """The guest does not write any more, and what it had copied is nobody's concern."""
+        self._db.run("DELETE FROM mirrors WHERE host=? AND uuid=?", host, uuid)
         self._db.run("DELETE FROM writers WHERE host=? AND uuid=?", host, uuid)
 
     def writer_of(self, scope: str, path: str) -> str:

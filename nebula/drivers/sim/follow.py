@@ -1,15 +1,15 @@
-"""Waiting for what goes on by itself on simulated hosts: migrations and copies."""
+"""Waiting for what goes on by itself on simulated hosts: migrations, copies and mirrors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from nebula.cancel import CancelToken
-from nebula.drivers.base import Progress
+from nebula.drivers.base import DiskCopyRequest, Progress
 from nebula.drivers.sim.faults import make_error
 from nebula.drivers.sim.records import Migration, part_done
 from nebula.drivers.sim.world import SimWorld
-from nebula.errors import InterruptedByUser, NebulaError, UnreachableError
+from nebula.errors import ConflictError, InterruptedByUser, NebulaError, UnreachableError
 
 STEP_SECONDS = 0.05
 
@@ -57,6 +57,30 @@ def follow_copy(
         raise UnreachableError("a copy was ended by somebody else", cause=f"copy {copy_id} is gone")
     if found.status == "failed":
         raise make_error(found.code, f"the copy to {found.path} on host {found.host} failed", found.words)
+
+
+def follow_mirror(
+    world: SimWorld,
+    host: str,
+    request: DiskCopyRequest,
+    progress: Progress | None,
+    cancel: CancelToken | None,
+    closed: Callable[[], bool],
+) -> None:
+    """Wait until both places of a disk hold the same. A set token ends the copy, unless the engine stops."""
+    while (found := world.mirrors.get(host, request)) is not None and not found.ready(world.now()):
+        if progress is not None:
+            progress(found.done(world.now()), found.total)
+        _must_be_seen(world, host, f"the copy to {request.path}", closed)
+        try:
+            _step(world, cancel)
+        except InterruptedByUser:
+            if cancel is None or not cancel.detaching():
+                with world.db.write():
+                    world.mirrors.drop(host, request.uuid, request.target)
+            raise
+    if found is None:
+        raise ConflictError(f"disk {request.target} of {request.uuid} on host {host} was not copied whole")
 
 
 def _step(world: SimWorld, cancel: CancelToken | None) -> None:

@@ -6,11 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from nebula.cancel import CancelToken
-from nebula.drivers.base import HostHandle, HypervisorCapabilities, MigrationProgress, MigrationRequest, Progress, Subscription
+from nebula.drivers.base import (
+    DiskCopyRequest,
+    HostHandle,
+    HypervisorCapabilities,
+    MigrationProgress,
+    MigrationRequest,
+    Progress,
+    Subscription,
+)
 from nebula.drivers.sim.agent import SimAgent
 from nebula.drivers.sim.baseline import common_cpu
 from nebula.drivers.sim.console import SimConsole
-from nebula.drivers.sim.follow import STEP_SECONDS, follow_migration
+from nebula.drivers.sim.follow import STEP_SECONDS, follow_migration, follow_mirror
 from nebula.drivers.sim.gate import Call
 from nebula.drivers.sim.load import counters, dirty_rate
 from nebula.drivers.sim.records import activity_at, found_of
@@ -40,6 +48,7 @@ CAPABILITIES = HypervisorCapabilities(
     disk_layers=True,
     snapshots=True,
     backups=True,
+    copies_disks=True,
 )
 _REQUEST_NS = 800_000
 """What a request to a simulated disk takes."""
@@ -344,6 +353,28 @@ class SimHypervisor:
         """See Hypervisor.pull_disk."""
         del gone, progress
         self._do("pull_disk", lambda _now: self._world.layers.pull(self._host, uuid, target, base), uuid, cancel)
+
+    def uses_disk(self, uuid: str, target: str, path: str) -> bool:
+        """See Hypervisor.uses_disk."""
+        return self._do("uses_disk", lambda _now: self._world.mirrors.uses(self._host, uuid, target, path), uuid)
+
+    def copy_disk(self, request: DiskCopyRequest, *, progress: Progress | None, cancel: CancelToken | None) -> None:
+        """See Hypervisor.copy_disk."""
+        mirrors, uuid = self._world.mirrors, request.uuid
+        if self._do("copy_disk", lambda now: mirrors.begin(self._host, request, now), uuid, cancel) is not None:
+            follow_mirror(self._world, self._host, request, progress, cancel, lambda: self._closed)
+
+    def take_copy(self, request: DiskCopyRequest) -> None:
+        """See Hypervisor.take_copy."""
+        self._do("take_copy", lambda now: self._world.mirrors.take(self._host, request, now), request.uuid)
+
+    def drop_copy(self, uuid: str, target: str) -> None:
+        """See Hypervisor.drop_copy."""
+        self._do("drop_copy", lambda _now: self._world.mirrors.drop(self._host, uuid, target), uuid)
+
+    def name_disk(self, request: DiskCopyRequest) -> None:
+        """See Hypervisor.name_disk."""
+        self._do("name_disk", lambda _now: self._world.mirrors.name(self._host, request), request.uuid)
 
     def begin_backup(self, request: BackupRequest) -> bool:
         """See Hypervisor.begin_backup."""

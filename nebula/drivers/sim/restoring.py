@@ -8,7 +8,7 @@ from nebula.drivers.sim.backups import scratch_file
 from nebula.drivers.sim.places import place
 from nebula.drivers.sim.storage import EMPTY_FILE
 from nebula.drivers.sim.transport import sim
-from nebula.model.storage import ImageSpec
+from nebula.model.storage import DiskSpec, ImageSpec
 
 
 def clear(host: HostHandle, directory: str) -> None:
@@ -37,6 +37,22 @@ def fill(host: HostHandle, image: ImageSpec, source: str, path: str) -> None:
         sim(host).world.storage.put(
             found._replace(scope=scope, path=path, kind="image", datastore=datastore, format=image.format, vm_id=None)
         )
+
+
+def fill_disk(host: HostHandle, disk: DiskSpec, source: str, path: str) -> None:
+    """See Datastore.fill_disk: the file is the disk from then on. Its content keeps its name and its age."""
+    if images.find(host, path) is not None:
+        return
+    found, (scope, datastore) = images.need(host, source), place(sim(host).name, path)
+    image = disk.kind == "persistent"
+    form = disk.image.format if image and disk.image is not None else disk.format
+    sim(host).world.storage.remove(sim(host).name, source)
+    sim(host).world.storage.put(
+        found._replace(
+            scope=scope, path=path, kind="image" if image else "disk", datastore=datastore, format=form,
+            virtual_size=max(found.virtual_size, disk.virtual_size), vm_id=None if image else disk.vm_id,
+        )
+    )  # fmt: skip
 
 
 def restore(host: HostHandle, source: str, disk: str, path: str) -> None:

@@ -23,6 +23,7 @@ from nebula.drivers.sim.hotplug import Hotplug
 from nebula.drivers.sim.layers import Layers
 from nebula.drivers.sim.memories import Memories
 from nebula.drivers.sim.migrations import Migrations
+from nebula.drivers.sim.mirrors import Mirrors
 from nebula.drivers.sim.storage import Storage
 from nebula.drivers.sim.virsh import Virsh
 from nebula.errors import UsageError
@@ -42,9 +43,10 @@ DEFAULTS = {
     "migration_mib_per_second": 0.0,
     "copy_bytes_per_second": 0.0,
     "backup_seconds": 0.0,
+    "mirror_seconds": 0.0,
     "datastore_bytes": float(1 << 40),
 }
-"""Settings of a new world. Migrations, copies and backups end at once until they are given a duration."""
+"""Settings of a new world. Migrations, copies, mirrors and backups end at once until they are given a duration."""
 
 
 class SimWorld:
@@ -70,6 +72,7 @@ class SimWorld:
         self.hotplug = Hotplug(self.db, self.domains, self.disks)
         self.layers = Layers(self.db, self.domains, self.disks)
         self.backups = Backups(self.db, self.domains, self.storage)
+        self.mirrors = Mirrors(self.db, self.domains, self.storage)
         self.copies = Copies(self.db, self.storage, self.faults)
         self.hosts = Hosts(self.db, self.gate, self.domains, self.migrations)
         self.guests = Guests(self.db, self.gate, self.domains)

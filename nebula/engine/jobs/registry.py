@@ -52,6 +52,8 @@ OPERATIONS: dict[str, str] = {
     "vm.cd-change-off": "disks:CHANGE_CD_OFF",
     "vm.disk-resize": "disks:GROW",
     "vm.disk-resize-off": "disks:GROW_OFF",
+    "vm.disk-move": "disk_move:MOVE",
+    "vm.disk-move-off": "disk_move:MOVE_OFF",
     "vm.nic-attach": "cards:ATTACH",
     "vm.nic-detach": "cards:DETACH",
     "vm.nic-update": "cards:UPDATE",

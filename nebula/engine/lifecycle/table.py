@@ -209,6 +209,8 @@ TABLE: tuple[Transition, ...] = (
     _in_place("disk-resize", RUNNING, "vm.disk-resize", "resize", LcmState.DISK_RESIZE),
     _in_place("disk-resize", POWEROFF, "vm.disk-resize-off", "resize", LcmState.DISK_RESIZE_POWEROFF),
     _in_place("disk-resize", UNDEPLOYED, "vm.disk-resize-off", "resize", LcmState.DISK_RESIZE_UNDEPLOYED),
+    _in_place("disk-move", RUNNING, "vm.disk-move", "move", LcmState.HOTPLUG),
+    _in_place("disk-move", POWEROFF, "vm.disk-move-off", "move", LcmState.HOTPLUG_PROLOG_POWEROFF),
     _job("nic-attach", (RUNNING,), "vm.nic-attach", (_CARD,), RUNNING),
     _job("nic-detach", (RUNNING,), "vm.nic-detach", (_CARD,), RUNNING),
     _job("nic-update", (RUNNING,), "vm.nic-update", (_CARD,), RUNNING),

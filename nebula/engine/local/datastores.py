@@ -19,8 +19,9 @@ from nebula.engine.local.base import Noun, free_name, resolve
 from nebula.engine.local.pinning import pinned_lines
 from nebula.engine.local.repositories import repository_settings
 from nebula.engine.machines.disks import image_spec
+from nebula.engine.machines.moving import vm_in
 from nebula.engine.secrets import hide
-from nebula.engine.store.rows import BackupRow, ClusterRow, DatastoreRow, HostRow, ImageRow, VmRow
+from nebula.engine.store.rows import BackupRow, ClusterRow, DatastoreRow, HostRow, ImageRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, NebulaError, UsageError
 from nebula.model.host import Finding as HostFinding
@@ -223,7 +224,7 @@ class LocalDatastores(Noun):
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, DatastoreRow, ref)
             image = tx.first(ImageRow, '"datastore_id"=?', (row.id,))
-            vm = tx.first(VmRow, '"datastore_id"=? AND "state"<>6', (row.id,))
+            vm = vm_in(tx, row.id)
             kept = tx.first(BackupRow, '"datastore_id"=?', (row.id,))
             if kept is not None:
                 raise ConflictError(

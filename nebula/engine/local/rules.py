@@ -182,7 +182,9 @@ RULES: dict[str, dict[str, Rule]] = {
             ),
             MANAGERS,
         ),
-        **dict.fromkeys(("deploy", "migrate", "recover", "resched", "unresched", "disown", "backup", "restore"), ADMINS),
+        **dict.fromkeys(
+            ("deploy", "migrate", "disk_move", "recover", "resched", "unresched", "disown", "backup", "restore"), ADMINS
+        ),
         "adopt": ADMINISTRATORS,
         **_OWNERSHIP,
     },

@@ -139,7 +139,7 @@ class VmHardware(VmNoun):
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
             row, found = guard_ours(vm, "disk-detach"), disk_named(vm, disk)
-            _require_no_snapshots(vm, found, "detached")
+            require_unlayered(vm, found, "detached")
             if place_of(vm) == RUNNING:
                 self._require_hot_bus(tx, vm, found)
             return self._start(tx, vm, row, call, {"disk": found.disk_id})
@@ -154,7 +154,7 @@ class VmHardware(VmNoun):
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
             row, found = guard_ours(vm, "disk-resize"), disk_named(vm, disk)
-            _require_no_snapshots(vm, found, "resized")
+            require_unlayered(vm, found, "resized")
             able = Creation(tx, self._services, self._leases, vm.owner).able(found.datastore_id)
             asked, have = rounded(size_mib << 20, able.unit), size_of(found)
             if found.kind == "cdrom" or found.readonly:
@@ -348,7 +348,8 @@ class VmHardware(VmNoun):
         return host.id
 
 
-def _require_no_snapshots(vm: VmRow, disk: Disk, done: str) -> None:
+def require_unlayered(vm: VmRow, disk: Disk, done: str) -> None:
+    """ConflictError for a disk with snapshots, or one of a VM with snapshots of its memory."""
     require_no_snapshots(vm, f"have its disk {disk.disk_id} {done}")
     if disk.snapshots:
         raise ConflictError(

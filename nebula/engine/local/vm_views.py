@@ -130,7 +130,7 @@ def _disk(disk: Any) -> dict[str, Any]:
     return {
         "disk_id": disk.disk_id, "kind": disk.kind, "image": disk.image_name or None, "format": disk.format,
         "size": size, "target": disk.target, "datastore_id": disk.datastore_id,
-        **({"snapshots": len(disk.snapshots)} if disk.snapshots else {}),
+        **({"snapshots": len(disk.snapshots)} if disk.snapshots else {}), **({"whole": True} if disk.whole else {}),
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from nebula.engine.local.settling import require_images, settle
 from nebula.engine.local.vm_backups import BackupVerbs
 from nebula.engine.local.vm_definition import FIXED, with_definition
 from nebula.engine.local.vm_guests import GuestVerbs
-from nebula.engine.local.vm_hardware import VmHardware
+from nebula.engine.local.vm_moving import MovingVerbs
 from nebula.engine.local.vm_saving import SavingVerbs
 from nebula.engine.local.vm_snapshots import SnapshotVerbs
 from nebula.engine.machines.hardware.check import check_hardware
@@ -47,7 +47,7 @@ from nebula.errors import ConflictError, UsageError
 from nebula.names import check_name
 
 
-class LocalVms(GuestVerbs, VmHardware, SnapshotVerbs, SavingVerbs, BackupVerbs):
+class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs):
     """See nebula.engine.api.verbs.Vms."""
 
     def show(self, ref: str, refresh: bool = False) -> Detail:

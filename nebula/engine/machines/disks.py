@@ -74,6 +74,8 @@ class Disk(msgspec.Struct, kw_only=True):
     """The file that the guest writes to."""
     made: int = 0
     """The highest number that a snapshot or a layer had; none is used twice."""
+    whole: bool = False
+    """It was made of an image and lies on it no more: it was moved to another datastore with all that was seen through it."""
 
     @property
     def empty(self) -> bool:
@@ -81,16 +83,16 @@ class Disk(msgspec.Struct, kw_only=True):
         return self.kind == "cdrom" and self.image is None
 
     def spec(self, vm_id: int) -> DiskSpec:
-        """The disk as datastore drivers know it."""
+        """The disk as datastore drivers know it: one that lies on its image no more is one of no image to them."""
         files = [one for one in self.snapshots if not one.inner]
         return typed.convert(
             {
                 "vm_id": vm_id,
                 "disk_id": self.disk_id,
-                "kind": self.kind,
+                "kind": "volatile" if self.whole else self.kind,
                 "format": self.format,
                 "size": self.size,
-                "image": msgspec.to_builtins(self.image),
+                "image": None if self.whole else msgspec.to_builtins(self.image),
                 "filesystem": self.filesystem,
                 "layer": self.layer,
                 "below": next((one.layer for one in files if one.snapshot_id == self.active), -1),
@@ -188,6 +190,23 @@ def suit(disk: Disk, asked: Mapping[str, Any], able: Callable[[int], DatastoreCa
             hint=f"FORMAT: {known.formats[0]}, or leave it out",
         )
     disk.format = known.formats[0]
+
+
+def moved_to(disk: Disk, datastore_id: int, able: DatastoreCapabilities) -> Disk:
+    """The disk as it is in another datastore: with all that is seen through it, in a format that is there."""
+    form = disk.format if disk.format in able.formats else able.formats[0]
+    size = rounded(size_of(disk), able.unit)
+    moved = msgspec.structs.replace(disk, datastore_id=datastore_id, format=form, size=size, layer=0, active=-1)
+    if disk.kind == "persistent" and disk.image is not None:
+        moved.image = msgspec.structs.replace(disk.image, format=form, size=size, source="")
+        moved.size = 0
+    moved.whole = disk.kind == "clone"
+    return moved
+
+
+def made_anew(disk: Disk, image: ImageRow) -> None:
+    """A disk that lies on its image no more is made of it again, where that is."""
+    disk.whole, disk.image, disk.format, disk.datastore_id = False, image_spec(image), image.format, image.datastore_id
 
 
 def rounded(size: int, unit: int) -> int:

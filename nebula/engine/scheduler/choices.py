@@ -54,6 +54,19 @@ def choose_datastore(
     return min(_meeting(found, asked), key=lambda item: (not _near(item, bound), -_rank(item, asked), item.id)).id
 
 
+def require_datastore(queries: Queries, template: Mapping[str, Any], row: DatastoreRow, *, shared: bool) -> None:
+    """ConflictError for a datastore that does not meet SCHED_DS_REQUIREMENTS."""
+    asked = _Wish(DATASTORE, wish(template, DATASTORE_REQUIREMENTS), "", DATASTORE_REQUIREMENTS)
+    attributes = datastore_attributes(row, _clusters(queries), shared=shared)
+    required = requirement(asked.requirements, asked.subject, asked.what)
+    if asked.requirements and not required.holds(attributes):
+        raise ConflictError(
+            f"datastore {row.name} does not meet {asked.what}",
+            cause=required.why(attributes),
+            hint=f"nebula datastore show {row.id}",
+        )
+
+
 def wishes_datastore(template: Mapping[str, Any]) -> bool:
     """Whether the template says anything about it."""
     return bool(wish(template, DATASTORE_REQUIREMENTS) or wish(template, DATASTORE_RANK))

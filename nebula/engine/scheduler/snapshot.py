@@ -10,6 +10,7 @@ import msgspec
 from nebula.engine.lifecycle.states import HostState, VmState
 from nebula.engine.machines.hardware.needs import needs_of
 from nebula.engine.machines.machine import Machine, machine_of
+from nebula.engine.machines.moving import arriving
 from nebula.engine.scheduler.attributes import host_attributes, number_of, spaces
 from nebula.engine.scheduler.cluster_rules import cluster_view
 from nebula.engine.scheduler.groups import groups, members
@@ -71,7 +72,7 @@ def seen(
         holdings=_holdings(queries) if len({vm.owner for vm in pending}) > 1 else (),
         groups=groups(queries) if grouped else (),
         members=members(queries, but=but) if grouped else (),
-        spaces=space_views(queries.select(DatastoreRow)) if any(vm.space for vm in pending) else (),
+        spaces=space_views(queries.select(DatastoreRow), arriving(queries)) if any(vm.space for vm in pending) else (),
         residents=_residents(queries, but) if any(view.reserve for view in views) else (),
     )
 

@@ -8,11 +8,19 @@ from typing import Any
 
 from nebula import timeouts
 from nebula.cancel import CancelToken
-from nebula.drivers.base import HostHandle, HypervisorCapabilities, MigrationProgress, MigrationRequest, Progress
+from nebula.drivers.base import (
+    DiskCopyRequest,
+    HostHandle,
+    HypervisorCapabilities,
+    MigrationProgress,
+    MigrationRequest,
+    Progress,
+)
 from nebula.drivers.hypervisor.libvirt import (
     backups,
     baseline,
     dirtyrate,
+    diskcopy,
     domains,
     facts,
     found,
@@ -59,6 +67,7 @@ CAPABILITIES = HypervisorCapabilities(
     disk_layers=True,
     snapshots=True,
     backups=True,
+    copies_disks=True,
 )
 _LANES = 5
 """Starts and other long calls that a host does at once."""
@@ -342,6 +351,27 @@ class LibvirtHypervisor:
     ) -> None:
         """See Hypervisor.pull_disk."""
         layers.Pull(self._questions, uuid, target, self._host).run(gone, base, progress, cancel)
+
+    def uses_disk(self, uuid: str, target: str, path: str) -> bool:
+        """See Hypervisor.uses_disk."""
+        return self._questions.call("looking where a disk is", lambda session: diskcopy.uses(session, uuid, target, path))
+
+    def copy_disk(self, request: DiskCopyRequest, *, progress: Progress | None, cancel: CancelToken | None) -> None:
+        """See Hypervisor.copy_disk."""
+        diskcopy.Copy(self._questions, request, self._host).run(progress, cancel)
+
+    def take_copy(self, request: DiskCopyRequest) -> None:
+        """See Hypervisor.take_copy."""
+        what = "letting a guest go on at a disk's copy"
+        self._works.call(what, lambda session: diskcopy.take(session, request, self._host), timeout=timeouts.LIBVIRT_START)
+
+    def drop_copy(self, uuid: str, target: str) -> None:
+        """See Hypervisor.drop_copy."""
+        self._works.call("ending a disk's copy", lambda session: diskcopy.drop(session, uuid, target))
+
+    def name_disk(self, request: DiskCopyRequest) -> None:
+        """See Hypervisor.name_disk."""
+        self._works.call("changing a definition", lambda session: diskcopy.name(session, request, self._host))
 
     def begin_backup(self, request: BackupRequest) -> bool:
         """See Hypervisor.begin_backup."""

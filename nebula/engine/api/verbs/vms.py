@@ -155,6 +155,12 @@ class Vms(Belongings, Protocol):
         """Disks only grow."""
         ...
 
+    def disk_move(self, ref: str, disk: str, datastore: str, call: Call) -> Accepted:
+        """Bring a disk to another datastore, whole, under the running guest or while it is off; what it was made of stays, and
+        a persistent image comes along.
+        """
+        ...
+
     def cd_change(self, ref: str, image: str, call: Call, disk: str = "") -> Accepted:
         """Put a CD into the VM's drive; `image` "" takes out what is in it."""
         ...

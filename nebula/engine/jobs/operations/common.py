@@ -117,7 +117,7 @@ def site(context: JobContext) -> Site:
 def bring_images(site: Site, host_id: int) -> None:
     """See that every image of the VM is on the host, from another host if need be."""
     for disk in site.machine.disks:
-        if disk.image is not None and disk.kind != "persistent":  # a persistent image goes with its VM, and only so
+        if disk.image is not None and disk.kind != "persistent" and not disk.whole:  # a persistent one goes with its VM only
             _bring_image(site, disk, host_id)
 
 
@@ -146,7 +146,7 @@ def drop_images(site: Site, host_id: int) -> None:
     """Undo of bring_images: an image that did not come whole to the host is not left there half, or unknown to us."""
     context = site.context
     for disk in site.machine.disks:
-        image, driver = disk.image, site.datastores.get(disk.datastore_id)
+        image, driver = None if disk.whole else disk.image, site.datastores.get(disk.datastore_id)
         if image is None or driver is None or driver.capabilities.shared or disk.kind == "persistent":
             continue
         with context.hold(f"image:{image.image_id}:{host_id}"):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from nebula.engine.attachments import attached, export, hosts_of, is_exported, take_back
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.lifecycle.states import HostState
-from nebula.engine.store.rows import DatastoreRow, ImageRow, VmRow
+from nebula.engine.machines.moving import vm_in
+from nebula.engine.store.rows import DatastoreRow, ImageRow
 from nebula.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Remove:
 
 def _used(transaction: Transaction, row: DatastoreRow) -> bool:
     image = transaction.count(ImageRow, '"datastore_id"=?', (row.id,))
-    return bool(image or transaction.count(VmRow, '"datastore_id"=? AND "state"<>6', (row.id,)))
+    return bool(image) or vm_in(transaction, row.id) is not None
 
 
 SETUP = Setup()

@@ -8,9 +8,10 @@ from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import common
 from nebula.engine.jobs.operations.power import shut_down
 from nebula.engine.lifecycle.states import HostState
+from nebula.engine.machines.disks import made_anew
 from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.machines.snapshots import forgotten
-from nebula.engine.store.rows import HostRow, VmRow
+from nebula.engine.store.rows import HostRow, ImageRow, VmRow
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
@@ -91,6 +92,8 @@ class Remove:
             machine.memory, machine.snapshots, machine.snapshots_made = False, [], 0
             for disk in machine.disks:
                 forgotten(disk)
+                if disk.whole:
+                    made_anew(disk, transaction.get(ImageRow, disk.image_id))
             transaction.swap(vm, host_id=-1, kept_on=-1, body=body_of(machine), cpu_used=-1, memory_used=-1)
             return
         common.forget_machine(transaction, vm, services)

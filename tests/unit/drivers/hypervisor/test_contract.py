@@ -10,14 +10,15 @@ from tests.unit.drivers.hypervisor.conftest import LibvirtHosts, bare_spec
 
 pytestmark = pytest.mark.lab
 FILE = "/var/lib/nebula/contract.raw"
+COPY = "/var/lib/nebula/contract-copy.raw"
 
 
 @pytest.fixture
 def subject(hosts: LibvirtHosts) -> HypervisorSubject:
     transport = hosts.handles[0].transport
     transport.run(["sh", "-c", "ip link add br0 type bridge 2>/dev/null; ip link set br0 up"], root=True)
-    transport.run(["truncate", "-s", "8M", FILE], root=True)
-    return HypervisorSubject(hosts.drivers[0], bare_spec, FILE)
+    transport.run(["truncate", "-s", "8M", FILE, COPY], root=True)
+    return HypervisorSubject(hosts.drivers[0], bare_spec, FILE, COPY)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def subject(world: SimWorld) -> HypervisorSubject:
         world.follower.deliver()
         assert met(), what
 
-    return HypervisorSubject(hypervisor(world, "one"), spec, "/srv/file.raw", eventually)
+    return HypervisorSubject(hypervisor(world, "one"), spec, "/srv/file.raw", "/srv/copy.raw", eventually)
 
 
 @pytest.fixture
