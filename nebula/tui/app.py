@@ -10,13 +10,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from nebula.tui.dashboard import Dashboard
 from nebula.tui.link import Feed, Link
+from nebula.tui.typing_ahead import TypingAhead
 
 if TYPE_CHECKING:
     from nebula.cli.context import Connect
@@ -45,7 +46,7 @@ def theme(chosen: str, colours: str | None) -> str:
 
 class NebulaApp(App[str]):
     """`open_engine` gives the engine for as long as its context lasts. `settled` is called when what lives as long as the
-    dashboard is there, at first the code, later the rows.
+    dashboard is there: the code, and the first rows.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -65,6 +66,7 @@ class NebulaApp(App[str]):
         self._memory = memory
         self._lock = threading.Lock()
         self._inbox: list[Feed] = []
+        self._typed = TypingAhead(self, super().on_event)
         self.dashboard = Dashboard(
             self.link, memory, connect, options, name=name, colour=colour, readonly=readonly, start=start, clock=clock
         )
@@ -79,8 +81,14 @@ class NebulaApp(App[str]):
         if wanted in self.available_themes:
             self.theme = wanted
         self.call_after_refresh(self.link.start)
-        self._settled()
         self.set_timer(_SETTLED, self._settled)
+
+    async def on_event(self, event: events.Event) -> None:
+        """See App: what is typed is dealt with in its turn."""
+        if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
 
     def _tell(self, feed: Feed) -> None:
         """From the link's thread: many events are heard at once."""

@@ -64,22 +64,12 @@ class Chooser(Modal[str]):
         self.dismiss(event.option.id)
 
     def on_key(self, event: events.Key) -> None:
-        """Arrows move in the list while one types. What was typed before the list was there is done once it is."""
-        if self.focused is None and (event.key == "enter" or event.character):
-            event.stop()
-            self.call_after_refresh(self._ahead, event.key, event.character or "")
-            return
+        """Arrows move in the list while one types."""
         actions = {"down": "cursor_down", "up": "cursor_up", "pagedown": "page_down", "pageup": "page_up"}
         if event.key in actions and isinstance(self.focused, Input):
             event.stop()
             event.prevent_default()
             getattr(self.query_one(OptionList), f"action_{actions[event.key]}")()
-
-    def _ahead(self, key: str, letter: str) -> None:
-        if key == "enter":
-            self._entered()
-        elif letter.isprintable():
-            self.query_one(Input).insert_text_at_cursor(letter)
 
     def shown(self) -> list[str]:
         """Ids of what fits, the best first."""

@@ -190,9 +190,6 @@ class Dashboard(Screen[None]):
 
     async def on_key(self, event: events.Key) -> None:
         """What no widget took: the dashboard's own keys, then screens', then verbs'."""
-        if self._typed_ahead(event):
-            event.stop()
-            return
         if isinstance(self.focused, Input) and event.key != "escape":
             return
         own = dict(self.own_keys()).get(event.key)
@@ -208,16 +205,6 @@ class Dashboard(Screen[None]):
             await self.go(view.name)
         elif offer is not None:
             self.acting.begin(offer)
-
-    def _typed_ahead(self, event: events.Key) -> bool:
-        """What was typed before a dialog or a line had the keyboard goes there."""
-        if self.app.screen is not self:
-            self.app.screen._forward_event(events.Key(event.key, event.character))  # one that was handed on goes no further
-            return True
-        if isinstance(self.focused, Input) and event.is_printable and event.character:
-            self.focused.insert_text_at_cursor(event.character)
-            return True
-        return False
 
     def own_keys(self) -> list[tuple[str, keys.Key]]:
         """The dashboard's own keys that do something on this screen."""
@@ -283,6 +270,10 @@ class Dashboard(Screen[None]):
             self.set_focus(self.list_page.grid)
         elif self.page is not None:
             self.page.focus()
+
+    @on(Bar.Chosen)
+    async def _clicked(self, event: Bar.Chosen) -> None:
+        await self.go(event.view)
 
     async def do_back(self) -> None:
         """See keys.KEYS."""

@@ -73,6 +73,8 @@ class CommandDialog(Modal[Filled]):
         self._as_yaml = False
         self._left_out = left_out
         self._timer: Timer | None = None
+        self._begun, self._sent = bool(targets), False
+        """Whether a form has its defaults; whether yes was said before that."""
 
     # --- what is on it
 
@@ -165,13 +167,22 @@ class CommandDialog(Modal[Filled]):
 
     @work
     async def _begin(self) -> None:
-        """Fill in what works here; what was typed meanwhile stays."""
+        """Fill in what works here; what was typed meanwhile stays. Nothing is said of the form before."""
         for key, value in (await defaults(self._offer.command.path, self._helper.names, Path.home())).items():
             for widget in self.query(f"#field-option-{key}"):
                 if isinstance(widget, Checkbox):
                     widget.value = widget.value or value == "yes"
-                elif (isinstance(widget, Input) and not widget.value) or (isinstance(widget, Select) and widget.is_blank()):
+                elif isinstance(widget, Input) and not widget.value:
                     widget.value = value
+                    if widget.has_focus:
+                        widget.select_all()  # as where Tab goes to: what is typed takes its place
+                elif isinstance(widget, Select) and widget.is_blank():
+                    widget.value = value
+        self._begun = True
+        if self._sent:
+            self._go()
+        else:
+            self._look()
 
     # --- what was filled in
 
@@ -218,7 +229,8 @@ class CommandDialog(Modal[Filled]):
 
     def _later(self) -> None:
         self._stop_attempts()
-        self._timer = self.set_timer(_DEBOUNCE, self._attempt)
+        if self._begun:
+            self._timer = self.set_timer(_DEBOUNCE, self._attempt)
 
     def _stop_attempts(self) -> None:
         """What would come of the words that stood here before is no answer any more."""
@@ -272,6 +284,9 @@ class CommandDialog(Modal[Filled]):
             self._verdict(good=False, text=f"type {self._sure()} into the field below, or press Esc")
             self.query_one("#sure").focus()
             return
+        if not self._begun:
+            self._sent = True
+            return
         try:
             filled = self.filled()
             for argument in self._offer.command.arguments:
@@ -303,22 +318,23 @@ class CommandDialog(Modal[Filled]):
         for shown in self.query(".line").results(Static):
             shown.update(text)
 
-    def key_f4(self) -> None:
-        """Choose from the names that there are."""
-        box = self.focused
-        field = next((field for field in self._offer.fields if box is not None and box.id == f"field-{_id(field)}"), None)
-        if isinstance(box, Input) and field is not None and _complete(field):
-            self._choose(box, _complete(field))
-
-    @work
-    async def _choose(self, box: Input, noun: str) -> None:
+    async def key_f4(self) -> None:
+        """Choose from the names that there are. What is typed meanwhile waits for the list."""
         from nebula.tui.chooser import Choice, Chooser
 
-        names = await self._helper.names(noun)
-        chosen = await self.app.push_screen_wait(Chooser(noun, [Choice(name, name) for name in names]))
-        if chosen:
-            head, space, _ = box.value.rpartition(" ")
-            box.value = f"{head}{space}{chosen}"
+        box = self.focused
+        field = next((field for field in self._offer.fields if box is not None and box.id == f"field-{_id(field)}"), None)
+        if not isinstance(box, Input) or field is None or not _complete(field):
+            return
+
+        def chosen(name: str | None) -> None:
+            if name:
+                head, space, _ = box.value.rpartition(" ")
+                box.value = f"{head}{space}{name}"
+                box.cursor_position = len(box.value)
+
+        names = await self._helper.names(_complete(field))
+        self.app.push_screen(Chooser(_complete(field), [Choice(name, name) for name in names]), chosen)
 
     def key_f5(self) -> None:
         """Copy the line, or the document."""

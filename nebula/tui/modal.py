@@ -27,12 +27,7 @@ class Modal(ModalScreen[T], Generic[T]):
         border: none; height: auto; max-height: 24; padding: 0; background: $surface; scrollbar-size-vertical: 1;
     }
     """
-    BINDINGS = [  # noqa: RUF012 - Textual's own way
-        Binding("escape", "close", show=False),
-        # at once: by the ordinary way letters typed right after it still go to the field before
-        Binding("tab", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
-    ]
+    BINDINGS = [Binding("escape", "close", show=False)]  # noqa: RUF012 - Textual's own way
 
     def action_close(self) -> None:
         """Answer nothing."""
