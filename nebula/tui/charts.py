@@ -147,26 +147,29 @@ class Charts(Drawing):
         if not drawn:
             await self._say("nothing is measured yet: it runs not, or no engine has looked twice")
             return
-        await self._make([series.name for series in drawn])
-        for series in drawn:
-            self._draw(series, now)
+        if await self._make([series.name for series in drawn]):
+            for series in drawn:
+                self._draw(series, now)
 
     async def _say(self, text: str) -> None:
         await self.remove_children()
         await self.mount(Static(text, markup=False))
 
-    async def _make(self, names: Sequence[str]) -> None:
-        """A title and a plot each, kept while they are the same."""
+    async def _make(self, names: Sequence[str]) -> bool:
+        """A title and a plot each, kept while they are the same; whether they are there. The screen may close meanwhile."""
         from textual_plot import PlotWidget
 
         if [plot.id for plot in self.query(PlotWidget)] == [f"plot-{name}" for name in names]:
-            return
+            return True
         await self.remove_children()
         for name in names:
             await self.mount(Static(id=f"title-{name}", classes="chart--title", markup=False))
             plot = PlotWidget(id=f"plot-{name}", allow_pan_and_zoom=False)
             await self.mount(plot)
+            if not plot.children:
+                return False
             plot.margin_top, plot.margin_bottom = 0, 2
+        return True
 
     def _draw(self, series: Series, now: float) -> None:
         from textual_plot import PlotWidget
