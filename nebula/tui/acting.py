@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from nebula.engine.api.columns import SOURCES
 from nebula.engine.api.tables import Query
 from nebula.errors import NebulaError
 from nebula.tui import lines
-from nebula.tui.doing import Doer
 from nebula.tui.lines import Filled, Helper, Target
 from nebula.tui.offers import Offer, offers
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from nebula.cli.context import Connect
     from nebula.cli.options import GlobalOptions
     from nebula.tui.dashboard import Dashboard
+    from nebula.tui.doing import Doer
     from nebula.tui.drawer import Entry
     from nebula.tui.link import Link
 
@@ -27,7 +27,14 @@ class Acting:
 
     def __init__(self, dashboard: Dashboard, link: Link, connect: Connect, options: GlobalOptions) -> None:
         self._dashboard, self._link = dashboard, link
-        self._doer = Doer(link, connect, options)
+        self._connect, self._options = connect, options
+
+    @cached_property
+    def _doer(self) -> Doer:
+        """Not needed, and not imported, before something is done."""
+        from nebula.tui.doing import Doer
+
+        return Doer(self._link, self._connect, self._options)
 
     def begin(self, offer: Offer) -> None:
         """Do it, after the dialog that it wants. Objects for which it is not allowed now are left out."""

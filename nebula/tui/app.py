@@ -46,7 +46,7 @@ def theme(chosen: str, colours: str | None) -> str:
 
 class NebulaApp(App[str]):
     """`open_engine` gives the engine for as long as its context lasts. `settled` is called when what lives as long as the
-    dashboard is there: the code, and the first rows.
+    dashboard is there, at first the code, later the rows.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -81,6 +81,7 @@ class NebulaApp(App[str]):
         if wanted in self.available_themes:
             self.theme = wanted
         self.call_after_refresh(self.link.start)
+        self._settled()
         self.set_timer(_SETTLED, self._settled)
 
     async def on_event(self, event: events.Event) -> None:

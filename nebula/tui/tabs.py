@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nebula.cli.options import GlobalOptions
 from nebula.cli.output.values import local_time, machine
 from nebula.engine.api.tables import Query
-from nebula.tui import lines, running
+from nebula.tui import lines
 
 if TYPE_CHECKING:
     from nebula.cli.context import Connect
@@ -90,6 +90,8 @@ def _command(offer: Offer, more: dict[str, str], connect: Connect, options: Glob
 
     def write(engine: Engine, key: int, columns: int) -> str:
         about: dict[str, str | list[str]] = {target.name: [str(key)] if target.many else str(key)} if target else {}
+        from nebula.tui import running
+
         line = lines.check(command, {**about, **extra}, options)
         context = running.Captured(running.OnEngine(engine, connect), options, columns=columns, now=clock)
         return running.run(context, line).text

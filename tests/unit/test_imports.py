@@ -109,3 +109,23 @@ def test_the_program_runs_without_libvirts_library(home: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+LATER = (
+    "nebula.cli.report", "nebula.engine.local", "nebula.tui.chooser", "nebula.tui.dialog", "nebula.tui.doing",
+    "nebula.tui.logpage", "nebula.tui.overview", "nebula.tui.running", "numpy", "pygments", "rich.syntax", "rich.traceback",
+    "sqlite3", "textual_plot", "textual.widgets._data_table", "textual.widgets._markdown",
+    "textual.widgets._text_area", "tree_sitter",
+)  # fmt: skip
+"""What a list's first rows do not need: dialogs, charts, other screens, the engine."""
+
+
+def test_the_dashboards_first_rows_load_no_more_than_they_need() -> None:
+    importing = "import nebula.cli.verbs.tui, nebula.cli.connect, nebula.tui.memory, nebula.tui.app, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", importing], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert loaded.isdisjoint(LATER), sorted(loaded & set(LATER))
+    assert len([name for name in loaded if name.partition(".")[0] == "nebula"]) <= 60
+    assert len(loaded) <= 470, "most of what a first paint costs is importing"
