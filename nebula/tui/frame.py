@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.text import Text
+from textual import events
+from textual.message import Message
 from textual.widgets import Static
 
 from nebula.tui import keys
@@ -61,23 +63,41 @@ class Bar(Static):
     """The screens that have a key of their own."""
 
     DEFAULT_CSS = "Bar { height: 1; background: $surface; padding: 0; }"
+    _ends: Sequence[tuple[int, str]] = ()
+    """Columns before which the titles end, and their screens."""
+
+    class Chosen(Message):
+        """A screen's title was clicked."""
+
+        def __init__(self, view: str) -> None:
+            self.view = view
+            super().__init__()
 
     def say(self, current: str, columns: int) -> None:
         """Draw it."""
-        self.update(screens(current, columns), layout=False)
+        text, self._ends = screens(current, columns)
+        self.update(text, layout=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """To the screen whose title that is."""
+        clicked = next((view for end, view in self._ends if event.x < end), None)
+        if clicked is not None:
+            self.post_message(self.Chosen(clicked))
 
 
-def screens(current: str, columns: int) -> Text:
-    """Keys and titles, as long as there is room for; the present one's title is whole."""
+def screens(current: str, columns: int) -> tuple[Text, list[tuple[int, str]]]:
+    """Keys and titles, as long as there is room for, the present one's title whole; where each ends, and its screen."""
     shown = [view for view in VIEWS if view.key or view.name == current]
     letters = next((most for most in (_LONGEST, 4, 3, 2) if _room(shown, current, most) <= columns), 1)
     text = Text(no_wrap=True, overflow="ellipsis")
+    ends: list[tuple[int, str]] = []
     for view in shown:
         here = view.name == current
         style = "bold reverse" if here else ""
         text.append(f" {view.key} " if view.key else " ", f"{style} dim".strip() if not here else style)
         text.append(f"{view.title if here else view.title[:letters]} ", style)
-    return text
+        ends.append((len(text), view.name))
+    return text, ends
 
 
 class Footer(Static):

@@ -49,6 +49,21 @@ class Tmux:
         """Letters as they are."""
         self._run("send-keys", "-l", text)
 
+    def mouse(self, code: int, text: str, *, press: bool = True) -> None:
+        """What a terminal says of the mouse over that text (SGR: button or wheel, column, line)."""
+        line, column = next((line, seen.index(text)) for line, seen in enumerate(self.screen().splitlines()) if text in seen)
+        said = f"\x1b[<{code};{column + 2};{line + 1}{'M' if press else 'm'}"
+        self._run("send-keys", "-H", *(f"{letter:x}" for letter in said.encode()))
+
+    def click(self, text: str) -> None:
+        """Press and let go."""
+        self.mouse(0, text)
+        self.mouse(0, text, press=False)
+
+    def wheel(self, text: str, *, down: bool = True) -> None:
+        """One notch."""
+        self.mouse(65 if down else 64, text)
+
     def screen(self) -> str:
         """What is seen."""
         return self._run("capture-pane", "-p")

@@ -217,6 +217,6 @@ def test_what_is_copied_reaches_the_terminal_around_tmux(sim: Sim, memory: Memor
 def test_every_screen_has_its_key_where_there_is_little_room() -> None:
     for columns in (80, 120, 250):
         for view in VIEWS:
-            text = screens(view.name, columns).plain
+            text = screens(view.name, columns)[0].plain
             assert len(text) <= columns
             assert all(f" {other.key} " in text for other in VIEWS if other.key)

@@ -20,12 +20,13 @@ def nebula(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Tmux]:
+def tmux(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tmux]:
+    """The dashboard of two hosts and two VMs, 80x24 unless a test says otherwise."""
     home = tmp_path / "home"
     made = nebula(home, "demo", "--home", str(home), "--hosts", "2", "--vms", "2")
     assert made.returncode == 0, made.stderr
     terminal = Tmux(home, tmp_path)
-    terminal.start(80, 24)
+    terminal.start(*getattr(request, "param", (80, 24)))
     yield terminal
     terminal.end()
 
@@ -53,6 +54,38 @@ def test_a_day_at_the_terminal(tmux: Tmux, tmp_path: Path) -> None:
     tmux.keys("Enter")
     tmux.shows("copied: 10.77.0.1")
     assert tmux.clipboard().startswith("10.77.0.1"), "what the terminal was told (OSC 52)"
+    tmux.keys("q")
+    tmux.shows("left with 0")
+
+
+@pytest.mark.parametrize("tmux", [(160, 40)], indirect=True)
+def test_all_of_it_by_mouse(tmux: Tmux) -> None:
+    tmux.shows("health", "2 RUNNING")
+    tmux.click("2 VMs")
+    tmux.shows("web-1", "db-1", "VM web-1")
+    tmux.click("3 Hosts")
+    tmux.shows("host-1", "host-2", "2 Hosts")
+    tmux.click("2 VMs")
+    tmux.shows("VM web-1")
+    tmux.click("db-1  ")
+    tmux.shows("VM db-1")
+    tmux.click(" history")
+    tmux.shows("db-1", "deploy", "striping")
+    tmux.keys("o")
+    tmux.shows("poweroff db-1", "RUNNING to POWEROFF")
+    tmux.click("Cancel")
+    tmux.until(lambda seen: "Cancel" not in seen, "the list again")
+    tmux.keys("o")
+    tmux.shows("poweroff db-1", "RUNNING to POWEROFF")
+    tmux.click("poweroff   ")
+    tmux.shows("✓ $ nebula vm poweroff db-1")
+    tmux.keys("?")
+    tmux.shows("Keys and commands", "vm create  ")
+    for _ in range(12):
+        tmux.wheel("vm ")
+    tmux.until(lambda seen: "vm create  " not in seen, "what is further below")
+    tmux.keys("Escape")
+    tmux.until(lambda seen: "Keys and commands" not in seen, "the list again")
     tmux.keys("q")
     tmux.shows("left with 0")
 
