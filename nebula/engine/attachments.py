@@ -1,4 +1,4 @@
-"""Datastores that hosts reach by something that we make: mounts, and exports of this machine.
+"""Datastores that hosts reach by something that we make: mounts, exports of this machine, and keys that they are given.
 
 Hosts are told at their setup, when a datastore is created, and whenever a driver finds that something is missing.
 """
@@ -11,7 +11,7 @@ from nebula.engine.identity import identity
 from nebula.engine.store.rows import DatastoreRow, HostRow
 
 if TYPE_CHECKING:
-    from nebula.drivers.base import Attached
+    from nebula.drivers.base import Attached, Detachable
     from nebula.engine.jobs.context import JobContext
     from nebula.engine.services import Services
     from nebula.engine.store.transaction import Queries
@@ -29,11 +29,28 @@ def attached(services: Services, row: DatastoreRow) -> Attached | None:
     return cast("Attached", driver) if driver.capabilities.attached else None
 
 
+def leaving(services: Services, row: DatastoreRow) -> Detachable | None:
+    """The driver, if hosts have something of its datastore's that goes with it."""
+    if row.type == "backup":
+        return None
+    driver = services.pool.datastore(row)
+    can = driver.capabilities
+    return cast("Detachable", driver) if can.attached or can.gives_keys else None
+
+
+def left_by(services: Services, host: HostRow) -> list[tuple[DatastoreRow, Detachable]]:
+    """Those of a host's datastores."""
+    return [(row, driver) for row in _of(services, host) if (driver := leaving(services, row)) is not None]
+
+
 def attached_to(services: Services, host: HostRow) -> list[tuple[DatastoreRow, Attached]]:
     """Those of a host's datastores."""
+    return [(row, driver) for row in _of(services, host) if (driver := attached(services, row)) is not None]
+
+
+def _of(services: Services, host: HostRow) -> list[DatastoreRow]:
     rows = services.store.read().select(DatastoreRow, '"cluster_id" IN (-1,?) ORDER BY "id"', (host.cluster_id,))
-    ours = [row for row in rows if _alike(row, host)]
-    return [(row, driver) for row in ours if (driver := attached(services, row)) is not None]
+    return [row for row in rows if _alike(row, host)]
 
 
 def hosts_of(queries: Queries, row: DatastoreRow) -> list[HostRow]:

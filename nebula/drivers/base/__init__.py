@@ -6,7 +6,7 @@ All methods are synchronous, are called from worker threads, may be called again
 
 from __future__ import annotations
 
-from nebula.drivers.base.datastore import Attached, Datastore, DatastoreCapabilities, KeepsSnapshots, TakesTurns
+from nebula.drivers.base.datastore import Attached, Datastore, DatastoreCapabilities, Detachable, KeepsSnapshots, TakesTurns
 from nebula.drivers.base.host import HostHandle, Progress
 from nebula.drivers.base.hypervisor import (
     TUNNELS,
@@ -29,6 +29,7 @@ __all__ = [
     "ConsoleStream",
     "Datastore",
     "DatastoreCapabilities",
+    "Detachable",
     "DiskCopyRequest",
     "HostHandle",
     "Hypervisor",

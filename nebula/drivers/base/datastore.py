@@ -50,6 +50,9 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     attached: bool = False
     """Something of the host's leads to it, which we make and take away: the driver is `Attached`."""
 
+    gives_keys: bool = False
+    """Hosts are given keys of it, which we take away again: the driver is `Detachable`."""
+
     @property
     def moves(self) -> bool:
         """Whether anything goes along when a VM comes to another host."""
@@ -93,15 +96,19 @@ class KeepsSnapshots(Protocol):
         ...
 
 
-class Attached(Protocol):
+class Detachable(Protocol):
+    """A driver whose datastore is `attached`, or that `gives_keys`."""
+
+    def detach(self, host: HostHandle) -> None:
+        """Take away what was made on the host to reach the datastore, which nothing there uses. Nothing made: nothing."""
+        ...
+
+
+class Attached(Detachable, Protocol):
     """A driver whose datastore is `attached`."""
 
     def attach(self, host: HostHandle) -> None:
         """The host reaches the datastore; UnreachableError where its server does not answer. So already: nothing."""
-        ...
-
-    def detach(self, host: HostHandle) -> None:
-        """Take away what was made on the host to reach the datastore, which nothing there uses. Nothing made: nothing."""
         ...
 
 

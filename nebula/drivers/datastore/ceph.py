@@ -44,7 +44,12 @@ class CephDatastore(PoolDatastore):
             inner_snapshots=True,
             backups=True,
             exclusive=False,
+            gives_keys=True,
         )
+
+    def detach(self, host: HostHandle) -> None:
+        """See Detachable.detach."""
+        self._rbd.leave(host)
 
     def check(self, host: HostHandle) -> list[Finding]:
         """See Datastore.check: a small image is made, written, cloned, read and removed."""

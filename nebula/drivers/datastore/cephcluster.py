@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from nebula.drivers.base import HostHandle
+from nebula.drivers.datastore.hostkeys import take_back
 from nebula.errors import UsageError
 from nebula.model.rbd import RbdSource
 from nebula.transport.scripts import sh
@@ -102,12 +103,21 @@ class CephCluster(msgspec.Struct, frozen=True, kw_only=True):
     def _name(self) -> str:
         return f"nebula-{self.datastore_id:d}"
 
+    @property
+    def _own_secret(self) -> bool:
+        return bool(self.key or not self.given_secret)
+
+    def leave(self, host: HostHandle) -> None:
+        """The host has none of it any more."""
+        files = [self.file(host, kind) for kind in ("conf", "keyring")]
+        take_back(host, files, self.secret if self._own_secret else "", self._name)
+
     def prepare(self, host: HostHandle) -> None:
         """The host has the configuration, the key and libvirt's secret; as they are already: written again."""
         monitors = f"[global]\nmon_host = {','.join(self.hosts)}\n" if self.hosts else ""
         limits = _LIMITS.format(monitor=self.waits.monitor, osd=self.waits.osd)
         base = "" if self.hosts else self.conf or "/etc/ceph/ceph.conf"
-        own = "no" if self.given_secret and not self.key else "yes"
+        own = "yes" if self._own_secret else "no"
         arguments = (f"{host.root}/ceph", self._name, self.user, self.secret, base, own)
         host.transport.run(sh(_PREPARE, *arguments), stdin=f"{self.key}\n{monitors}{limits}".encode(), root=True)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nebula.drivers.base import HostHandle
+import msgspec
+
+from nebula.drivers.base import DatastoreCapabilities, HostHandle
 from nebula.drivers.datastore.iscsiportal import canonical_lun, portal_of
 from nebula.drivers.datastore.lun import Lun, LunDatastore, in_words
 from nebula.drivers.datastore.luncheck import check_iscsi
@@ -25,6 +27,16 @@ class IscsiDatastore(LunDatastore):
     def __init__(self, datastore_id: int, settings: Mapping[str, str]) -> None:
         super().__init__(datastore_id, settings)
         self.portal = portal_of(datastore_id, settings)
+
+    @property
+    def capabilities(self) -> DatastoreCapabilities:
+        """See Datastore.capabilities."""
+        return msgspec.structs.replace(super().capabilities, gives_keys=bool(self.portal.user))
+
+    def detach(self, host: HostHandle) -> None:
+        """See Detachable.detach."""
+        self.forget(host)
+        self.portal.leave(host)
 
     def check(self, host: HostHandle) -> list[Finding]:
         """See Datastore.check: tools, QEMU's initiator, the portal's port."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from nebula.drivers.base import HostHandle
+from nebula.drivers.datastore.hostkeys import take_back
 from nebula.errors import UsageError
 from nebula.model.iscsi import NAME, IscsiSource
 from nebula.transport.scripts import sh
@@ -83,6 +84,11 @@ class IscsiPortal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _name(self) -> str:
         return f"nebula-{self.datastore_id:d}"
+
+    def leave(self, host: HostHandle) -> None:
+        """The host has none of it any more; a secret that was there before stays."""
+        if self.user:
+            take_back(host, [self.password_file(host)], "" if self.usage else self.secret, self._name)
 
     def prepare(self, host: HostHandle) -> None:
         """The host has the password and libvirt's secret; as they are already: written again."""

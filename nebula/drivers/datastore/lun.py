@@ -92,6 +92,10 @@ class LunDatastore(BlockDatastore):
             self.make_ready(host)
             self._prepared.add(host.host_id)
 
+    def forget(self, host: HostHandle) -> None:
+        """The host is made ready anew, should it be needed again."""
+        self._prepared.discard(host.host_id)
+
     # --- images
 
     def usage(self, host: HostHandle) -> DatastoreUsage:  # noqa: ARG002 - a SAN tells a host of LUNs alone

@@ -37,6 +37,11 @@ class Rbd:
             self.cluster.prepare(host)
             self._prepared.add(host.host_id)
 
+    def leave(self, host: HostHandle) -> None:
+        """The host cannot reach it any more."""
+        self._prepared.discard(host.host_id)
+        self.cluster.leave(host)
+
     def run(self, host: HostHandle, verb: str, *arguments: str) -> bytes:
         """What a short script says."""
         self.prepare(host)

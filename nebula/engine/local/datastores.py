@@ -11,7 +11,7 @@ import msgspec
 from nebula.drivers.base import Datastore, HostHandle
 from nebula.drivers.registry import DATASTORES, load
 from nebula.engine.api.values import Accepted, Call, Detail, Finding
-from nebula.engine.attachments import DISABLED, attached
+from nebula.engine.attachments import DISABLED, attached, leaving
 from nebula.engine.backups import server
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.attributes import with_attributes
@@ -234,7 +234,7 @@ class LocalDatastores(Noun):
             if image is not None or vm is not None:
                 what = f"image {image.name}" if image else f"VM {vm.name if vm else ''}"
                 raise ConflictError(f"datastore {row.name} is in use", cause=f"{what} is in it", hint="nebula image list")
-            if attached(self._services, row) is None:
+            if leaving(self._services, row) is None:
                 tx.delete(row)
                 return self._told(tx, row, "removed", call)
             tx.swap(row, state=DISABLED)

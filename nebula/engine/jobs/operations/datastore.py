@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nebula.engine.attachments import attached, export, hosts_of, is_exported, take_back
+from nebula.engine.attachments import attached, export, hosts_of, is_exported, leaving, take_back
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.machines.moving import vm_in
@@ -58,14 +58,16 @@ def _attach(context: JobContext) -> None:
 
 def _detach(context: JobContext) -> None:
     row = _row(context)
-    driver = attached(context.services, row)
+    driver = leaving(context.services, row)
     if driver is None:
         return
     for host in _fit(context, row):
         try:
             driver.detach(context.handle(host.id))
         except UnreachableError as error:
-            context.log(f"host {host.name} does not answer, its mount goes with its next restart: {error}", "warning")
+            context.log(
+                f"host {host.name} does not answer: a mount goes with its next restart, keys stay there: {error}", "warning"
+            )
 
 
 class Setup:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nebula import typed
-from nebula.engine.attachments import attached_to, export, is_exported
+from nebula.engine.attachments import attached_to, export, is_exported, left_by
 from nebula.engine.capacity import check_reserved, usable
 from nebula.engine.home import whereabouts
 from nebula.engine.identity import identity
@@ -120,8 +120,8 @@ def _attach(context: JobContext) -> None:
 
 def _detach(context: JobContext) -> None:
     row = context.host_row(context.job.target_id)
-    for datastore, driver in attached_to(context.services, row):
-        with _unless_gone(context, row, f"datastore {datastore.name} stays mounted"):
+    for datastore, driver in left_by(context.services, row):
+        with _unless_gone(context, row, f"what leads to datastore {datastore.name} stays there"):
             if _is_ours(context, row):
                 driver.detach(context.handle(row.id))
         if is_exported(datastore):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -88,3 +89,40 @@ def test_the_key_comes_to_the_host_by_standard_input_alone(tmp_path: Path) -> No
     assert (KEY in ring.read_text(), ring.stat().st_mode & 0o777) == (True, 0o600)
     assert "mon_host = 10.0.0.1,10.0.0.2:6790" in conf.read_text()
     assert KEY not in conf.read_text()
+
+
+_VIRSH = """#!/bin/sh
+shift 3
+case $1 in
+secret-list) cat {known} ;;
+secret-dumpxml) echo "<secret><description>$(cat {described})</description></secret>" ;;
+secret-undefine) echo "$2" >>{gone}; : >{known} ;;
+secret-define) cat >/dev/null ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("described", "goes"), [("nebula-100", True), ("somebody's", False)])
+def test_what_a_host_was_given_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, described: str, goes: bool
+) -> None:
+    cluster, told = cluster_of(100, SETTINGS), host(tmp_path)
+    files = {name: tmp_path / name for name in ("known", "described", "gone")}
+    files["known"].write_text(f" {cluster.secret}   ceph nebula-100\n")
+    files["described"].write_text(described)
+    files["gone"].touch()
+    (tmp_path / "virsh").write_text(_VIRSH.format(**files))
+    (tmp_path / "virsh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    cluster.prepare(told)
+    for _ in range(2):
+        cluster.leave(told)
+        assert list((tmp_path / "ceph").iterdir()) == []
+    assert files["gone"].read_text().split() == ([cluster.secret] if goes else [])
+
+
+def test_a_secret_of_the_users_own_stays(tmp_path: Path) -> None:
+    own = {"CEPH_SECRET": "5a1cd1a5-3f0e-4b5c-9a39-6a2f6a0c1e07", "CEPH_KEY": "", "CEPH_HOST": "10.0.0.1"}
+    watched = Watched()
+    cluster_of(100, {**SETTINGS, **own}).leave(msgspec.structs.replace(host(tmp_path), transport=watched))
+    assert own["CEPH_SECRET"] not in watched.seen

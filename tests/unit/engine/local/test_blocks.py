@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nebula.engine.machines.machine import machine_of
-from nebula.errors import ConflictError, UsageError
+from nebula.errors import ConflictError, NotFoundError, UsageError
 from tests.support.sim import CALL, Sim, sim_engine
 
 KEY = "AQBTwlRoAAAAABAAyZyZyZyZyZyZyZyZyZyZyw=="
@@ -118,3 +118,8 @@ def test_a_key_of_ceph_is_not_shown(blocks: Sim) -> None:
     assert KEY not in str(shown)
     with pytest.raises(UsageError, match="no monitor"):
         blocks.engine.datastores.create({"name": "other", "driver": "ceph", "settings": {"CEPH_HOST": "a b|c"}}, CALL)
+    removed = blocks.engine.datastores.remove("rbd", CALL)
+    assert removed.job_id, "hosts give its key back"
+    blocks.settle()
+    with pytest.raises(NotFoundError):
+        blocks.engine.datastores.show("rbd")
