@@ -20,8 +20,20 @@ _SHOWN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _NOT_LET_IN = ("Permission denied (", "Too many authentication failures", "No supported authentication methods")
 _GONE = (
     *("Connection refused", "Connection timed out", "No route to host", "Network is unreachable", "not responding"),
-    *("Could not resolve hostname", "Connection closed", "Connection reset", "connection lost", "EOF"),
+    *("Could not resolve hostname", "Connection closed", "Connection reset", "connection lost", ": EOF"),
 )
+_DAMAGED = re.compile(
+    r"ciphertext verification failed|invalid data returned|not found in (repository|index)|(repository|key \w+) is damaged"
+    r"|hash mismatch|hash does not match|contains damaged|pack file .*truncated|unexpected end of JSON"
+    r"|(ReadFull|StreamPack)\b.*(unexpected EOF|no such file or directory|file does not exist)"
+)
+
+
+def damage(words: str) -> str:
+    """The line in which restic says that what it keeps is not what was stored, or is gone; "" where it says nothing of the
+    kind: all else that may go wrong on the way out of a repository says nothing of what is in it.
+    """
+    return next((line.strip() for line in words.splitlines() if _DAMAGED.search(line)), "")
 
 
 def told(host: str, way: Way, error: CommandError) -> NebulaError:

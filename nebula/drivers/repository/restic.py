@@ -24,6 +24,7 @@ from nebula.drivers.datastore.layout import checked_path
 from nebula.drivers.datastore.making import write_into
 from nebula.drivers.longrun import Sighting
 from nebula.drivers.repository.commands import Restic
+from nebula.drivers.repository.refusals import damage
 from nebula.drivers.repository.ways import Plain, Way, served, through
 from nebula.errors import CommandError, ConflictError, DamagedError, NotFoundError, UsageError
 from nebula.model.backup import BackupFile, Keep, Stored, StoreRequest
@@ -53,14 +54,17 @@ dir=$1 snapshot=$2
 shift 2
 umask 077
 rm -rf -- "$dir" && (umask 066; mkdir -p -- "$dir") || exit 1
-restic restore "$snapshot" --target "$dir" >/dev/null || exit 3
+restic restore "$snapshot" --target "$dir" >/dev/null || exit
 cd -- "$dir" || exit 1
 while [ $# -gt 0 ]; do
-    printf '%s  %s\n' "$1" "$2" | sha256sum -c --strict --status - || { echo "damaged: $2 is not what was stored" >&2; exit 1; }
+    printf '%s  %s\n' "$1" "$2" | sha256sum -c --strict --status - ||
+        { echo "damaged: $2 is not what was stored" >&2; exit 65; }
     shift 2
 done
 sync -f .
 """
+_DIFFERENT = 65
+"""The exit status of `_FETCH` where a file is not what was stored: EX_DATAERR."""
 _UNREAD = 3
 """restic's exit status when it could not read a file, or found that the parent's content is not there."""
 _DONE = re.compile(rb'"total_bytes":(\d+).*?"bytes_done":(\d+)')
@@ -184,9 +188,11 @@ class ResticRepository:
         except CommandError as error:
             if "no matching ID found" in error.stderr or "Is there a repository" in error.stderr:
                 raise NotFoundError(f"the repository {self._path} has no backup {snapshot[:8]}", cause=error.cause) from error
+            if error.status != _DIFFERENT and not damage(error.stderr):
+                raise  # the way was bad, or the place: that says nothing of the backup
             raise DamagedError(
                 f"backup {snapshot[:8]} in {self._path} is damaged",
-                cause=error.cause,
+                cause=damage(error.stderr) or error.cause,
                 hint=f"restic -r {self._way(host).location} check",
             ) from error
 

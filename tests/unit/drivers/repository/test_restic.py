@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,16 @@ import pytest
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import HostHandle
+from nebula.drivers.repository.refusals import damage
 from nebula.drivers.repository.restic import ResticRepository
-from nebula.errors import ConflictError, DeniedError, InterruptedByUser, UsageError
+from nebula.errors import (
+    CommandError,
+    ConflictError,
+    DamagedError,
+    DeniedError,
+    InterruptedByUser,
+    UsageError,
+)
 from nebula.model.backup import BackupFile, StoreRequest
 from nebula.transport.local import LocalTransport
 from tests.contract.repository import UUID, RepositoryContract, RepositoryLab, fetch, store
@@ -138,3 +146,52 @@ def test_what_an_earlier_one_lost_is_not_taken_for_empty(restic_lab: RepositoryL
     with pytest.raises(ConflictError, match="is not there whole"):
         store(restic_lab, 2, first)
     assert restic_lab.repository.find(restic_lab.host, "job-2", job="3", cancel=None) == ""
+
+
+def _flip(pack: Path) -> None:
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 3] ^= 1
+    pack.write_bytes(data)
+
+
+@pytest.mark.parametrize(("where", "spoil"), [("index", _flip), ("snapshots", _flip), ("index", Path.unlink)])
+def test_what_is_spoilt_in_a_repository_is_damage(
+    restic_lab: RepositoryLab, place: Path, where: str, spoil: Callable[[Path], None]
+) -> None:
+    restic_lab.repository.prepare(restic_lab.host, job="1", cancel=None)
+    stored = store(restic_lab, 1)
+    for file in (place / "vault" / where).iterdir():
+        file.chmod(0o600)
+        spoil(file)
+    with pytest.raises(DamagedError):
+        fetch(restic_lab, stored, restic_lab.host)
+
+
+def test_a_place_where_nothing_can_be_put_is_no_damage(restic_lab: RepositoryLab) -> None:
+    restic_lab.repository.prepare(restic_lab.host, job="1", cancel=None)
+    stored = store(restic_lab, 1)
+    with pytest.raises(CommandError) as refused:
+        restic_lab.repository.fetch(
+            restic_lab.host, stored.snapshot, "/proc/nothing", stored.files, job="2", progress=None, cancel=None
+        )
+    assert not isinstance(refused.value, DamagedError)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("ignoring error for /disk.0.0: StreamPack: ReadFull: unexpected EOF\nFatal: There were 2 errors", True),
+        ("ignoring error for /: ReadFull(<data/613e2232cd>): open r/data/61/613e: no such file or directory", True),
+        ("ignoring error for /disk.0.0: StreamPack: file does not exist", True),
+        ("decrypting blob 35edb56a failed: ciphertext verification failed", True),
+        ("Fatal: load <index/2ebe1dfe3e>: invalid data returned", True),
+        ("ignoring error for /: id d1f2a8ac not found in repository", True),
+        ("ignoring error for /src/b: UtimesNano: no such file or directory\nFatal: There were 6 errors", False),
+        ("ignoring error for /src/a: write /t/src/a: file too large", False),
+        ("Fatal: unable to open repository: unable to start the sftp session, error: EOF", False),
+        ("signal: killed", False),
+        ("", False),
+    ],
+)
+def test_restics_words_for_damage_are_known(words: str, found: bool) -> None:
+    assert bool(damage(words)) is found
