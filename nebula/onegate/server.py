@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from nebula.errors import NebulaError
 from nebula.onegate.door import Door, failed
 from nebula.onegate.exchange import Answer, Asked, Exchange
 
@@ -62,8 +63,7 @@ class Gate:
         told = ""
         while not self._stopping:
             self._changed.clear()
-            listen = self._engine.onegate.show().listen
-            server = None
+            listen, server = self._wanted(), None
             if listen:
                 server, problem = await self._listen(listen)
                 self._heard(problem)
@@ -72,9 +72,17 @@ class Gate:
                     _log.log(logging.WARNING if problem else logging.INFO, "%s", words)
                 told = words
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _AGAIN if listen and server is None else None)
+                await asyncio.wait_for(self._changed.wait(), None if server is not None or listen == "" else _AGAIN)
             if server is not None:
                 server.close()
+
+    def _wanted(self) -> str | None:
+        """Where to listen, "" for nowhere; None where the database does not say."""
+        try:
+            return self._engine.onegate.show().listen
+        except NebulaError as error:
+            _log.warning("where guests report to cannot be read: %s", error)
+            return None
 
     async def _listen(self, listen: str) -> tuple[asyncio.Server | None, str]:
         address, _, port = listen.rpartition(":")

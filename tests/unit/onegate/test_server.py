@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from nebula.engine.api.values import GateView
+from nebula.errors import UnreachableError
 from nebula.onegate.exchange import MAX_BODY, MAX_HEAD
 from nebula.onegate.server import PER_ADDRESS, Gate
 from tests.support.sim import CALL, Sim, until
@@ -193,6 +195,26 @@ def _answers(listen: str) -> bool:
             return True
     except ConnectionRefusedError:
         return False
+
+
+def test_settings_that_cannot_be_read_are_read_again(
+    sim: Sim, gate: Gate, guest: Guest, listen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database on a server may be away for a while."""
+    show, failed = sim.engine.onegate.show, threading.Event()
+
+    def away() -> GateView:
+        if failed.is_set():
+            return show()
+        failed.set()
+        raise UnreachableError("the database does not answer")
+
+    monkeypatch.setattr("nebula.onegate.server._AGAIN", 0.05)
+    monkeypatch.setattr(sim.engine.onegate, "show", away)
+    gate.changed()
+    assert failed.wait(20)
+    until(lambda: _answers(listen))
+    assert raw(listen, head(guest)).split()[1] == b"200"
 
 
 def test_an_address_that_is_taken_is_said_and_tried_again(sim: Sim, gate: Gate) -> None:
