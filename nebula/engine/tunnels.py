@@ -28,6 +28,15 @@ def peers(queries: Queries, network: NetworkRow, host_id: int) -> list[str]:
     return [address for row in seen if (address := _first(row, device))]
 
 
+def ends(queries: Queries, network: NetworkRow, host_id: int) -> tuple[str, list[str]]:
+    """Where the network's tunnel ends on that host, and on the others; nowhere if it is no tunnel."""
+    if "vxlan" not in network.driver:
+        return "", []
+    own = queries.first(HardwareRow, '"host_id"=?', (host_id,))
+    device = network.body.get("settings", {}).get("physical_device", "")
+    return _first(own, device) if own is not None else "", peers(queries, network, host_id)
+
+
 def hosts_changed(tx: Transaction, services: Services, actor: str) -> None:
     """A host came, went, or has another address: the others are told."""
     for row in tx.select(NetworkRow, '"owned"=1 AND "parent_id"<=0 AND "state"=1 ORDER BY "id"'):

@@ -195,3 +195,15 @@ def test_filters_are_there_before_the_card_and_go_with_it(network_subject: Netwo
         for one in cards:
             driver.unplugged(host, one)
         assert (driver.filtered(host), driver.taps(host)) == ([], [])
+
+
+def test_probes_hear_each_other_and_leave_nothing(network_subject: NetworkSubject) -> None:
+    driver, host, network = network_subject.driver, network_subject.host, network_subject.owned
+    driver.prepare(host, network)
+    with driver.probe(host, network, "169.254.9.1") as one, driver.probe(host, network, "169.254.9.2") as other:
+        assert one.mtu == other.mtu
+        (answer,) = one.ask(["169.254.9.2"])
+        assert (answer.address, answer.found, answer.whole) == ("169.254.9.2", True, one.mtu)
+    assert driver.taps(host) == []
+    driver.release(host, network)
+    assert network_subject.bridges() == []

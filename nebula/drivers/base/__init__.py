@@ -20,11 +20,12 @@ from nebula.drivers.base.hypervisor import (
     Tunnel,
 )
 from nebula.drivers.base.monitor import Monitor
-from nebula.drivers.base.network import Network, NetworkCapabilities
+from nebula.drivers.base.network import Answer, Network, NetworkCapabilities, Probe
 from nebula.drivers.base.repository import Repository, RepositoryCapabilities
 
 __all__ = [
     "TUNNELS",
+    "Answer",
     "Attached",
     "ConsoleStream",
     "Datastore",
@@ -40,6 +41,7 @@ __all__ = [
     "Monitor",
     "Network",
     "NetworkCapabilities",
+    "Probe",
     "Progress",
     "Repository",
     "RepositoryCapabilities",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -25,6 +26,38 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """It can use bridges of the host's own; otherwise all are ours."""
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What another place said to a probe."""
+
+    address: str
+    found: bool
+    """Something told its MAC address (ARP)."""
+    whole: int = 0
+    """Bytes of the largest IPv4 packet that was answered without being cut up; 0: none was."""
+
+
+class Probe(Protocol):
+    """A place in a network as a guest's on a host would be."""
+
+    @property
+    def mtu(self) -> int:
+        """Bytes of the largest packets that guests send there."""
+        ...
+
+    @property
+    def gateway(self) -> bool:
+        """Whether something says that it is the network's gateway; False too where it has none."""
+        ...
+
+    def ask(self, addresses: Sequence[str]) -> list[Answer]:
+        """Send packets to the other probes at these addresses, as large as pass."""
+        ...
+
+    def ask_below(self, addresses: Sequence[str]) -> list[Answer]:
+        """Send packets from the host itself to the ends of a network's tunnel on other hosts. Nothing where there is none."""
+        ...
+
+
 class Network(Protocol):
     """Virtual networks on hosts."""
 
@@ -35,6 +68,14 @@ class Network(Protocol):
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """Whether the host can carry the network; changes nothing."""
+        ...
+
+    def probe(
+        self, host: HostHandle, network: NetworkSpec, address: str, peers: Sequence[str] = ()
+    ) -> AbstractContextManager[Probe]:
+        """A probe with that IPv4 address (of a /16) in the network, on a host that can carry it, whether the bridge is there or
+        not; `peers`: see `tunnel_to`. ConflictError where none can be made. Nothing of it stays, whoever is killed meanwhile.
+        """
         ...
 
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:

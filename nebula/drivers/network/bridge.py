@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import dhcp, filters, nat, owned, port, taps
+from nebula.drivers.network import dhcp, filters, nat, owned, port, probing, taps
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.findings import look
-from nebula.drivers.network.ip import links
+from nebula.drivers.network.ip import Link, links
 from nebula.drivers.network.names import check_device
 from nebula.model.host import Finding
 from nebula.model.network import Lease, NetworkSpec, NicSpec
@@ -21,11 +22,44 @@ class BridgeNetwork:
     """
 
     capabilities = NetworkCapabilities(vlan=False, nat=True, spans_hosts=False, dhcp=True)
+    tunnels = False
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """See Network.check."""
         _check_names(network)
         return look(host, network)
+
+    @contextlib.contextmanager
+    def probe(self, host: HostHandle, network: NetworkSpec, address: str, peers: Sequence[str] = ()) -> Iterator[probing.Probe]:
+        """See Network.probe. Where the bridge is not there, a device of the probe's own goes the way that the bridge would."""
+        _check_names(network)
+        present = links(host)
+        bridge = present.get(network.bridge)
+        if bridge is None:
+            with self.probe_apart(host, network, present, address, peers) as made:
+                yield made
+            return
+        mtu, data = network.mtu or bridge.mtu, bridge.linkinfo.info_data
+        settle = 1 + data.forward_delay // 50 if data.stp_state else 0
+        lines = probing.cable(mtu, bridge.mtu, f"master {network.bridge}")
+        with probing.started(host, network, address, mtu, lines, settle=settle, below=self.tunnels) as made:
+            yield made
+
+    @contextlib.contextmanager
+    def probe_apart(
+        self, host: HostHandle, network: NetworkSpec, present: Mapping[str, Link], address: str, peers: Sequence[str]
+    ) -> Iterator[probing.Probe]:
+        """The probe of a network whose bridge is not there yet; `peers`: see `tunnel_to`."""
+        del peers
+        if not network.owned:
+            check_existing(host, network, present)
+        port.check_port(host, network, present)
+        uplink = present[network.physical_device]
+        mtu = network.mtu or uplink.mtu
+        with probing.started(
+            host, network, address, mtu, probing.device(mtu, probing.through(uplink.ifname)), alone=True
+        ) as made:
+            yield made
 
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.prepare. Everything that could refuse is asked before anything is made."""

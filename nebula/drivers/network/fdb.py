@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address
 
 import msgspec
@@ -36,7 +36,12 @@ def flooded(host: HostHandle, device: str) -> list[str]:
 def set_flooded(host: HostHandle, device: str, wanted: Sequence[str]) -> None:
     """Exactly these. New ones come before others go, so nobody who stays misses anything."""
     there, peers = set(flooded(host, device)), {str(IPv4Address(peer)) for peer in wanted}
-    words = (("append", sorted(peers - there)), ("delete", sorted(there - peers)))
-    lines = [f"fdb {verb} {_EVERYBODY} dev {device} dst {peer}\n" for verb, some in words for peer in some]
-    if lines:
-        host.transport.run(["bridge", "-batch", "-"], stdin="".join(lines).encode("ascii"), root=True)
+    script = lines("append", device, peers - there) + lines("delete", device, there - peers)
+    if script:
+        host.transport.run(["bridge", "-batch", "-"], stdin=script, root=True)
+
+
+def lines(verb: str, device: str, peers: Iterable[str]) -> bytes:
+    """What `bridge -batch` is told to append or delete these."""
+    told = (f"fdb {verb} {_EVERYBODY} dev {device} dst {IPv4Address(peer)}\n" for peer in sorted(peers))
+    return "".join(told).encode("ascii")

@@ -9,6 +9,7 @@ from nebula.drivers.network import dhcp, forwarding, iptables, nat, nft, owned, 
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.ip import links, routes
 from nebula.drivers.network.subnet import gateway_subnet
+from nebula.drivers.network.uplinks import look_at_uplinks
 from nebula.errors import ConflictError, UsageError
 from nebula.model.host import Finding
 from nebula.model.network import NetworkSpec
@@ -45,7 +46,8 @@ def tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:
 def _bridge(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     present = links(host)
     if not network.owned:
-        return asked("bridge", lambda: check_existing(host, network, present))
+        missing = asked("bridge", lambda: check_existing(host, network, present))
+        return missing or look_at_uplinks(host, network, present)
     found = asked("bridge", lambda: owned.check_name_free(host, network, present))
     if network.physical_device:
         found += asked("port", lambda: port.check_port(host, network, present))

@@ -14,9 +14,13 @@ from nebula.errors import CommandError
 
 
 class LinkData(msgspec.Struct, frozen=True):
-    """Of a tap: whether it outlives the process that holds it."""
+    """Of a tap: whether it outlives the process that holds it. Of a bridge the rest; the delay in hundredths of a second."""
 
     persist: bool = False
+    vlan_filtering: int = 0
+    vlan_default_pvid: int = 1
+    stp_state: int = 0
+    forward_delay: int = 0
 
 
 class LinkInfo(msgspec.Struct, frozen=True):
@@ -111,7 +115,7 @@ def batch_locked(host: HostHandle, lines: Sequence[str]) -> str:
 
     For what two jobs may do at once, where only the end counts: the caller looks at that.
     """
-    argv = ["flock", "-w", "20", f"{host.root}/network.lock", "ip", "-force", "-batch", "-"]
+    argv = ["flock", "-w", "27", f"{host.root}/network.lock", "ip", "-force", "-batch", "-"]
     return host.transport.run(argv, stdin=_script(lines), root=True, check=False).stderr.decode("utf-8", "replace")
 
 

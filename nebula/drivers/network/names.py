@@ -9,6 +9,7 @@ from nebula.model.network import NetworkSpec
 
 _DEVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", re.ASCII)
 _TAP = re.compile(r"one-\d+-\d+", re.ASCII)
+_PROBE = re.compile(r"nbp[0-9a-f]{8}", re.ASCII)
 _TAG = "nebula:network:"
 
 
@@ -22,6 +23,11 @@ def check_device(name: str) -> str:
 def is_tap(name: str) -> bool:
     """Whether the device is a card of one of our VMs: `one-VMID-NICID`."""
     return _TAP.fullmatch(name) is not None
+
+
+def is_probe(name: str) -> bool:
+    """Whether the device is the host's end of a probe."""
+    return _PROBE.fullmatch(name) is not None
 
 
 def tag(network: NetworkSpec) -> str:

@@ -116,6 +116,20 @@ def port_name(tap: str) -> str:
     return f"{tap}p"
 
 
+def place(network: NetworkSpec) -> int:
+    """The VLAN in which the network's cards are, or the first of those that they tag; 0: none."""
+    return network.vlan_id or next(iter(network.trunks), 0)
+
+
+def place_words(network: NetworkSpec) -> list[str]:
+    """What puts a port, as it is added, where untagged packets are in that VLAN."""
+    vlan = place(network)
+    if not vlan:
+        return []
+    tunnel = ["vlan_mode=dot1q-tunnel", f"other_config:qinq-ethtype={network.qinq_type}"] if network.customer_vlans else []
+    return [f"tag={vlan}", *tunnel]
+
+
 def _own(tap: str) -> str:
     return bridge_of_card(NetworkSpec(network_id=0, name="", driver="ovswitch", bridge=""), tap)
 

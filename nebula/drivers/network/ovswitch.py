@@ -5,16 +5,17 @@ Each card has a bridge of its own in front, which filters (ovscards.py). Network
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import ovscards, taps, vsctl
+from nebula.drivers.network import ovscards, probing, taps, vsctl
 from nebula.drivers.network.findings import asked, tools
 from nebula.drivers.network.ip import Link, batch, links
-from nebula.drivers.network.names import check_device, is_tap
+from nebula.drivers.network.names import check_device, is_probe, is_tap
 from nebula.drivers.network.port import check_port
 from nebula.drivers.network.vsctl import Bridge
-from nebula.errors import ConflictError
+from nebula.errors import ConflictError, NebulaError
 from nebula.model.host import Finding
 from nebula.model.network import Lease, NetworkSpec, NicSpec
 
@@ -46,6 +47,51 @@ class OvsNetwork:
         ok = Finding(check="network", level="ok", text=f"host {host.name} can carry network {network.name} on {network.bridge}")
         return wrong or [ok]
 
+    @contextlib.contextmanager
+    def probe(
+        self,
+        host: HostHandle,
+        network: NetworkSpec,
+        address: str,
+        peers: Sequence[str] = (),  # noqa: ARG002 - a bridge that is there knows them
+    ) -> Iterator[probing.Probe]:
+        """See Network.probe. Ports that an earlier one left in the database are forgotten."""
+        self._check_names(network)
+        found, present = vsctl.bridges(host), links(host)
+        bridge = found.get(network.bridge)
+        if bridge is None:
+            with self.probe_apart(host, network, present, address) as made:
+                yield made
+            return
+        own = present.get(network.bridge)
+        mtu = network.mtu or (own.mtu if own is not None else 1500)
+        left = [["--if-exists", "del-port", name] for name in bridge.ports if is_probe(name) and name not in present]
+        with probing.started(host, network, address, mtu, probing.cable(mtu, mtu), below=bool(network.outer_id)) as made:
+            port = ["add-port", bridge.name, made.name, *ovscards.place_words(network)]
+            try:
+                vsctl.tell(host, *left, port)
+                yield made
+            finally:
+                with contextlib.suppress(NebulaError):
+                    vsctl.tell(host, ["--if-exists", "del-port", made.name])
+
+    @contextlib.contextmanager
+    def probe_apart(
+        self, host: HostHandle, network: NetworkSpec, present: Mapping[str, Link], address: str
+    ) -> Iterator[probing.Probe]:
+        """The probe of a network whose bridge is not there yet: it goes through the uplink that the bridge will have."""
+        if not network.owned or not network.physical_device or network.outer_id:
+            raise ConflictError(
+                f"host {host.name} has no bridge {network.bridge} yet", hint="check it again with a VM of it on each host"
+            )
+        check_port(host, network, present)
+        uplink, vlan = present[network.physical_device], ovscards.place(network)
+        kind = "802.1ad" if network.customer_vlans and network.qinq_type == "802.1ad" else "802.1Q"
+        options = f"link {uplink.ifname} type vlan proto {kind} id {vlan}" if vlan else probing.through(uplink.ifname)
+        mtu = network.mtu or uplink.mtu
+        with probing.started(host, network, address, mtu, probing.device(mtu, options), alone=True) as made:
+            yield made
+
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.prepare. Everything that could refuse is asked before anything is made."""
         self._check_names(network)
@@ -65,7 +111,11 @@ class OvsNetwork:
     ) -> Questions:
         qinq: Questions = [("qinq", lambda: _check_tags(host, network))] if network.customer_vlans else []
         if not network.owned:
-            return [*qinq, ("bridge", lambda: _check_existing(host, network, found))]
+            return [
+                *qinq,
+                ("bridge", lambda: _check_existing(host, network, found)),
+                ("vlan", lambda: _check_way_out(host, network, found)),
+            ]
         return [
             *qinq,
             ("bridge", lambda: _check_name_free(host, network, found, present)),
@@ -152,8 +202,11 @@ class OvsNetwork:
         if not network.owned:
             return
         bridge = vsctl.present(host).get(network.bridge)
-        if bridge is not None and bridge.mark == network.bridge and not set(bridge.ports) - self.ways_out(network):
+        if bridge is not None and bridge.mark == network.bridge and not self._used(bridge, network):
             vsctl.tell(host, ["--if-exists", "del-br", network.bridge])
+
+    def _used(self, bridge: Bridge, network: NetworkSpec) -> bool:
+        return any(not is_probe(port) for port in set(bridge.ports) - self.ways_out(network))
 
     def ways_out(self, network: NetworkSpec) -> set[str]:
         """Ports of the bridge of ours that are no cards."""
@@ -182,6 +235,22 @@ def _check_existing(host: HostHandle, network: NetworkSpec, found: Mapping[str, 
         raise ConflictError(
             f"Open vSwitch of host {host.name} has no bridge {network.bridge}, which network {network.name} needs",
             hint=f"on {host.name}: ovs-vsctl add-br {network.bridge}",
+        )
+
+
+def _check_way_out(host: HostHandle, network: NetworkSpec, found: Mapping[str, Bridge]) -> None:
+    """ConflictError if what leads out of the host's bridge lets the network's VLAN through nowhere."""
+    bridge, vlan = found.get(network.bridge), ovscards.place(network)
+    if bridge is None or not vlan:
+        return
+    ways = {name: vlans for name, vlans in vsctl.ways(host, bridge).items() if not is_tap(name) and not is_probe(name)}
+    trunks = [name for name, vlans in ways.items() if len(vlans) != 1]
+    if ways and not any(not vlans or vlan in vlans for vlans in ways.values()):
+        port = next(iter(trunks or ways))
+        raise ConflictError(
+            f"VLAN {vlan} of network {network.name} is missing on {port}, the uplink of {network.bridge} on host {host.name}",
+            cause=f"it lets VLANs {', '.join(map(str, sorted(ways[port])))} through",
+            hint=f"ovs-vsctl add Port {port} trunks {vlan}",
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nebula.drivers.base import HostHandle
 from nebula.drivers.network.ip import Link, batch, batch_locked, links
-from nebula.drivers.network.names import check_device, tag
+from nebula.drivers.network.names import check_device, is_probe, tag
 from nebula.errors import CommandError, ConflictError
 from nebula.model.network import NetworkSpec
 
@@ -51,7 +51,7 @@ def raise_up(host: HostHandle, network: NetworkSpec, bridge: Link) -> None:
 def cards(network: NetworkSpec, present: Mapping[str, Link]) -> list[str]:
     """What is plugged into the bridge beside its physical device."""
     ports: Iterable[Link] = (link for link in present.values() if link.master == network.bridge)
-    return [link.ifname for link in ports if link.ifname != network.physical_device]
+    return [link.ifname for link in ports if link.ifname != network.physical_device and not is_probe(link.ifname)]
 
 
 def remove(host: HostHandle, network: NetworkSpec) -> None:

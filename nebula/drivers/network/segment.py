@@ -4,15 +4,16 @@ it sends through a device of the host (the uplink). The uplink keeps its address
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nebula.drivers.base import HostHandle
-from nebula.drivers.network import dhcp, owned
+from nebula.drivers.network import dhcp, owned, probing
 from nebula.drivers.network.bridge import BridgeNetwork
 from nebula.drivers.network.findings import asked, tools
 from nebula.drivers.network.ip import Link, batch, batch_locked, links
-from nebula.drivers.network.names import check_device, tag
+from nebula.drivers.network.names import check_device, is_probe, tag
 from nebula.errors import CommandError, ConflictError
 from nebula.model.host import Finding
 from nebula.model.network import NetworkSpec
@@ -57,6 +58,23 @@ class SegmentNetwork(BridgeNetwork, ABC):
         text = f"host {host.name} can carry network {network.name} on {network.bridge}, through {network.physical_device}"
         return found or [Finding(check="network", level="ok", text=text)]
 
+    @contextlib.contextmanager
+    def probe_apart(
+        self, host: HostHandle, network: NetworkSpec, present: Mapping[str, Link], address: str, peers: Sequence[str]
+    ) -> Iterator[probing.Probe]:
+        """See BridgeNetwork.probe_apart: the segment's device is within the probe."""
+        self._check_names(network)
+        self.check_uplink(host, network, present)
+        self.check_device(host, network, present)
+        mtu = network.mtu or present[network.physical_device].mtu - self.overhead
+        lines = probing.device(mtu, self.options(network, self.source(host, network)))
+        with probing.started(host, network, address, mtu, lines, alone=True, below=self.tunnels) as made:
+            self.joined(made, network, peers)
+            yield made
+
+    def joined(self, made: probing.Probe, network: NetworkSpec, peers: Sequence[str]) -> None:
+        """A probe of its own is told what the segment needs to be told; `peers`: see `tunnel_to`."""
+
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.prepare. Everything that could refuse is asked before anything is made."""
         self._check_names(network)
@@ -88,7 +106,8 @@ class SegmentNetwork(BridgeNetwork, ABC):
         bridge = present.get(network.bridge)
         if bridge is not None and not owned.is_ours(network, bridge):
             return
-        if any(link.master == network.bridge and link.ifname != device for link in present.values()):
+        ports = (link.ifname for link in present.values() if link.master == network.bridge)
+        if any(name != device and not is_probe(name) for name in ports):
             return
         if network.dhcp:
             dhcp.stop(host, network)

@@ -19,6 +19,11 @@ _READ = (
     "--format=json", "--", "--columns=name,external_ids,ports,fail_mode,datapath_type", "list", "Bridge",
     "--", "--columns=_uuid,name", "list", "Port",
 )  # fmt: skip
+_PORTS = (
+    "--format=json", "--", "--columns=name,type", "list", "Interface", "--", "--columns=name,tag,trunks", "list", "Port",
+)  # fmt: skip
+_INNER = frozenset({"internal", "patch"})
+"""Ports that lead to another bridge, or to the host itself."""
 _MARK = "nebula"
 """The key in a bridge's external ids that says that we made it."""
 _ZONE = "nebula-zone"
@@ -59,6 +64,22 @@ def present(host: HostHandle) -> dict[str, Bridge]:
         return bridges(host)
     except ConflictError:
         return {}
+
+
+def ways(host: HostHandle, bridge: Bridge) -> dict[str, frozenset[int]]:
+    """The VLANs that pass each port of the bridge which may lead out of the host; none: all of them do."""
+    lines = _run(host, _PORTS).splitlines()
+    try:
+        kinds, ports = (typed.decode(line.encode(), _Table).data for line in lines)
+        inner = {str(name) for name, kind in kinds if kind in _INNER}
+        return {str(name): _passing(tag, trunks) for name, tag, trunks in ports if name in {*bridge.ports} - inner}
+    except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:
+        raise CommandError(host.name, [*_TOOL, *_PORTS], 0, f"not understood: {error}", hint="ovs-vsctl --version") from error
+
+
+def _passing(tag: Any, trunks: Any) -> frozenset[int]:
+    """Of a column that is one number, or a set of them."""
+    return frozenset(int(number) for value in (tag, trunks) for number in (value[1] if isinstance(value, list) else [value]))
 
 
 def bridge_of(port: str, found: Mapping[str, Bridge]) -> str:

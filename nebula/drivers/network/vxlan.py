@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from nebula.drivers.base import HostHandle, NetworkCapabilities
 from nebula.drivers.network import fdb
 from nebula.drivers.network.ip import Link, addresses, links
+from nebula.drivers.network.probing import Probe
 from nebula.drivers.network.segment import SegmentNetwork, is_ours
 from nebula.errors import ConflictError
 from nebula.model.network import NetworkSpec
@@ -29,6 +30,7 @@ class VxlanNetwork(SegmentNetwork):
 
     capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=True, dhcp=True, existing=False)
     overhead = OVERHEAD
+    tunnels = True
 
     def device(self, network: NetworkSpec) -> str:
         """See SegmentNetwork.device."""
@@ -54,6 +56,11 @@ class VxlanNetwork(SegmentNetwork):
         super().check_uplink(host, network, present)
         if network.vxlan_mode:
             _address(host, network)
+
+    def joined(self, made: Probe, network: NetworkSpec, peers: Sequence[str]) -> None:
+        """See SegmentNetwork.joined."""
+        if network.vxlan_mode == "static" and peers:
+            made.inside("bridge", "-batch", "-", stdin=fdb.lines("append", "eth0", peers))
 
     def tunnel_to(self, host: HostHandle, network: NetworkSpec, peers: Sequence[str]) -> None:
         """See Network.tunnel_to."""

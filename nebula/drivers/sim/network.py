@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from nebula.drivers.base import HostHandle, NetworkCapabilities
+from nebula.drivers.base import Answer, HostHandle, NetworkCapabilities
 from nebula.drivers.sim.transport import sim
 from nebula.errors import ConflictError, NotFoundError
 from nebula.model.host import Finding
 from nebula.model.network import Lease, NetworkSpec, NicSpec
 
 CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, spans_hosts=True, dhcp=True)
+
+
+class SimProbe:
+    """A place on a simulated network, where everything passes."""
+
+    def __init__(self, mtu: int) -> None:
+        self.mtu = mtu
+        self.gateway = True
+
+    def ask(self, addresses: Sequence[str]) -> list[Answer]:
+        """See Probe.ask."""
+        return [Answer(address=address, found=True, whole=self.mtu) for address in addresses]
+
+    def ask_below(self, addresses: Sequence[str]) -> list[Answer]:  # noqa: ARG002 - there is no tunnel
+        """See Probe.ask_below."""
+        return []
 
 
 class SimNetwork:
@@ -30,6 +47,11 @@ class SimNetwork:
             return [Finding(check="bridge", level="ok", text=f"bridge {network.bridge} can be used on {host.name}")]
         text = f"bridge {network.bridge} is not on {host.name}"
         return [Finding(check="bridge", level="error", text=text, fix=f"ip link add {network.bridge} type bridge")]
+
+    @contextlib.contextmanager
+    def probe(self, host: HostHandle, network: NetworkSpec, address: str, peers: Sequence[str] = ()) -> Iterator[SimProbe]:  # noqa: ARG002 - all simulated hosts reach each other
+        """See Network.probe."""
+        yield sim(host).perform("network.probe", lambda _now: SimProbe(network.mtu or 1500), subject=network.name)
 
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.prepare."""

@@ -28,7 +28,7 @@ READS = {
     ),
     "repository": ("check", "find", "due"),
     "datastore": ("check", "usage", "probe", "has_image", "has_disk", "vm_ids", "require_unused"),
-    "network": ("check", "taps", "filtered", "serving"),
+    "network": ("check", "probe", "taps", "filtered", "serving"),
     "monitor": ("sample",),
     "transport": ("run", "read_file", "forward"),
 }

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from nebula.drivers.base import HostHandle
+from nebula.engine import tunnels
 from nebula.engine.addresses import check_subnet, from_attributes, overlaps, parse_span, to_attributes
 from nebula.engine.api.values import Accepted, Call, Detail, Finding, Listing
 from nebula.engine.firewall.groups import SETTING, named, naming, of_network
@@ -19,11 +21,13 @@ from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
 from nebula.engine.local.network_segments import shared_bridge
 from nebula.engine.local.network_spec import settings_of
 from nebula.engine.machines.networks import network_spec, root_of
+from nebula.engine.reach.asking import Place, ask
 from nebula.engine.secrets import hide
 from nebula.engine.services import Services
 from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, LeaseRow, NetworkRow, SecurityGroupRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.errors import CapacityError, ConflictError, NotFoundError, UsageError
+from nebula.model.host import Finding as HostFinding
 
 _REMOVING = 3
 """OpenNebula's LOCK_DELETE."""
@@ -186,11 +190,22 @@ class LocalNetworks(OwnedNoun):
         return self._change(call, work)
 
     def check(self, ref: str) -> list[Finding]:
-        """Ask every host of its clusters."""
-        row = resolve(self._store.read(), NetworkRow, ref)
+        """Ask every host of its clusters, then guests' places on those that can carry it whether they reach each other."""
+        queries = self._store.read()
+        row = resolve(queries, NetworkRow, ref)
         network = network_spec(row)
         driver = self._services.pool.network(row.driver)
-        return self._ask_hosts(lambda host: driver.check(host, network), cluster=row.cluster_id)
+        fit: list[Place] = []
+
+        def look(host: HostHandle) -> list[HostFinding]:
+            found = driver.check(host, network)
+            if all(finding.level != "error" for finding in found):
+                end, peers = tunnels.ends(queries, row, host.host_id)
+                fit.append(Place(host=host, end=end, peers=tuple(peers)))
+            return found
+
+        found = self._ask_hosts(look, cluster=row.cluster_id)
+        return [*found, *ask(driver, network, fit)]
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
         """Another name; the bridge keeps its own."""
