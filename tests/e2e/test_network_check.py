@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def test_a_narrow_uplink_is_named_and_mended_as_told(cluster: Program, lab: LabH
         found = check(cluster, "lan")
         looked, tried = sorted(found["h2"], key=lambda one: one["level"], reverse=True)
         assert (looked["check"], looked["fix"]) == ("mtu", "ip link set dev eth1 mtu 1500")
-        assert "up to 1404 do" in tried["text"]
+        assert re.search("up to 140[04] do", tried["text"]), "Linux may leave room for a tag"
         lab.exec("h2", *looked["fix"].split())
         assert check(cluster, "lan") == {"h1": [], "h2": []}
     assert probes(lab) == []
@@ -60,6 +61,7 @@ def test_a_vlan_that_is_missing_on_one_hosts_uplink_is_named(cluster: Program, l
         for host in ("h1", "h2"):
             bridge = ("ovs-vsctl", "add-br", "br7", "--", "set", "Bridge", "br7", "datapath_type=netdev")
             lab.exec(host, *bridge, "--", "add-port", "br7", "eth2")
+            lab.exec(host, "ip", "link", "set", "dev", "eth2", "up")
         options = ("--driver", "ovswitch", "--bridge", "br7", "--vlan-id", "100", "--range", "10.79.0.10+5")
         cluster.out("network", "create", "red", *options)
         assert check(cluster, "red") == {"h1": [], "h2": []}

@@ -7,9 +7,9 @@ only half done, or not begun.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from nebula.engine.api.values import Accepted, Call
@@ -36,6 +36,7 @@ class Step:
     `noted`: that it was begun is durable before it runs, so that the steps before it are not run again after a crash.
     `final`: past the point of no return. From here on nobody turns the job back: a host that does not answer is waited
     for, and whatever else goes wrong leaves something behind (fact `left`) while the job ends well.
+    `argument`: only jobs with this argument have the step; others neither do it nor tell of it. Such a step has no undo.
     """
 
     name: str
@@ -44,6 +45,11 @@ class Step:
     phase: str = ""
     noted: bool = False
     final: bool = False
+    argument: str = ""
+
+    def of(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a job with these arguments has it."""
+        return not self.argument or bool(arguments.get(self.argument))
 
 
 class NotYet(Exception):

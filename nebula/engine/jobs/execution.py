@@ -59,7 +59,8 @@ class Execution:
 
     def _drop(self) -> End:
         """Cancelled before its first step: nothing is to be undone, and no host need be asked."""
-        described = outcome.described(InterruptedByUser(self._context.cancel.reason), self._operation.steps[0].name)
+        first = next(step for step in self._operation.steps if step.of(self._job.args))
+        described = outcome.described(InterruptedByUser(self._context.cancel.reason), first.name)
         self._services.store.write(lambda tx: outcome.dropped(tx, self._job, self._operation, self._services, described))
         return End.FAILED
 
@@ -67,6 +68,8 @@ class Execution:
         phase = ""
         for index in range(self._job.step, len(self._operation.steps)):
             step = self._operation.steps[index]
+            if not step.of(self._job.args):
+                continue
             try:
                 if not step.final:
                     self._context.cancel.raise_if_set()

@@ -46,9 +46,11 @@ class LocalJobs(Noun):
 def view(queries: Queries, job: JobRow) -> JobView:
     """A job as people see it."""
     try:
-        steps = [step.name for step in operation(job.kind).steps]
+        every = operation(job.kind).steps
     except NebulaError:
-        steps = []
+        every = ()
+    steps = [step.name for step in every if step.of(job.args)]
+    position = sum(step.of(job.args) for step in every[: job.step])
     name = ""
     if job.target_kind in {"vm", "host", "image", "network", "datastore", "backup"}:
         found = queries.rows(f'SELECT "name" FROM "{job.target_kind}" WHERE "id"=?', (job.target_id,))
@@ -60,9 +62,9 @@ def view(queries: Queries, job: JobRow) -> JobView:
         target_id=job.target_id,
         target=name,
         state=job.state,
-        step=steps[min(job.step, len(steps) - 1)] if steps else "",
+        step=steps[min(position, len(steps) - 1)] if steps else "",
         steps=len(steps),
-        position=job.step,
+        position=position,
         direction=job.direction,
         done=job.done,
         total=job.total,

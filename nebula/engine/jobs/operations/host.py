@@ -202,7 +202,7 @@ class Setup:
 
     kind = "host.setup"
     steps = (
-        Step("leave former cluster", _left_baseline),
+        Step("leave former cluster", _left_baseline, argument="left"),
         Step("connect", _connect),
         Step("claim", _claim),
         Step("look", _look),

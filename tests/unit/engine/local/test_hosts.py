@@ -168,6 +168,21 @@ def test_a_cluster_can_do_more_when_its_oldest_host_moves_to_another(bare: Sim) 
     assert cpu(bare, "museum") == "None", "no host, no common CPU"
 
 
+def test_a_host_leaves_a_former_cluster_only_where_it_had_one(bare: Sim) -> None:
+    bare.add_hosts("h1")
+    added = bare.engine.jobs.list(Query(filters=(), columns=("id",))).rows[0][0]
+    bare.engine.clusters.create("museum", CALL)
+    moved = bare.engine.hosts.update("h1", {"cluster": "museum"}, CALL).job_id
+    again = bare.engine.hosts.update("h1", {"virt": "qemu"}, CALL).job_id
+    begun = [bare.engine.jobs.show(number) for number in (moved, again)]
+    assert [one.step for one in begun] == ["leave former cluster", "connect"]
+    bare.settle()
+    ended = [bare.engine.jobs.show(number) for number in (int(added), moved, again)]
+    assert [one.state for one in ended] == ["done"] * 3
+    assert all(one.position == one.steps for one in ended)
+    assert [one.steps - ended[0].steps for one in ended] == [0, 1, 0]
+
+
 def test_a_cluster_can_do_more_when_its_oldest_host_is_removed(bare: Sim) -> None:
     alone = mixed(bare)
     bare.world.faults.error("h1", "hypervisor.baseline", "unreachable")
