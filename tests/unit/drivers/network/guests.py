@@ -117,10 +117,13 @@ def asks(
     return int(inside.transport.run([sys.executable, "-c", ASK, *words]).text)
 
 
-def guest(host: Namespace, network: NetworkSpec, number: int) -> Iterator[Guest]:
-    """A guest with the addresses 10.9.0.NUMBER and fd09::NUMBER."""
+def guest(host: Namespace, network: NetworkSpec, number: int, *, first: int = 0, plugged: bool = True) -> Iterator[Guest]:
+    """A guest with the addresses 10.9.0.NUMBER and fd09::NUMBER, of the VM NUMBER from `first` on; `plugged`: its card is a
+    port of the network's bridge.
+    """
+    vm_id = first + number
     nic = NicSpec(
-        vm_id=number, nic_id=0, tap=f"one-{number}-0", mac=f"02:00:0a:09:00:{number:02x}", network=network,
+        vm_id=vm_id, nic_id=0, tap=f"one-{vm_id}-0", mac=f"02:00:0a:09:00:{number:02x}", network=network,
         ip=f"10.9.0.{number}", ip6=f"fd09::{number:x}",
     )  # fmt: skip
     for inside in make():
@@ -129,5 +132,6 @@ def guest(host: Namespace, network: NetworkSpec, number: int) -> Iterator[Guest]
         inside.sh(f"ip link set eth0 address {nic.mac}")
         inside.sh(f"ip address add {nic.ip}/24 dev eth0")
         inside.sh(f"ip address add {nic.ip6}/64 dev eth0 nodad")
-        host.sh(f"ip link set {nic.tap} master {network.bridge}")
+        if plugged:
+            host.sh(f"ip link set {nic.tap} master {network.bridge}")
         yield Guest(inside, nic)

@@ -15,9 +15,10 @@ import msgspec
 from nebula.model.network import NetworkSpec, NicSpec
 from nebula.transport.base import Completed
 from tests.contract.network import FIRST, NetworkSubject
+from tests.unit.drivers.network import guests
 from tests.unit.drivers.network.conftest import subject
 from tests.unit.drivers.network.guests import Guest
-from tests.unit.drivers.network.namespaces import Namespace, NamespaceTransport, cable, make
+from tests.unit.drivers.network.namespaces import Namespace, NamespaceTransport, make
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
@@ -89,17 +90,8 @@ def switch_subject(host: Namespace, root: Path, driver: Any, owned: NetworkSpec)
 
 
 def guest(host: Namespace, network: NetworkSpec, number: int) -> Iterator[Guest]:
-    """A guest with the addresses 10.9.0.NUMBER and fd09::NUMBER, whose card is not plugged yet."""
-    mac, address = f"02:00:0a:09:00:{number:02x}", f"10.9.0.{number}"
-    vm_id = FIRST + number
-    nic = NicSpec(vm_id=vm_id, nic_id=0, tap=f"one-{vm_id}-0", mac=mac, network=network, ip=address, ip6=f"fd09::{number:x}")
-    for inside in make():
-        inside.sh("sysctl -qw net.ipv6.conf.default.accept_dad=0")
-        cable(host, nic.tap, inside, "eth0")
-        inside.sh(f"ip link set eth0 address {nic.mac}")
-        inside.sh(f"ip address add {nic.ip}/24 dev eth0")
-        inside.sh(f"ip address add {nic.ip6}/64 dev eth0 nodad")
-        yield Guest(inside, nic)
+    """One whose card is not plugged yet, of a VM that no process of the machine has a tap of."""
+    yield from guests.guest(host, network, number, first=FIRST, plugged=False)
 
 
 def _end(pidfile: Path) -> None:
