@@ -21,7 +21,6 @@ from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
 from nebula.engine.local.network_segments import shared_bridge
 from nebula.engine.local.network_spec import settings_of
 from nebula.engine.machines.networks import network_spec, root_of
-from nebula.engine.reach.asking import Place, ask
 from nebula.engine.secrets import hide
 from nebula.engine.services import Services
 from nebula.engine.store.rows import AddressRangeRow, ClusterRow, HostRow, LeaseRow, NetworkRow, SecurityGroupRow, VmRow
@@ -191,6 +190,8 @@ class LocalNetworks(OwnedNoun):
 
     def check(self, ref: str) -> list[Finding]:
         """Ask every host of its clusters, then guests' places on those that can carry it whether they reach each other."""
+        from nebula.engine.reach.asking import Place, ask
+
         queries = self._store.read()
         row = resolve(queries, NetworkRow, ref)
         network = network_spec(row)
