@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from nebula.cli.opennebula.rows import Row, done, none, refused
 
-_LOCKS = "locks are still to come"
 _TOGETHER = "a backup's disks are of one moment and come back together"
 _WHOLE = "each backup is whole: its own id"
 _DATASTORE = "a disk comes to another datastore by itself, also while the VM runs: vm disk-move"
@@ -15,6 +14,13 @@ _DATASTORE = "a disk comes to another datastore by itself, also while the VM run
 
 def _ownership(noun: str) -> tuple[Row, ...]:
     return tuple(row for verb in ("chgrp", "chown", "chmod") for row in done(f"{noun} {verb}", verb))
+
+
+def _locks(noun: str) -> tuple[Row, ...]:
+    return (
+        *done(f"{noun} lock", "lock", note="--use, --manage, --admin, --all; administrators pass, and so does looking at it"),
+        *done(f"{noun} unlock", "unlock", note="who locked it, and administrators"),
+    )
 
 
 def _scheduled(name: str) -> tuple[Row, ...]:
@@ -54,7 +60,7 @@ ONEVM: tuple[Row, ...] = (
     *none("capacity is always enforced; --force goes against the rules of a VM group", "migrate --enforce"),
     *done("vm migrate --live", "migrate --live"),
     *done("vm migrate", "migrate --poff", note="what it does without --live"),
-    *refused("vm poweroff --hard, vm migrate and vm resume do it", "migrate --poff-hard"),
+    *done("vm migrate --hard", "migrate --poff-hard"),
     *done("vm stop", "stop"),
     *_scheduled("stop"),
     *done("vm suspend", "suspend"),
@@ -116,7 +122,7 @@ ONEVM: tuple[Row, ...] = (
     *done("vm resize --no-enforce", "resize --enforce", note="it is enforced unless an administrator says --no-enforce"),
     *none("three options say all of it", "resize --file"),
     *done("vm save | vm clone", "save"),
-    *refused("vm save, then image persistent NAME-disk-0", "save --persistent"),
+    *done("vm save --persistent", "save --persistent"),
     *done("vm update --set", "backupmode", note="BACKUP_CONFIG={MODE=FULL}"),
     *done("vm backup", "backup"),
     *_scheduled("backup"),
@@ -128,7 +134,7 @@ ONEVM: tuple[Row, ...] = (
     *none(_WHOLE, "restore --increment"),
     *done("vm update --file --context", "updateconf", note="a running guest is given another CD; the rest while it is off"),
     *none("update always appends", "updateconf --append"),
-    *refused(_LOCKS, "lock", "unlock"),
+    *_locks("vm"),
     *done("vm exec", "exec"),
     *done("vm exec --stdin", "exec --stdin"),
     *none("vm exec stays until the command ends, tells how, and kills it at Ctrl-C", "exec-retry", "exec-cancel"),
@@ -140,7 +146,7 @@ ONEVM: tuple[Row, ...] = (
     *none("there is no pci-attach", "pci-attach --pci_vendor"),
     *done("vm ssh", "ssh", note="--user is who logs in, --jump goes through the host"),
     *done("vm ssh", "ssh --cmd", note="behind --: vm ssh web -- uptime"),
-    *refused("it takes the first address that was leased; ssh to another is a command of its own", "ssh --nic-id"),
+    *done("vm ssh --nic", "ssh --nic-id", note="an alias, too; the first address that was leased without it"),
     *none("~/.ssh/config has them", "ssh --ssh-options"),
     *refused("guests are reached by their addresses, or through their host by vm ssh --jump", "port-forward"),
     *none("there is no port-forward", "port-forward --nic-id"),
@@ -172,7 +178,7 @@ ONETEMPLATE: tuple[Row, ...] = (
     *done("template show", "show"),
     *done("template explain", "show --extended", note="and where a VM of it could run"),
     *done("template list --watch", "top"),
-    *refused(_LOCKS, "lock", "unlock"),
+    *_locks("template"),
 )
 ONEIMAGE: tuple[Row, ...] = (
     *done("image create", "create"),
@@ -196,9 +202,11 @@ ONEIMAGE: tuple[Row, ...] = (
     *refused("an image that a VM uses stays", "delete --force"),
     *done("image persistent", "persistent"),
     *done("image nonpersistent", "nonpersistent"),
-    *refused("images have no attributes of one's own yet", "update", "update --append"),
-    *refused("who should not use an image is kept off by image chmod", "enable", "disable"),
-    *refused("an image is of the type with which it was made", "chtype"),
+    *done("image update --set", "update", note="it changes what it names; an empty value takes an attribute away"),
+    *none("update always appends", "update --append"),
+    *done("image enable", "enable"),
+    *done("image disable", "disable", note="an image that no VM has"),
+    *done("image chtype", "chtype", note="os, datablock and cdrom, of an image that no VM has; a CD is raw"),
     *_ownership("image"),
     *done("image rename", "rename"),
     *none(
@@ -218,7 +226,7 @@ ONEIMAGE: tuple[Row, ...] = (
     *done("image show", "show"),
     *none("images hold no secrets", "show --decrypt"),
     *done("image list --watch", "top"),
-    *refused(_LOCKS, "lock", "unlock"),
+    *_locks("image"),
     *none("the engine deletes a file with its image", "orphans"),
 )
 ONESECGROUP: tuple[Row, ...] = (
@@ -239,11 +247,11 @@ ONEVMGROUP: tuple[Row, ...] = (
     *done("vmgroup remove", "delete"),
     *done("vmgroup list", "list"),
     *done("vmgroup show", "show"),
-    *refused("VM groups are the administrators'; everybody may use them", "chgrp", "chown", "chmod"),
+    *_ownership("vmgroup"),
     *done("vmgroup update", "update"),
     *none("it names the roles and rules that change", "update --append"),
     *done("vmgroup rename", "rename"),
-    *refused(_LOCKS, "lock", "unlock"),
+    *_locks("vmgroup"),
     *done("vmgroup update --role", "role-add", "role-update"),
     *done("vmgroup update --without", "role-delete"),
 )

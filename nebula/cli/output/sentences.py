@@ -54,6 +54,8 @@ def _kept(body: Mapping[str, Any]) -> Iterator[str]:
         yield f"{what} kept on {printable(str(body['disks_on']))}."
     if body.get("resched"):
         yield "It is moved to another host as soon as one can take it."
+    if lock := body.get("lock"):
+        yield f"{printable(str(lock['by'] or 'the engine'))} locked it (level {lock['level']}); nebula vm unlock ends it."
 
 
 def _waiting(waiting: Mapping[str, Any] | None) -> Iterator[str]:

@@ -70,8 +70,17 @@ def rename(noun: str) -> Command:
     )
 
 
+LOCKS = (
+    Option("--use", "Nothing may be done but look at them, as without any of these.", "flag"),
+    Option("--manage", "They may be used, and not changed.", "flag"),
+    Option("--admin", "Only what their administrators may is kept off.", "flag"),
+    Option("--all", "OpenNebula's other name of --use.", "flag"),
+)
+"""Levels of locks; see `verbs.ownership.lock`."""
+
+
 def ownership(noun: str) -> tuple[Command, ...]:
-    """NOUN chown, chgrp and chmod, where objects belong to somebody."""
+    """NOUN chown, chgrp, chmod, lock and unlock, where objects belong to somebody."""
 
     def verb(name: str, text: str, argument: Argument, example: str) -> Command:
         example = f"nebula {noun} {name} web {example}"
@@ -83,6 +92,23 @@ def ownership(noun: str) -> tuple[Command, ...]:
         verb("chown", f"Give {things} to another user.", Argument("owner", "A user of the engine's machine."), "alice"),
         verb("chgrp", f"Share {things} with a group.", Argument("group", "A group of the engine's machine."), "staff"),
         verb("chmod", f"Say who may use, manage and administrate {things}.", Argument("mode", mode), "640"),
+        Command(
+            "lock",
+            f"Keep everybody but administrators from {things}, until they are unlocked.",
+            f"nebula {noun} lock web --manage",
+            "verbs.ownership:lock",
+            (refs(noun),),
+            LOCKS,
+            changes=True,
+        ),
+        Command(
+            "unlock",
+            f"Let {things} be used and changed again.",
+            f"nebula {noun} unlock web",
+            "verbs.ownership:unlock",
+            (refs(noun),),
+            changes=True,
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import PLAIN_FORMAT, listing, ownership, ref, refs, remove, rename, show
+from nebula.cli.table.common import PLAIN_FORMAT, listing, ownership, ref, refs, remove, rename, show, update
 
 COMMANDS = (
     listing("image", "nebula image list type=os"),
@@ -77,6 +77,31 @@ COMMANDS = (
         "nebula image nonpersistent data",
         "verbs.image:nonpersistent",
         (refs("image"),),
+        changes=True,
+    ),
+    update("image", "Set attributes of one's own."),
+    Command(
+        "enable",
+        "Let VMs be made of images again.",
+        "nebula image enable data",
+        "verbs.image:enable",
+        (refs("image"),),
+        changes=True,
+    ),
+    Command(
+        "disable",
+        "Let no VM be made of images that none has.",
+        "nebula image disable data",
+        "verbs.image:disable",
+        (refs("image"),),
+        changes=True,
+    ),
+    Command(
+        "chtype",
+        "Make images that no VM has images of another type.",
+        "nebula image chtype tools cdrom",
+        "verbs.image:chtype",
+        (refs("image"), Argument("type", "os, datablock or cdrom.")),
         changes=True,
     ),
     remove("image", "Delete images that no VM uses."),

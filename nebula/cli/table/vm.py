@@ -92,6 +92,7 @@ COMMANDS = (
         "migrate web --host a2 --live",
         _HOST,
         Option("--live", "Without a pause for the guest.", "flag"),
+        _HARD,
         _FORCE,
         verbs=("migrate", "migrate-live"),
         key="m",
@@ -271,6 +272,7 @@ COMMANDS = (
         (
             Option("--user", "Log in as; without it the user of the image.", short="-l", metavar="USER"),
             Option("--jump", "Go through the VM's host.", "flag", short="-J"),
+            Option("--nic", "To an address of this card or alias.", metavar="NIC"),
         ),
         rest=True,
         key="l",

@@ -40,6 +40,7 @@ COMMANDS = (
         "nebula vm save web golden",
         "verbs.vm_snapshots:save",
         (ref("vm"), Argument("name", "The new template's name.")),
+        (Option("--persistent", "The images are for one VM at a time, which writes them.", "flag"),),
         verbs=("disk-saveas",),
         changes=True,
     ),

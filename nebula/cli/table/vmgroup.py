@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nebula.cli.command import Argument, Command, Option
-from nebula.cli.table.common import listing, refs, remove, rename, show
+from nebula.cli.table.common import listing, ownership, refs, remove, rename, show
 
 _RULES = (
     Option(
@@ -42,4 +42,5 @@ COMMANDS = (
         key="e",
     ),
     remove("vmgroup", "Remove groups without VMs."),
+    *ownership("vmgroup"),
 )

@@ -90,3 +90,19 @@ def persistent(context: Context, line: Invocation) -> int:
 def nonpersistent(context: Context, line: Invocation) -> int:
     """Every VM has a copy of its own."""
     return each(context, line, lambda engine, ref, call: engine.images.persistent(ref, False, call), done="is not persistent")
+
+
+def enable(context: Context, line: Invocation) -> int:
+    """VMs are made of it again."""
+    return each(context, line, lambda engine, ref, call: engine.images.enable(ref, call), done="is enabled")
+
+
+def disable(context: Context, line: Invocation) -> int:
+    """No VM is made of it."""
+    return each(context, line, lambda engine, ref, call: engine.images.disable(ref, call), done="is disabled")
+
+
+def chtype(context: Context, line: Invocation) -> int:
+    """An image of another type."""
+    kind = line.text("type")
+    return each(context, line, lambda engine, ref, call: engine.images.chtype(ref, kind, call), done=f"is of type {kind} now")

@@ -90,11 +90,11 @@ def reboot(context: Context, line: Invocation) -> int:
 
 def migrate(context: Context, line: Invocation) -> int:
     """Move to another host."""
-    host, live, force = line.text("host"), line.flag("live"), line.flag("force")
+    host, live, force, hard = line.text("host"), line.flag("live"), line.flag("force"), line.flag("hard")
     done = f"moved to {host}" if host else "moved"
 
     def act(engine: Engine, ref: str, call: Call) -> Accepted:
-        return engine.vms.migrate(ref, host, call, live=live, force=force)
+        return engine.vms.migrate(ref, host, call, live=live, force=force, hard=hard)
 
     return each(context, line, act, done=done)
 

@@ -9,7 +9,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from nebula.cli.objects import Target, resolve_one
-from nebula.errors import ConflictError, InterruptedByUser, NebulaError, UnreachableError, UsageError, WrongStateError
+from nebula.errors import (
+    ConflictError,
+    InterruptedByUser,
+    NebulaError,
+    NotFoundError,
+    UnreachableError,
+    UsageError,
+    WrongStateError,
+)
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
@@ -134,13 +142,29 @@ def ssh_argv(line: Invocation, engine: Engine, target: Target) -> list[str]:
         raise WrongStateError(
             f"VM {target.name} ({target.ref}) is {state}: nobody answers", hint=f"nebula vm describe {target.ref}"
         )
-    address = _address(engine, target, detail)
+    address = _address_of(detail, line.text("nic")) if line.text("nic") else _address(engine, target, detail)
     user = line.text("user") or user_of(engine, detail)
     if user.startswith("-"):
         raise UsageError(f"{user!r} is not a user", hint="--user root")
     jump = ["-J", _jump(engine, detail)] if line.flag("jump") else []
     settings = ["-o", f"HostKeyAlias=nebula-{detail.body['uuid']}", "-o", f"ConnectTimeout={_PATIENCE}"]
     return ["ssh", *settings, *jump, "-l", user, "--", address, *line.texts("command")]
+
+
+def _address_of(detail: Detail, ref: str) -> str:
+    """The address of the card or alias of that name, number or MAC address, IPv4 before IPv6; NotFoundError."""
+    cards = detail.body.get("nics") or []
+    known = [held for card in cards for held in (card, *card.get("aliases", ()))]
+    for held in known:
+        if ref in {str(held["nic_id"]), held["name"]} or ref.lower() == held["mac"]:
+            address = held["ip"] or held["ip6"]
+            if address:
+                return str(address)
+    raise NotFoundError(
+        f"VM {detail.name} ({detail.id}) has no card {ref[:40]!r} with an address",
+        cause=f"it has {', '.join(held['name'] for held in known) or 'none'}",
+        hint=f"nebula vm show {detail.id}",
+    )
 
 
 def _address(engine: Engine, target: Target, detail: Detail) -> str:

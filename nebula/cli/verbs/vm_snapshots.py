@@ -28,8 +28,10 @@ def saveas(context: Context, line: Invocation) -> int:
 
 def save(context: Context, line: Invocation) -> int:
     """A template of it."""
-    name = line.text("name")
-    return each(context, line, lambda engine, ref, call: engine.vms.save(ref, name, call), done=f"saved as template {name}")
+    name, persistent = line.text("name"), line.flag("persistent")
+    return each(
+        context, line, lambda engine, ref, call: engine.vms.save(ref, name, call, persistent), done=f"saved as template {name}"
+    )
 
 
 def clone(context: Context, line: Invocation) -> int:

@@ -52,6 +52,13 @@ def _c(
 
 
 _OLDEST = 'SELECT MIN("monitored") FROM "host" WHERE "monitored">0 AND "state" IN (2,4)'
+
+
+def _locks(noun: str) -> tuple[Column, Column]:
+    """What nobody may do with it now, and who said so."""
+    return _c("lock", f'"{noun}"."locked"', wide=True), _c("locked_by", f'"{noun}"."locked_by"', header="LOCKED BY")
+
+
 VMS = Source(
     "vm",
     '"vm"',
@@ -74,6 +81,7 @@ VMS = Source(
         _c("owner", '"vm"."owner"', wide=True),
         _c("group", '"vm"."group"', wide=True),
         _c("mode", '"vm"."mode"', "mode"),
+        *_locks("vm"),
         _c("template", '"template"."name"', join="template"),
         _c("autostart", '"vm"."autostart"', "bool"),
         _c("created", '"vm"."created"', "time"),
@@ -169,6 +177,7 @@ IMAGES = Source(
         _c("owner", '"image"."owner"', wide=True),
         _c("group", '"image"."group"', wide=True),
         _c("mode", '"image"."mode"', "mode"),
+        *_locks("image"),
         _c("created", '"image"."created"', "age", wide=True),
         _c("error", '"image"."error"', wide=True),
         _c("uuid", '"image"."uuid"'),
@@ -191,6 +200,7 @@ NETWORKS = Source(
         _c("owner", '"network"."owner"', wide=True),
         _c("group", '"network"."group"', wide=True),
         _c("mode", '"network"."mode"', "mode"),
+        *_locks("network"),
     ),
     joins=(("cluster", 'LEFT JOIN "cluster" ON "cluster"."id"="network"."cluster_id"'),),
 )
@@ -203,6 +213,7 @@ SECURITYGROUPS = Source(
         _c("owner", '"securitygroup"."owner"', on=True),
         _c("group", '"securitygroup"."group"', wide=True),
         _c("mode", '"securitygroup"."mode"', "mode", on=True),
+        *_locks("securitygroup"),
     ),
 )
 TEMPLATES = Source(
@@ -214,6 +225,7 @@ TEMPLATES = Source(
         _c("owner", '"template"."owner"', on=True),
         _c("group", '"template"."group"', on=True),
         _c("mode", '"template"."mode"', "mode", on=True),
+        *_locks("template"),
         _c(
             "vms",
             '(SELECT COUNT(*) FROM "vm" WHERE "vm"."template_id"="template"."id" AND "vm"."state"<>6)',
@@ -243,6 +255,7 @@ BACKUPS = Source(
         _c("owner", '"backup"."owner"', wide=True),
         _c("group", '"backup"."group"', wide=True),
         _c("mode", '"backup"."mode"', "mode"),
+        *_locks("backup"),
         _c("snapshot", '"backup"."snapshot"'),
         _c("reason", '"backup"."reason"', wide=True),
     ),
@@ -277,6 +290,9 @@ VMGROUPS = Source(
             "vms", '(SELECT COUNT(*) FROM "vmgroup_member" WHERE "vmgroup_member"."group_id"="vmgroup"."id")', "number", on=True
         ),
         _c("owner", '"vmgroup"."owner"', wide=True),
+        _c("group", '"vmgroup"."group"', wide=True),
+        _c("mode", '"vmgroup"."mode"', "mode"),
+        *_locks("vmgroup"),
     ),
 )
 _JOB_TARGET = (

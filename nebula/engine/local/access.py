@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from nebula.errors import DeniedError, UsageError
 _MODE = re.compile(r"[0-7]{3}", re.ASCII)
 
 
-OWNED = ("backup", "image", "network", "securitygroup", "template", "vm")
+OWNED = ("backup", "image", "network", "securitygroup", "template", "vm", "vmgroup")
 """Nouns whose objects belong to somebody."""
 PUBLIC = ("cluster", "datastore", "engine", "host")
 """Nouns whose events everybody sees."""
@@ -26,6 +27,10 @@ class Right(IntEnum):
     ADMIN = 1
     MANAGE = 2
     USE = 4
+
+
+LOCKS = {"use": (Right.USE, Right.MANAGE, Right.ADMIN), "manage": (Right.MANAGE, Right.ADMIN), "admin": (Right.ADMIN,)}
+"""Level of a lock -> what it keeps everybody from doing but administrators."""
 
 
 class Condition(NamedTuple):
@@ -93,10 +98,39 @@ def _or(*conditions: Condition) -> Condition:
     return Condition(f"({' OR '.join(f'({condition.sql})' for condition in conditions)})", parameters)
 
 
-def require(person: Person, row: Owned, right: Right, name: str) -> None:
-    """DeniedError unless the person has the right; `name` is the object's."""
+def require(person: Person, row: Owned, right: Right, name: str, *, despite_lock: bool = False) -> None:
+    """DeniedError unless the person has the right, and no lock keeps them from it; `name` is the object's."""
     if not may(person, row, right):
         raise denied(person, row, right, name)
+    if not (despite_lock or person.admin) and right in LOCKS.get(row.locked, ()):
+        raise locked(row, name)
+
+
+def locked(row: Owned, name: str) -> DeniedError:
+    """Who locked it, when, and what would unlock it."""
+    since = datetime.fromtimestamp(row.locked_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return DeniedError(
+        f"{row._table} {name} ({row.id}) is locked",
+        cause=f"{row.locked_by or 'the engine'} locked it on {since}: level {row.locked}",
+        hint=f"nebula {row._table} unlock {row.id}, which {row.locked_by or 'an administrator'} or an administrator may",
+    )
+
+
+def level_of(text: str) -> str:
+    """The level of a lock, of which OpenNebula's all is another name for use; UsageError for anything else."""
+    level = text.strip().lower()
+    level = "use" if level == "all" else level
+    if level not in LOCKS:
+        raise UsageError(f"{text[:40]!r} is no level of a lock", hint=f"one of: {', '.join(LOCKS)}, all")
+    return level
+
+
+def belongs(row: Owned) -> dict[str, Any]:
+    """Whose it is, as it is shown."""
+    shown: dict[str, Any] = {"owner": row.owner, "group": row.group, "mode": mode_text(row.mode)}
+    if row.locked:
+        shown["lock"] = {"level": row.locked, "by": row.locked_by, "since": row.locked_at}
+    return shown
 
 
 def denied(person: Person, row: Owned, right: Right, name: str) -> DeniedError:

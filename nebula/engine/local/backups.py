@@ -10,7 +10,7 @@ from nebula.engine.backups.content import BackupDisk, content_of
 from nebula.engine.jobs.runner import Runner
 from nebula.engine.leases import Leases
 from nebula.engine.lifecycle.states import ImageState
-from nebula.engine.local.access import mode_text
+from nebula.engine.local.access import belongs
 from nebula.engine.local.base import OwnedNoun, free_name, resolve
 from nebula.engine.local.creation import Creation
 from nebula.engine.local.images import LocalImages
@@ -62,9 +62,7 @@ class LocalBackups(OwnedNoun):
             "stored": row.stored,
             "file_systems_at_rest": content.quiet,
             "disks": [msgspec.to_builtins(disk) for disk in content.disks],
-            "owner": row.owner,
-            "group": row.group,
-            "mode": mode_text(row.mode),
+            **belongs(row),
         }
         return Detail(kind="backup", id=row.id, name=row.name, body=body)
 

@@ -18,6 +18,7 @@ from nebula.engine.local.access import (
     OWNED,
     Condition,
     Right,
+    level_of,
     may,
     mode_of,
     mode_text,
@@ -262,6 +263,24 @@ class OwnedNoun(Noun):
         """See nebula.engine.api.verbs.Belongings."""
         return self._hand_over(ref, call, "mode", mode_of(mode))
 
+    def lock(self, ref: str, level: str, call: Call) -> Accepted:
+        """See nebula.engine.api.verbs.Belongings."""
+        return self._lock(ref, call, "locked", {"locked": level_of(level), "locked_by": call.actor})
+
+    def unlock(self, ref: str, call: Call) -> Accepted:
+        """See nebula.engine.api.verbs.Belongings."""
+        return self._lock(ref, call, "unlocked", {"locked": "", "locked_by": ""})
+
+    def _lock(self, ref: str, call: Call, happened: str, values: Mapping[str, str]) -> Accepted:
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, self.kind, ref, condition='"state"<>6' if self.noun == "vm" else "")
+            name = str(getattr(row, "name", ""))
+            tx.swap(row, **values, locked_at=int(tx.now) if values["locked"] else 0)
+            tx.event(f"{self.noun}.{happened}", self.noun, row.id, actor=call.actor, name=name, level=values["locked"])
+            return Accepted(kind=self.noun, id=row.id, name=name)
+
+        return self._change(call, work)
+
     def _hand_over(self, ref: str, call: Call, column: str, value: str | int) -> Accepted:
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, self.kind, ref, condition='"state"<>6' if self.noun == "vm" else "")
@@ -321,10 +340,18 @@ def resolve(queries: Queries, kind: type[R], ref: str, *, condition: str = "", s
 
 
 def usable(
-    queries: Queries, kind: type[Mine], ref: str, person: Person, right: Right = Right.USE, *, ended: bool = False
+    queries: Queries,
+    kind: type[Mine],
+    ref: str,
+    person: Person,
+    right: Right = Right.USE,
+    *,
+    ended: bool = False,
+    despite_lock: bool = False,
 ) -> Mine:
     """The object that a person means by an id or a name, on which they have the right: of several of one name, those that
-    they may use are meant. `ended`: a VM that is gone may be, too. NotFoundError, ConflictError, DeniedError.
+    they may use are meant. `ended`: a VM that is gone may be, too. `despite_lock`: locks do not matter. NotFoundError,
+    ConflictError, DeniedError.
     """
     live = "" if ended or kind._table != "vm" else '"state"<>6'
     if person.admin:
@@ -336,7 +363,7 @@ def usable(
         if not others or any(may(person, other, Right.USE) for other in others):
             raise
         row = others[0]
-    require(person, row, right, str(getattr(row, "name", "")))
+    require(person, row, right, str(getattr(row, "name", "")), despite_lock=despite_lock)
     return row
 
 

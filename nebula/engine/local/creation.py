@@ -91,7 +91,7 @@ class Creation:
             )
         )
         if template.get(GROUP):
-            join(self._tx, vm, template)
+            join(self._tx, vm, template, self._person)
         machine = Machine(
             template=template,
             disks=disks,

@@ -16,7 +16,7 @@ from nebula.engine.local.access import Right, may
 from nebula.engine.local.base import LABEL
 from nebula.engine.people import ENGINE, Person
 from nebula.engine.services import Services
-from nebula.engine.store.rows import Owned, VmGroupRow
+from nebula.engine.store.rows import Owned
 from nebula.errors import ConflictError, NotFoundError
 from nebula.names import check_name
 
@@ -81,9 +81,7 @@ class LocalDeclarations:
     def _mine(self, row: Any) -> bool:
         if self._person.admin:
             return True
-        if isinstance(row, Owned):
-            return may(self._person, row, Right.MANAGE)
-        return isinstance(row, VmGroupRow) and row.owner == self._person.name
+        return isinstance(row, Owned) and may(self._person, row, Right.MANAGE)
 
     def _change(self, kind: Kind, document: Mapping[str, Any], found: Difference, call: Call) -> Accepted:
         queries = self._services.store.read()

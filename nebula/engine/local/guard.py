@@ -13,13 +13,13 @@ from nebula.engine.api.tables import Listing
 from nebula.engine.api.values import Event
 from nebula.engine.filters import decode
 from nebula.engine.listing import run
-from nebula.engine.local.access import PUBLIC, Right, may, mode_of, permitted, require, seen_events
+from nebula.engine.local.access import PUBLIC, Right, locked, may, mode_of, permitted, require, seen_events
 from nebula.engine.local.base import Noun, resolve, usable
 from nebula.engine.local.declarations import LocalDeclarations
 from nebula.engine.local.rules import KINDS, RULES, Rule, right_to
 from nebula.engine.machines.template import regular
 from nebula.engine.people import Person
-from nebula.engine.store.rows import ImageRow, JobRow, NetworkRow, ScheduleRow, VmGroupRow, VmRow
+from nebula.engine.store.rows import ImageRow, JobRow, NetworkRow, ScheduleRow, VmRow
 from nebula.engine.store.rows.owned import Owned
 from nebula.engine.store.transaction import Queries
 from nebula.engine.templates.restricted import require_unrestricted
@@ -88,7 +88,7 @@ class _Guarded:
         if rule.special:
             return getattr(asking, rule.special)(method, arguments)
         if rule.right is not None:
-            asking.need(rule.right, arguments)
+            asking.need(rule.right, arguments, despite_lock=rule.despite_lock)
         elif not rule.everybody:
             raise asking.refused()
         if self._noun == "vms":
@@ -114,12 +114,13 @@ class _Asking:
             hint=f"sudo nebula {self._plural.removesuffix('s')} {self._verb.replace('_', '-')} …",
         )
 
-    def need(self, right: Right, arguments: Arguments) -> Owned:
+    def need(self, right: Right, arguments: Arguments, *, despite_lock: bool = False) -> Owned:
         """The object that is meant, on which the person has the right; from here on its id is its name."""
         kind = KINDS[self._plural]
-        row = usable(self._queries, kind, str(arguments["ref"]), self._person, right, ended=self._verb in _ENDED)
+        ended, ref = self._verb in _ENDED, str(arguments["ref"])
+        row = usable(self._queries, kind, ref, self._person, right, ended=ended, despite_lock=despite_lock)
         arguments["ref"] = str(row.id)
-        self._noun.permit = lambda queries: _again(queries, kind, row.id, self._person, right)
+        self._noun.permit = lambda queries: _again(queries, kind, row.id, self._person, right, despite_lock=despite_lock)
         return row
 
     def check_attributes(self, arguments: Arguments) -> None:
@@ -161,7 +162,7 @@ class _Asking:
     def explain_template(self, method: Callable[..., Any], arguments: Arguments) -> Any:
         """A template of one's own need not be stored."""
         if arguments["ref"]:
-            self.need(Right.USE, arguments)
+            self.need(Right.USE, arguments, despite_lock=True)
         return method(**arguments)
 
     def declared(self, _method: Callable[..., Any], arguments: Arguments) -> Any:
@@ -169,11 +170,18 @@ class _Asking:
         seen = LocalDeclarations(self._engine.services, seen_by(self._engine, self._person), self._person)
         return getattr(seen, self._verb)(**arguments)
 
-    def own_group(self, method: Callable[..., Any], arguments: Arguments) -> Any:
-        """A group of VMs has an owner, and no more than that."""
-        row = resolve(self._queries, VmGroupRow, str(arguments["ref"]))
-        if row.owner != self._person.name:
-            raise self.refused(f"{self._verb} VM group {row.name}, which is {row.owner}'s")
+    def own_lock(self, method: Callable[..., Any], arguments: Arguments) -> Any:
+        """A lock is changed by who locked it."""
+        row = self.need(Right.MANAGE, arguments, despite_lock=True)
+        again = self._noun.permit
+
+        def mine(queries: Queries) -> None:
+            again(queries)
+            fresh = queries.get(KINDS[self._plural], row.id)
+            if fresh.locked and fresh.locked_by != self._person.name:
+                raise locked(fresh, str(getattr(fresh, "name", "")))
+
+        self._noun.permit = mine
         return method(**arguments)
 
     def create_image(self, method: Callable[..., Any], arguments: Arguments) -> Any:
@@ -184,7 +192,7 @@ class _Asking:
 
     def new_schedule(self, method: Callable[..., Any], arguments: Arguments) -> Any:
         """Who may do it now may also have it done later (which the verb itself looks at)."""
-        row = usable(self._queries, VmRow, str(arguments["ref"]), self._person)
+        row = usable(self._queries, VmRow, str(arguments["ref"]), self._person, despite_lock=True)
         arguments["ref"] = str(row.id)
         return method(**arguments)
 
@@ -193,15 +201,16 @@ class _Asking:
         row = resolve(self._queries, ScheduleRow, str(arguments["ref"]))
         vm = self._queries.get(VmRow, row.vm_id)
         right = Right.USE if self._verb == "show" else right_to(row.action)
-        require(self._person, vm, right, vm.name)
+        seen = self._verb == "show"
+        require(self._person, vm, right, vm.name, despite_lock=seen)
         arguments["ref"] = str(row.id)
-        self._noun.permit = lambda queries: _again(queries, VmRow, vm.id, self._person, right)
+        self._noun.permit = lambda queries: _again(queries, VmRow, vm.id, self._person, right, despite_lock=seen)
         return method(**arguments)
 
     def of_kind(self, method: Callable[..., Any], arguments: Arguments) -> Any:
         """Figures of a VM are for those who may use it."""
         if arguments["kind"] == "vm":
-            row = usable(self._queries, VmRow, str(arguments["ref"]), self._person, ended=True)
+            row = usable(self._queries, VmRow, str(arguments["ref"]), self._person, ended=True, despite_lock=True)
             arguments["ref"] = str(row.id)
         return method(**arguments)
 
@@ -271,7 +280,9 @@ class _Asking:
         return row is not None and may(self._person, row, right)
 
 
-def _again(queries: Queries, kind: type[Owned], number: int, person: Person, right: Right) -> None:
+def _again(
+    queries: Queries, kind: type[Owned], number: int, person: Person, right: Right, *, despite_lock: bool = False
+) -> None:
     """Within the transaction: the right may have been taken away meanwhile."""
     row = queries.get(kind, number)
-    require(person, row, right, str(getattr(row, "name", "")))
+    require(person, row, right, str(getattr(row, "name", "")), despite_lock=despite_lock)

@@ -10,7 +10,8 @@ from nebula.engine.api.values import Accepted, Call, CatalogueEntry, Detail
 from nebula.engine.context import file_references
 from nebula.engine.jobs.operations.common import SHARED_COPY
 from nebula.engine.lifecycle.states import ImageState
-from nebula.engine.local.access import mode_text
+from nebula.engine.local.access import belongs
+from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import OwnedNoun, free_name, resolve
 from nebula.engine.local.luns import DISKS, lun_named, makes, require_making
 from nebula.engine.machines.machine import machine_of
@@ -53,9 +54,7 @@ class LocalImages(OwnedNoun):
             "persistent": bool(row.persistent),
             "datastore": datastore.name,
             "vms": row.running_vms,
-            "owner": row.owner,
-            "group": row.group,
-            "mode": mode_text(row.mode),
+            **belongs(row),
             "created": row.created,
             "copies_on": [names.get(copy.host_id, "shared storage") for copy in copies],
             **hide(row.body),
@@ -103,6 +102,7 @@ class LocalImages(OwnedNoun):
                         "description": str(spec.get("description") or ""),
                         "user": content.get("user", ""),
                         **({"lun": lun} if lun else {}),
+                        **(with_attributes({}, spec["attributes"]) if spec.get("attributes") else {}),
                     },
                 )
             )
@@ -229,6 +229,57 @@ class LocalImages(OwnedNoun):
                 )
             tx.swap(row, persistent=int(persistent))
             return self._told(tx, row, "updated", call)
+
+        return self._change(call, work)
+
+    def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
+        """See Images.update."""
+        settings = {"description": str(changes["description"] or "")} if "description" in changes else {}
+        return self._set_attributes(ImageRow, ref, changes, call, settings=settings)
+
+    def enable(self, ref: str, call: Call) -> Accepted:
+        """See Images.enable."""
+        return self._switch(ref, call, ImageState.READY)
+
+    def disable(self, ref: str, call: Call) -> Accepted:
+        """See Images.disable."""
+        return self._switch(ref, call, ImageState.DISABLED)
+
+    def _switch(self, ref: str, call: Call, state: ImageState) -> Accepted:
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, ImageRow, ref)
+            if row.state not in {ImageState.READY, ImageState.DISABLED}:
+                used = f"{row.running_vms} VMs use it" if row.running_vms else row.error
+                raise ConflictError(
+                    f"image {row.name} is {ImageState(row.state).name}", cause=used, hint=f"nebula image show {row.id}"
+                )
+            tx.swap(row, state=int(state))
+            return self._told(tx, row, "enabled" if state is ImageState.READY else "disabled", call)
+
+        return self._change(call, work)
+
+    def chtype(self, ref: str, kind: str, call: Call) -> Accepted:
+        """See Images.chtype."""
+        wanted = kind.strip().lower()
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, ImageRow, ref)
+            if not {wanted, row.type} <= {*DISKS, "cdrom"}:
+                raise UsageError(
+                    f"image {row.name} cannot become {kind[:40]!r}",
+                    cause=f"it is of type {row.type}; os, datablock and cdrom become each other",
+                    hint=f"nebula image create NAME --type {wanted if wanted in _TYPES else 'TYPE'}",
+                )
+            if row.running_vms or row.state not in {ImageState.READY, ImageState.DISABLED}:
+                raise ConflictError(
+                    f"image {row.name} is {ImageState(row.state).name}", cause="VMs have it as what it is",
+                    hint=f"nebula image show {row.id}",
+                )  # fmt: skip
+            if wanted == "cdrom" and (row.format != "raw" or row.persistent):
+                why = "VMs write it (it is persistent)" if row.persistent else f"it is of format {row.format}"
+                raise ConflictError(f"image {row.name} cannot be a CD", cause=why, hint="a CD is raw, and read by any number")
+            tx.swap(row, type=wanted)
+            return self._told(tx, row, "updated", call, changed=["type"])
 
         return self._change(call, work)
 

@@ -15,7 +15,7 @@ from nebula.engine.firewall.groups import SETTING, named, naming, of_network
 from nebula.engine.firewall.refresh import apply_network, groups_changed, network_changed
 from nebula.engine.jobs.runner import Runner
 from nebula.engine.leases import RESERVED, Leases, count, range_of
-from nebula.engine.local.access import mode_text
+from nebula.engine.local.access import belongs
 from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
 from nebula.engine.local.network_segments import shared_bridge
@@ -54,9 +54,7 @@ class LocalNetworks(OwnedNoun):
             "bridge": row.bridge,
             "bridge_is_ours": bool(row.owned),
             "leases": row.used_leases,
-            "owner": row.owner,
-            "group": row.group,
-            "mode": mode_text(row.mode),
+            **belongs(row),
             "parent": row.parent_id if row.parent_id > 0 else None,
             **row.body.get("settings", {}),
             **_names_of_groups(queries, row),

@@ -9,36 +9,42 @@ from typing import NamedTuple
 
 from nebula.engine.local.access import Right
 from nebula.engine.schedules.actions import ACTIONS
-from nebula.engine.store.rows import BackupRow, ImageRow, NetworkRow, SecurityGroupRow, TemplateRow, VmRow
+from nebula.engine.store.rows import BackupRow, ImageRow, NetworkRow, SecurityGroupRow, TemplateRow, VmGroupRow, VmRow
 from nebula.engine.store.rows.owned import Owned
 
 USE, MANAGE, ADMIN = Right.USE, Right.MANAGE, Right.ADMIN
 
 
 class Rule(NamedTuple):
-    """Who may. `right`: on the object that the argument `ref` names. `everybody`: whoever reaches the engine. `special`: the
-    guard's method of that name decides. None of them: administrators alone.
+    """Who may. `right`: on the object that the argument `ref` names, unless a lock of the object keeps people from it
+    (`despite_lock`: even then, as for what only looks). `everybody`: whoever reaches the engine. `special`: the guard's method
+    of that name decides. None of them: administrators alone.
     """
 
     right: Right | None = None
     everybody: bool = False
     special: str = ""
+    despite_lock: bool = False
 
 
 EVERYBODY = Rule(everybody=True)
 ADMINISTRATORS = Rule()
 USERS, MANAGERS, ADMINS = Rule(USE), Rule(MANAGE), Rule(ADMIN)
+READERS, INSIDERS = Rule(USE, despite_lock=True), Rule(MANAGE, despite_lock=True)
+"""Who may look at it, and who may see all of it."""
 
 
 def _special(name: str) -> Rule:
     return Rule(special=name)
 
 
-_OWNERSHIP = {"chown": ADMINISTRATORS, "chgrp": _special("chgrp"), "chmod": _special("chmod")}
+_OWNERSHIP = {"chown": ADMINISTRATORS, "chgrp": _special("chgrp"), "chmod": _special("chmod")} | dict.fromkeys(
+    ("lock", "unlock"), _special("own_lock")
+)
 _READ = {"list": EVERYBODY, "show": EVERYBODY}
 KINDS: dict[str, type[Owned]] = {
     "vms": VmRow, "templates": TemplateRow, "images": ImageRow, "networks": NetworkRow, "backups": BackupRow,
-    "securitygroups": SecurityGroupRow,
+    "securitygroups": SecurityGroupRow, "vmgroups": VmGroupRow,
 }  # fmt: skip
 """Nouns whose objects belong to somebody."""
 RULES: dict[str, dict[str, Rule]] = {
@@ -68,19 +74,23 @@ RULES: dict[str, dict[str, Rule]] = {
     "datastores": {**_READ, **dict.fromkeys(("create", "put_key", "check", "rename", "update", "remove"), ADMINISTRATORS)},
     "images": {
         "list": EVERYBODY,
-        "show": USERS,
+        "show": READERS,
         "catalogue": EVERYBODY,
         "create": _special("create_image"),
         "clone": USERS,
         "rename": MANAGERS,
         "persistent": MANAGERS,
+        "update": MANAGERS,
+        "enable": MANAGERS,
+        "disable": MANAGERS,
+        "chtype": MANAGERS,
         "remove": MANAGERS,
         **_OWNERSHIP,
     },
     "networks": {
         "list": EVERYBODY,
-        "show": USERS,
-        "leases": MANAGERS,
+        "show": READERS,
+        "leases": INSIDERS,
         "create": ADMINISTRATORS,
         "add_range": ADMINS,
         "remove_range": ADMINS,
@@ -95,7 +105,7 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "securitygroups": {
         "list": EVERYBODY,
-        "show": USERS,
+        "show": READERS,
         "create": EVERYBODY,
         "clone": USERS,
         "rename": MANAGERS,
@@ -104,7 +114,15 @@ RULES: dict[str, dict[str, Rule]] = {
         "remove": MANAGERS,
         **_OWNERSHIP,
     },
-    "vmgroups": {**_READ, "create": EVERYBODY, **dict.fromkeys(("rename", "update", "remove"), _special("own_group"))},
+    "vmgroups": {
+        "list": EVERYBODY,
+        "show": READERS,
+        "create": EVERYBODY,
+        "rename": MANAGERS,
+        "update": MANAGERS,
+        "remove": MANAGERS,
+        **_OWNERSHIP,
+    },
     "schedules": {
         "list": EVERYBODY,
         "show": _special("schedule"),
@@ -113,7 +131,7 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "backups": {
         "list": EVERYBODY,
-        "show": USERS,
+        "show": READERS,
         "restore": USERS,
         "verify": MANAGERS,
         "remove": MANAGERS,
@@ -122,8 +140,8 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "templates": {
         "list": EVERYBODY,
-        "show": USERS,
-        "text": MANAGERS,
+        "show": READERS,
+        "text": INSIDERS,
         "create": EVERYBODY,
         "update": MANAGERS,
         "rename": MANAGERS,
@@ -136,7 +154,9 @@ RULES: dict[str, dict[str, Rule]] = {
     "vms": {
         "list": EVERYBODY,
         "create": EVERYBODY,
-        **dict.fromkeys(("show", "describe", "explain", "log", "history", "addresses", "disk_snapshots", "snapshots"), USERS),
+        **dict.fromkeys(("show", "describe", "explain", "log", "history", "addresses", "disk_snapshots", "snapshots"), READERS),
+        "definition": INSIDERS,
+        "screenshot": INSIDERS,
         **dict.fromkeys(
             (
                 "hold",
@@ -170,8 +190,6 @@ RULES: dict[str, dict[str, Rule]] = {
                 "disk_snapshot_rename",
                 "console",
                 "graphics",
-                "definition",
-                "screenshot",
                 "execute",
                 "executed",
                 "kill",

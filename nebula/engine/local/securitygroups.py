@@ -11,7 +11,7 @@ from nebula.engine.api.values import Accepted, Call, Detail
 from nebula.engine.firewall.groups import leases_with, naming, networks_with, rules_of
 from nebula.engine.firewall.refresh import apply_group
 from nebula.engine.firewall.rules import Names, Rule, regular_rules
-from nebula.engine.local.access import Right, mode_text
+from nebula.engine.local.access import Right, belongs
 from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import OwnedNoun, free_name, resolve, usable
 from nebula.engine.secrets import hide
@@ -36,9 +36,7 @@ class LocalSecurityGroups(OwnedNoun):
         body = {
             "id": row.id,
             "name": row.name,
-            "owner": row.owner,
-            "group": row.group,
-            "mode": mode_text(row.mode),
+            **belongs(row),
             "rules": [{"number": number, **_told(queries, rule)} for number, rule in enumerate(rules_of(row))],
             "networks": [network.name for network in networks_with(queries, row.id)],
             "cards": _cards(queries, row.id),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from nebula.engine.api.values import Detail
-from nebula.engine.local.access import mode_text, permitted
+from nebula.engine.local.access import belongs, permitted
 from nebula.engine.machines.machine import machine_of
 from nebula.engine.people import Person
 from nebula.engine.secrets import HIDDEN, hide_template
@@ -27,9 +27,7 @@ def show(queries: Queries, row: TemplateRow, person: Person) -> Detail:
     body: dict[str, Any] = {
         "id": row.id,
         "name": row.name,
-        "owner": row.owner,
-        "group": row.group,
-        "mode": mode_text(row.mode),
+        **belongs(row),
         "created": row.created,
         "changed": row.changed,
         "inputs": [_input(item) for item in read_inputs(template)],

@@ -52,13 +52,13 @@ class SavingVerbs(VmNoun):
 
         return self._change(call, work)
 
-    def save(self, ref: str, name: str, call: Call) -> Accepted:
+    def save(self, ref: str, name: str, call: Call, persistent: bool = False) -> Accepted:
         """See Vms.save."""
 
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
             row = guard_ours(vm, "disk-saveas")
-            like, saves = self._saved(tx, vm, name, call)
+            like, saves = self._saved(tx, vm, name, call, persistent=persistent)
             if not saves:
                 raise ConflictError(f"VM {vm.name} ({vm.id}) has no disk of an image that could be saved")
             made = tx.insert(
@@ -92,20 +92,24 @@ class SavingVerbs(VmNoun):
 
         return self._change(call, work)
 
-    def _saved(self, tx: Transaction, vm: VmRow, name: str, call: Call) -> tuple[dict[str, Any], list[dict[str, int]]]:
+    def _saved(
+        self, tx: Transaction, vm: VmRow, name: str, call: Call, *, persistent: bool = False
+    ) -> tuple[dict[str, Any], list[dict[str, int]]]:
         """A template of a VM that is off, and the images of its disks, which a job fills."""
         machine = machine_of(vm)
         if place_of(vm) == RUNNING:
             raise _in_use(vm, f"nebula vm poweroff {vm.id}")
         require_unrestricted(self.person, plain(machine.template))
         saves = [
-            self._save(tx, vm, disk, disk.layer, f"{name}-disk-{disk.disk_id}", call)
+            self._save(tx, vm, disk, disk.layer, f"{name}-disk-{disk.disk_id}", call, persistent=persistent)
             for disk in machine.disks
             if disk.kind in {"clone", "persistent"}
         ]
         return like(machine, {save["disk"]: save["image"] for save in saves}), saves
 
-    def _save(self, tx: Transaction, vm: VmRow, disk: Disk, layer: int, name: str, call: Call) -> dict[str, int]:
+    def _save(
+        self, tx: Transaction, vm: VmRow, disk: Disk, layer: int, name: str, call: Call, *, persistent: bool = False
+    ) -> dict[str, int]:
         """An image that the job fills."""
         require_making(self._services, tx.get(DatastoreRow, disk.datastore_id), "disks become further images")
         image = tx.insert(
@@ -117,6 +121,7 @@ class SavingVerbs(VmNoun):
                 format=disk.format,
                 size=size_of(disk),
                 state=int(ImageState.LOCKED),
+                persistent=int(persistent),
                 **self._belongs(call),
                 created=tx.now,
                 body={"source": f"disk {disk.disk_id} of VM {vm.name} ({vm.id})"},

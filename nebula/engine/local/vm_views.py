@@ -11,7 +11,7 @@ from nebula.engine.firewall.groups import of_card
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.states import HostState, LcmState, VmState
 from nebula.engine.lifecycle.table import legal_verbs
-from nebula.engine.local.access import mode_text
+from nebula.engine.local.access import belongs
 from nebula.engine.machines.machine import Alias, Machine, machine_of
 from nebula.engine.onegate import gate_settings, is_ready
 from nebula.engine.scheduler.hardware import held_by_host
@@ -54,9 +54,7 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
         "id": vm.id,
         "name": vm.name,
         "uuid": vm.uuid,
-        "owner": vm.owner,
-        "group": vm.group,
-        "mode": mode_text(vm.mode),
+        **belongs(vm),
         "template_id": vm.template_id if vm.template_id > 0 else None,
         "state": place_of(vm).name,
         "reason": vm.reason,
@@ -150,6 +148,7 @@ def describe(queries: Queries, vm: VmRow) -> Detail:
         "disks_on": _keeper(queries, vm),
         "memory_kept": machine.memory,
         "resched": bool(vm.resched),
+        "lock": belongs(vm).get("lock"),
         "last_job": _job(jobs[0]) if jobs else None,
         "allowed": [verb for verb in legal_verbs(place) if verb != "disown" or machine.adopted],
     }

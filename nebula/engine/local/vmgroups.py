@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from nebula.engine.api.values import Accepted, Call, Detail
-from nebula.engine.local.base import Noun, free_name, resolve
+from nebula.engine.local.access import belongs
+from nebula.engine.local.base import OwnedNoun, free_name, resolve
 from nebula.engine.local.group_spec import Names, group_of, merged
 from nebula.engine.scheduler.groups import GroupView, Role, group_view
 from nebula.engine.scheduler.membership import require_empty
@@ -16,10 +17,11 @@ from nebula.engine.store.rows import HostRow, VmGroupRow
 from nebula.engine.store.transaction import Queries, Transaction
 
 
-class LocalVmGroups(Noun):
+class LocalVmGroups(OwnedNoun):
     """See nebula.engine.api.verbs.VmGroups."""
 
     noun = "vmgroup"
+    kind = VmGroupRow
 
     def show(self, ref: str) -> Detail:
         """See VmGroups.show."""
@@ -30,7 +32,7 @@ class LocalVmGroups(Noun):
         body = {
             "id": row.id,
             "name": row.name,
-            "owner": row.owner,
+            **belongs(row),
             "roles": [_role(role, hosts) for role in group.roles],
             "affined": [list(names) for names in group.affined],
             "anti_affined": [list(names) for names in group.anti_affined],
@@ -44,7 +46,7 @@ class LocalVmGroups(Noun):
         def work(tx: Transaction) -> Accepted:
             name = free_name(tx, VmGroupRow, str(spec.get("name", "")))
             group = group_of(name, {key: value for key, value in spec.items() if key != "name"}, _hosts(tx))
-            row = tx.insert(VmGroupRow(name=name, owner=call.actor, roles=_listed(group), body=_body(group)))
+            row = tx.insert(VmGroupRow(name=name, **self._belongs(call), roles=_listed(group), body=_body(group)))
             return self._told(tx, row, "created", call)
 
         return self._change(call, work)

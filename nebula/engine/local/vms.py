@@ -202,12 +202,14 @@ class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs)
         """Soft: the guest is asked; hard: reset."""
         return self._verb(ref, "reboot", call, hard=hard)
 
-    def migrate(self, ref: str, host: str, call: Call, live: bool = False, force: bool = False) -> Accepted:
+    def migrate(self, ref: str, host: str, call: Call, live: bool = False, force: bool = False, hard: bool = False) -> Accepted:
         """See Vms.migrate."""
+        if live and hard:
+            raise UsageError("a live migration does not switch the VM off", hint="leave one of --live and --hard out")
 
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
-            return self.migrate_in(tx, vm, host, call, live=live, force=force)
+            return self.migrate_in(tx, vm, host, call, live=live, force=force, hard=hard)
 
         return self._change(call, work)
 
@@ -222,6 +224,7 @@ class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs)
         parent: int = 0,
         reason: str = "",
         force: bool = False,
+        hard: bool = False,
     ) -> Accepted:
         """A migration inside a transaction that is open already (evacuation files many)."""
         row = guard(vm, "migrate-live" if live else "migrate")
@@ -234,7 +237,7 @@ class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs)
         if not force:
             require_rules(tx, vm, target)
         reserve(tx, vm, target)
-        args = {"host": target.id, "from": vm.host_id, "reason": reason}
+        args = {"host": target.id, "from": vm.host_id, "reason": reason, **({"hard": True} if hard else {})}
         tx.swap(vm, target_host=target.id)
         return self._start(tx, vm, row, call, args, parent=parent)
 
@@ -343,7 +346,7 @@ class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs)
             disks, nics = machine.disk_ids, machine.nic_ids
             check_hardware(machine.template, vcpus=vm.vcpus, memory=vm.memory, disks=disks, nics=nics)
             if GROUP in given:
-                join(tx, vm, machine.template)
+                join(tx, vm, machine.template, self.person)
             tx.swap(vm, body=body_of(machine), autostart=int(yes(machine.template, "AUTOSTART")))
             tx.event("vm.updated", "vm", vm.id, actor=call.actor, name=vm.name, attributes=sorted(given))
             if given.get("CONTEXT") and (vm.job_id or place_of(vm) == RUNNING):

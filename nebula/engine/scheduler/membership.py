@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from nebula.engine.local.access import Right, require
+from nebula.engine.people import ENGINE, Person
 from nebula.engine.scheduler.groups import group_view
 from nebula.engine.store.rows import VmGroupMemberRow, VmGroupRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
@@ -33,15 +35,17 @@ def membership_of(template: Mapping[str, Any]) -> Membership:
     return Membership(int(kept["VMGROUP_ID"]), str(kept.get("ROLE", "")))
 
 
-def join(tx: Transaction, vm: VmRow, template: dict[str, Any]) -> None:
-    """The VM takes the role that its template asks for (or leaves its group, if that asks for none), and the template gets
-    its kept form. NotFoundError, UsageError or ConflictError for a role that it cannot have.
+def join(tx: Transaction, vm: VmRow, template: dict[str, Any], person: Person = ENGINE) -> None:
+    """In the person's name the VM takes the role that its template asks for (or leaves its group, if that asks for none), and
+    the template gets its kept form. NotFoundError, UsageError or ConflictError for a role that it cannot have, DeniedError
+    for a group that they may not use.
     """
     given = template.pop(GROUP, None)
     if given in (None, "", {}):
         leave(tx, vm)
         return
     group, role = _asked(tx, given)
+    require(person, group, Right.USE, group.name)
     if group_view(group).role(role) is None:
         names = group.roles.split(",")
         raise NotFoundError(

@@ -135,6 +135,11 @@ SCHEMA: tuple[tuple[str, Change], ...] = (
     ("and the cards that have them", _add_columns("lease", groups="")),
     ("whether plans helped", _add_columns("plan", helped="")),
     ("aliases of cards", _add_columns("lease", parent_id=-1)),
+    ("VM groups belong to a group, too, and have a mode", _add_columns("vmgroup", group="", mode=COMMON)),
+    *(
+        (f"locks of {table}s", _add_columns(table, locked="", locked_by="", locked_at=0))
+        for table in ("backup", "image", "network", "securitygroup", "template", "vm", "vmgroup")
+    ),
 )
 """(name, change) after the first tables; append only, never edit an entry that was released."""
 PATCHES: tuple[tuple[str, Change], ...] = (

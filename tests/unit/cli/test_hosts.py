@@ -18,7 +18,7 @@ from nebula.cli.verbs import host_add
 from nebula.cli.verbs.network import range_of, spec_of
 from nebula.cli.verbs.vm_access import ssh_argv
 from nebula.engine.api.values import HostKeyOffer
-from nebula.errors import HostKeyError, UnreachableError, UsageError
+from nebula.errors import HostKeyError, NotFoundError, UnreachableError, UsageError
 
 from .conftest import Cli, InProcess
 
@@ -142,6 +142,11 @@ def test_ssh_goes_to_the_first_address_as_the_images_user(connect: InProcess) ->
     assert rest[3].startswith("10.77.")
     assert rest[4:] == ["uptime", "-p"]
     assert ssh_argv(line("vm", "ssh", "web-1", "-l", "debian"), connect.engine, target)[6] == "debian"
+    card = connect.engine.vms.show("1").body["nics"][0]
+    for name in ("NIC0", "0", card["mac"]):
+        assert ssh_argv(line("vm", "ssh", "web-1", "--nic", name), connect.engine, target)[-1] == card["ip"]
+    with pytest.raises(NotFoundError, match="no card 'NIC7'"):
+        ssh_argv(line("vm", "ssh", "web-1", "--nic", "NIC7"), connect.engine, target)
     jump = ssh_argv(line("vm", "ssh", "web-1", "--jump"), connect.engine, target)
     assert jump[5] == "-J"
     assert jump[6].startswith("root@host-")

@@ -21,3 +21,13 @@ class Belongings(Protocol):
     def chmod(self, ref: str, mode: str, call: Call) -> Accepted:
         """`mode`: three digits for owner, group and others, each the sum of 4 (use), 2 (manage), 1 (administrate)."""
         ...
+
+    def lock(self, ref: str, level: str, call: Call) -> Accepted:
+        """Nobody but administrators does with it what the level says until it is unlocked: use (or all): anything but look at
+        it; manage: change it; admin: what its administrators may.
+        """
+        ...
+
+    def unlock(self, ref: str, call: Call) -> Accepted:
+        """For who locked it, and for administrators. One that is not locked stays so."""
+        ...

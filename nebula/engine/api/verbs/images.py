@@ -19,8 +19,8 @@ class Images(Belongings, Protocol):
     def create(self, spec: Mapping[str, Any], call: Call) -> Accepted:
         """`spec`: name, and one of path (a file on the engine's machine), url, catalogue (a name), or size (bytes, an
         empty datablock); further type (os|datablock|cdrom|context), format, persistent, datastore, checksum ("sha256:…"),
-        description, host. `source`: in a datastore of LUNs, the LUN that is the image; what it comes from, if anything, is
-        written into it.
+        description, attributes, host. `source`: in a datastore of LUNs, the LUN that is the image; what it comes from, if
+        anything, is written into it.
         """
         ...
 
@@ -32,4 +32,20 @@ class Images(Belongings, Protocol):
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted: ...
     def persistent(self, ref: str, persistent: bool, call: Call) -> Accepted: ...
+    def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
+        """`changes`: attributes of one's own, of which an empty value takes one away; description."""
+        ...
+
+    def enable(self, ref: str, call: Call) -> Accepted:
+        """VMs are made of it again."""
+        ...
+
+    def disable(self, ref: str, call: Call) -> Accepted:
+        """No VM gets it until it is enabled; refused while one has it."""
+        ...
+
+    def chtype(self, ref: str, kind: str, call: Call) -> Accepted:
+        """From now on it is an image of that type: os, datablock or cdrom. Refused while a VM has it."""
+        ...
+
     def remove(self, ref: str, call: Call) -> Accepted: ...

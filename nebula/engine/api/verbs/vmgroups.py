@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nebula.engine.api.values import Accepted, Call, Detail, Listing, Query
+from nebula.engine.api.verbs.belongings import Belongings
 
 
-class VmGroups(Protocol):
+class VmGroups(Belongings, Protocol):
     """Groups of VMs that share hosts or keep apart."""
 
     def list(self, query: Query) -> Listing: ...

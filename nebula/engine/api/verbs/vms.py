@@ -56,8 +56,10 @@ class Vms(Belongings, Protocol):
 
     def unresched(self, ref: str, call: Call) -> Accepted: ...
     def reboot(self, ref: str, call: Call, hard: bool = False) -> Accepted: ...
-    def migrate(self, ref: str, host: str, call: Call, live: bool = False, force: bool = False) -> Accepted:
-        """`host` "" lets the scheduler choose. `force`: also against the rules of its VM group."""
+    def migrate(self, ref: str, host: str, call: Call, live: bool = False, force: bool = False, hard: bool = False) -> Accepted:
+        """`host` "" lets the scheduler choose. `force`: also against the rules of its VM group. `hard`: a running one that is
+        not moved `live` is switched off, without asking its guest.
+        """
         ...
 
     def terminate(self, ref: str, call: Call, hard: bool = False, delete_disks: bool = False) -> Accepted:
@@ -78,8 +80,10 @@ class Vms(Belongings, Protocol):
         """An image of what a disk holds while the VM is off, or, at any time, held when the snapshot of it was made."""
         ...
 
-    def save(self, ref: str, name: str, call: Call) -> Accepted:
-        """A template of that name, of a VM that is off: it makes VMs like this one, of images of its disks (NAME-disk-0 …)."""
+    def save(self, ref: str, name: str, call: Call, persistent: bool = False) -> Accepted:
+        """A template of that name, of a VM that is off: it makes VMs like this one, of images of its disks (NAME-disk-0 …), or,
+        where these are `persistent`, one VM at a time, which writes them.
+        """
         ...
 
     def clone(self, ref: str, name: str, call: Call, hold: bool = False) -> Accepted:

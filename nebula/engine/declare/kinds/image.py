@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from nebula.engine.api.values import Accepted, Call
 from nebula.engine.api.verbs import Engine
 from nebula.engine.declare.kind import Kind
-from nebula.engine.declare.values import Document, truth
+from nebula.engine.declare.values import Document, group, merged, truth, upper
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.base import LABEL
 from nebula.engine.local.images import without_login
@@ -21,14 +21,14 @@ _SOURCES = frozenset({"path", "url", "catalogue", "size"})
 
 
 class Images(Kind):
-    """What `image create` takes; only whether it is persistent changes afterwards."""
+    """What `image create` takes; attributes, the description, the type and whether it is persistent change afterwards."""
 
     name = "image"
     row = ImageRow
     live = '"state"<>6'
     once = frozenset({"host", "checksum", "checksum_url"})
-    settings = once | _SOURCES | {"source", "type", "format", "persistent", "datastore", "description"}
-    fixed = settings - once - {"persistent"}
+    settings = once | _SOURCES | {"source", "type", "format", "persistent", "datastore", "description", "attributes"}
+    fixed = settings - once - {"persistent", "description", "type", "attributes"}
     defaults: ClassVar[Mapping[str, Any]] = {"persistent": False, "type": "os"}
 
     def document(self, queries: Queries, row: ImageRow) -> Document:
@@ -40,6 +40,7 @@ class Images(Kind):
             "persistent": bool(row.persistent),
             "datastore": queries.get(DatastoreRow, row.datastore_id).name,
             "description": row.body.get("description", ""),
+            "attributes": row.body.get("attributes", {}),
         }
 
     def canonical(self, queries: Queries, document: Document, row: Any) -> Document:
@@ -49,6 +50,8 @@ class Images(Kind):
             found["persistent"] = truth(found["persistent"], "persistent")
         if found.get("source"):
             found["persistent"] = True
+        if "attributes" in found:
+            found["attributes"] = upper(group(found["attributes"], "attributes"))
         if "url" in found:
             found["url"] = without_login(str(found["url"]))
         if "size" in found:
@@ -72,7 +75,15 @@ class Images(Kind):
         self, engine: Engine, row: Any, before: Document, after: Document, changed: frozenset[str], calls: Iterator[Call]
     ) -> Accepted:
         """See Kind."""
-        return engine.images.persistent(str(row.id), bool(after["persistent"]), next(calls))
+        ref, accepted = str(row.id), Accepted(kind="image", id=row.id, name=row.name)
+        if "persistent" in changed:
+            accepted = engine.images.persistent(ref, bool(after["persistent"]), next(calls))
+        if "type" in changed:
+            accepted = engine.images.chtype(ref, str(after["type"]), next(calls))
+        told: Document = {"description": after["description"]} if "description" in changed else {}
+        if "attributes" in changed:
+            told["attributes"] = merged(before["attributes"], after["attributes"])
+        return engine.images.update(ref, told, next(calls)) if told else accepted
 
     def mend(self, engine: Engine, row: Any, document: Document, calls: Iterator[Call]) -> Accepted:
         """See Kind: what did not come is taken away; it is made anew when that is done."""

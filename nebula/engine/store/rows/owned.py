@@ -16,3 +16,10 @@ class Owned(Versioned, kw_only=True):
     owner: str = ""
     group: str = ""
     mode: int = PRIVATE
+    locked: str = ""
+    """What nobody but administrators may do with it until it is unlocked: use (and all else), manage (and administrate), admin;
+    "": it is not locked.
+    """
+    locked_by: str = ""
+    locked_at: int = 0
+    """In seconds."""

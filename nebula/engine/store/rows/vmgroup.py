@@ -6,10 +6,11 @@ from typing import ClassVar
 
 import msgspec
 
-from nebula.engine.store.rows.base import Body, Row, Versioned
+from nebula.engine.store.rows.base import Body, Row
+from nebula.engine.store.rows.owned import COMMON, Owned
 
 
-class VmGroupRow(Versioned, kw_only=True):
+class VmGroupRow(Owned, kw_only=True):
     """`roles`: their names, for lists; the rest is in `body` (see scheduler.groups: GroupView)."""
 
     _table: ClassVar[str] = "vmgroup"
@@ -17,7 +18,7 @@ class VmGroupRow(Versioned, kw_only=True):
     _long: ClassVar[frozenset[str]] = frozenset({"roles"})
 
     name: str
-    owner: str = ""
+    mode: int = COMMON
     roles: str = ""
     body: Body = msgspec.field(default_factory=dict)
 

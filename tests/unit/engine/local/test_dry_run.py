@@ -14,8 +14,8 @@ from tests.support.sim import CALL, DRY, Sim, template
 Verb = Callable[[Sim], Accepted]
 
 
-def _hand_over(noun: str, name: str, verb: str, word: str, sim: Sim) -> Accepted:
-    accepted: Accepted = getattr(getattr(sim.engine, noun), verb)(name, word, DRY)
+def _hand_over(noun: str, name: str, verb: str, words: list[str], sim: Sim) -> Accepted:
+    accepted: Accepted = getattr(getattr(sim.engine, noun), verb)(name, *words, DRY)
     return accepted
 
 
@@ -40,6 +40,10 @@ VERBS: dict[str, Verb] = {
     "images.clone": lambda sim: sim.engine.images.clone("spare", "other", DRY),
     "images.rename": lambda sim: sim.engine.images.rename("base", "other", DRY),
     "images.persistent": lambda sim: sim.engine.images.persistent("spare", True, DRY),
+    "images.update": lambda sim: sim.engine.images.update("spare", {"attributes": {"A": "1"}}, DRY),
+    "images.enable": lambda sim: sim.engine.images.enable("spare", DRY),
+    "images.disable": lambda sim: sim.engine.images.disable("spare", DRY),
+    "images.chtype": lambda sim: sim.engine.images.chtype("spare", "datablock", DRY),
     "images.remove": lambda sim: sim.engine.images.remove("spare", DRY),
     "networks.create": lambda sim: sim.engine.networks.create({"name": "other", "ranges": [{"IP": "10.8.0.1-10.8.0.9"}]}, DRY),
     "networks.add_range": lambda sim: sim.engine.networks.add_range("lan", {"IP": "10.9.1.1-10.9.1.9"}, DRY),
@@ -57,9 +61,9 @@ VERBS: dict[str, Verb] = {
     "templates.instantiate": lambda sim: sim.engine.templates.instantiate("t", DRY, "other", persistent=True),
     "templates.remove": lambda sim: sim.engine.templates.remove("t", DRY, images=True),
     **{
-        f"{noun}.{verb}": partial(_hand_over, noun, name, verb, word)
+        f"{noun}.{verb}": partial(_hand_over, noun, name, verb, words)
         for noun, name in (("images", "spare"), ("networks", "lan"), ("templates", "t"), ("vms", "one"), ("backups", "1"))
-        for verb, word in (("chown", "root"), ("chgrp", "daemon"), ("chmod", "640"))
+        for verb, *words in (("chown", "root"), ("chgrp", "daemon"), ("chmod", "640"), ("lock", "use"), ("unlock",))
     },
     "vms.create": lambda sim: sim.engine.vms.create(template("other"), DRY),
     "vms.hold": lambda sim: sim.engine.vms.hold("waits", DRY),
