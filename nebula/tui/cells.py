@@ -62,9 +62,10 @@ def is_right(column: Column) -> bool:
 
 
 def room(columns: Sequence[Column], natural: Sequence[int], available: int) -> list[int]:
-    """Widths within the room there is: texts give way, the widest first, down to a few letters each."""
+    """Widths within the room there is: texts give way, the widest first, down to a few letters each. Half a time is none."""
     found = [min(wanted, MOST) for wanted in natural]
-    flexible = [index for index, column in enumerate(columns) if not is_right(column) and not column.show.endswith("state")]
+    stiff = [is_right(column) or column.show.endswith("state") or column.show == "time" for column in columns]
+    flexible = [index for index in range(len(found)) if not stiff[index]]
     spare = available - sum(found) - 2 * len(found)
     while spare < 0 and flexible:
         widest = max(flexible, key=lambda index: found[index])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nebula.engine.api.columns import VMS
-from nebula.tui.cells import cell
+from nebula.engine.api.columns import SOURCES, VMS
+from nebula.tui.cells import cell, room
 from nebula.tui.rows import Rows, natural
 
 
@@ -64,3 +64,11 @@ def test_the_order_is_made_anew_only_where_it_may_be_another_one() -> None:
     assert list(rows.keys) == [3, 0, 1, 2, 4]
     assert rows.update([3, 7], [(7, "b", "RUNNING")]) == {3, 7}
     assert list(rows.keys) == [7, 0, 1, 2, 4]
+
+
+def test_with_little_room_texts_give_way_and_times_do_not() -> None:
+    shown = [column for column in SOURCES["event"].columns if column.default]
+    natural = [19 if column.show == "time" else 30 for column in shown]
+    widths = room(shown, natural, 78)
+    assert [wide for column, wide in zip(shown, widths, strict=True) if column.show == "time"] == [19]
+    assert min(widths) < 19
