@@ -11,6 +11,7 @@ from nebula import timeouts
 from nebula.engine.api.values import Finding
 from nebula.engine.identity import identity
 from nebula.engine.jobs.operations.filtering import leftovers, wanted
+from nebula.engine.leftovers import left_in
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.monitor.hardware import take_up
 from nebula.engine.services import Services
@@ -180,7 +181,10 @@ def _datastores(services: Services, host: HostRow) -> list[Finding]:
         if (row.driver == "sim") != (host.driver == "sim"):
             continue
         try:
-            seen = services.pool.datastore(row).check(services.pool.handle(host))
+            driver, handle = services.pool.datastore(row), services.pool.handle(host)
+            seen = driver.check(handle)
+            if not any(item.level == "error" for item in seen):
+                seen = [*seen, *left_in(services.store.read(), driver, handle)]
         except NebulaError as error:
             found.append(_finding(host, f"datastore {row.name}", "error", str(error), error.hint))
             continue

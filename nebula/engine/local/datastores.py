@@ -13,6 +13,7 @@ from nebula.drivers.registry import DATASTORES, load
 from nebula.engine.api.values import Accepted, Call, Detail, Finding
 from nebula.engine.attachments import DISABLED, attached, leaving
 from nebula.engine.backups import server
+from nebula.engine.leftovers import left_in
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import Noun, free_name, resolve
@@ -183,7 +184,13 @@ class LocalDatastores(Noun):
             return self._ask_hosts(lambda host: repository.check(host, job=job), cluster=row.cluster_id)
         driver = self._services.pool.datastore(row)
         images = self._store.read().select(ImageRow, '"datastore_id"=?', (row.id,)) if driver.capabilities.registers else []
-        return self._ask_hosts(lambda host: [*driver.check(host), *_luns(driver, host, images)])
+
+        def look(host: HostHandle) -> list[HostFinding]:
+            found = [*driver.check(host), *_luns(driver, host, images)]
+            sound = not any(item.level == "error" for item in found)
+            return [*found, *left_in(self._store.read(), driver, host)] if sound else found
+
+        return self._ask_hosts(look)
 
     def rename(self, ref: str, name: str, call: Call) -> Accepted:
         """Another name."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nebula.drivers.sim.places import place
+from nebula.drivers.sim.storage import File
 from nebula.engine.machines.machine import machine_of
 from nebula.errors import ConflictError, NotFoundError, UsageError
 from tests.support.sim import CALL, Sim, sim_engine
@@ -108,6 +110,26 @@ def test_a_disk_that_cannot_go_back_holds_what_it_held(blocks: Sim) -> None:
     blocks.settle()
     assert blocks.world.audit.violations() == []
     assert blocks.vm("one").id == vm.id
+
+
+def test_what_is_left_of_vms_that_are_gone_is_found(blocks: Sim) -> None:
+    blocks.add_image("base")
+    vm = blocks.add_vm("one", DISK=[{"IMAGE": "base"}], HOST="h1")
+    engine = blocks.engine
+
+    def found() -> list[str]:
+        looked = [*engine.datastores.check("disks"), *engine.hosts.check("h1")]
+        return [item.text for item in looked if "VMs that are gone" in item.text]
+
+    assert found() == []
+    disk = blocks.world.db.one("SELECT path FROM files WHERE vm_id=? AND kind='disk'", vm.id)
+    assert disk is not None
+    engine.vms.terminate("one", CALL)
+    blocks.settle()
+    assert found() == []
+    where = place("h1", str(disk[0]))
+    blocks.world.storage.put(File(where.scope, str(disk[0]), "disk", where.datastore, 4096, "raw", 8 << 20, vm_id=vm.id))
+    assert {text.rpartition(": ")[2] for text in found()} == {str(vm.id)}
 
 
 def test_a_key_of_ceph_is_not_shown(blocks: Sim) -> None:
