@@ -79,6 +79,7 @@ VERBS: dict[str, Verb] = {
     "vms.resize": lambda sim: sim.engine.vms.resize("off", {"MEMORY": "64"}, DRY),
     "vms.disk_attach": lambda sim: sim.engine.vms.disk_attach("one", {"SIZE": 8}, DRY),
     "vms.disk_detach": lambda sim: sim.engine.vms.disk_detach("one", "vda", DRY),
+    "vms.disk_move": lambda sim: sim.engine.vms.disk_move("off", "0", "second", DRY),
     "vms.disk_resize": lambda sim: sim.engine.vms.disk_resize("one", "vda", 64, DRY),
     "vms.disk_saveas": lambda sim: sim.engine.vms.disk_saveas("layered", "vda", "golden", DRY),
     "vms.save": lambda sim: sim.engine.vms.save("layered", "golden", DRY),
@@ -136,6 +137,7 @@ def busy(furnished_home: Path, tmp_path_factory: pytest.TempPathFactory):  # typ
         sim.add_vm("off", HOST="h2")
         sim.engine.vms.poweroff("off", CALL)
         sim.engine.datastores.create({"name": "vault", "type": "backup", "driver": "sim", "keep_last": "3"}, CALL)
+        sim.engine.datastores.create({"name": "second", "driver": "sim"}, CALL)
         sim.settle()
         sim.engine.vms.backup("off", CALL)
         sim.add_image("cd", type="cdrom")
