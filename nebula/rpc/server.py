@@ -1,8 +1,9 @@
-"""The owner's end of the socket: whoever owns the engine serves it, a thread a client."""
+"""The owner's end of the socket: whoever owns the engine serves it, a thread a client; some threads stay for the next one."""
 
 from __future__ import annotations
 
 import logging
+import queue
 import socket
 import threading
 import time
@@ -21,6 +22,9 @@ from nebula.rpc.plain import Wire
 
 _log = logging.getLogger(__name__)
 _PAUSE = 0.1
+_WHILE = 0.5
+_KEPT = 4
+"""Threads that wait for the next client: a new one would open a connection to the database of its own first."""
 
 
 def _nothing() -> None:
@@ -51,7 +55,12 @@ class Server:
         self._engine, self._mode, self._group, self._actor_of = engine, mode, group, actor_of
         self._replace, self._most, self._on_stop = replace, most, on_stop
         self._lock = threading.Lock()
-        self._clients: dict[Connection, threading.Thread] = {}
+        self._clients: dict[Connection, threading.Event] = {}
+        """Who is served, and what is set when that ends."""
+        self._threads: list[threading.Thread] = []
+        self._here = threading.local()
+        self._idle = 0
+        self._next: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._acceptor = threading.Thread(target=self._accept, name="nebula-rpc", daemon=True)
 
@@ -77,8 +86,13 @@ class Server:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
+        with self._lock:
+            idle, self._idle = self._idle, 0
+        for _ in range(idle):
+            self._next.put(None)
         self._end(socket.SHUT_RD, grace)
         self._end(socket.SHUT_RDWR, 1.0)
+        self._leave(_WHILE)
         self._on_stop()
 
     def __enter__(self) -> Server:
@@ -103,7 +117,14 @@ class Server:
             clients = dict(self._clients)
         for client in clients:
             client.wire.end(how)
-        for thread in clients.values():
+        for client, ended in clients.items():
+            if client is not getattr(self._here, "client", None):
+                ended.wait(max(0.0, until - time.monotonic()))
+
+    def _leave(self, seconds: float) -> None:
+        """Threads that serve nobody any more end; one in a call that does not is left behind."""
+        until = time.monotonic() + seconds
+        for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, until - time.monotonic()))
 
@@ -124,27 +145,51 @@ class Server:
             full = len(self._clients) >= self._most
             if not full:
                 client = Connection(wire, self._engine, self._actor_of, self._stopping.is_set)
-                thread = threading.Thread(target=self._serve, args=(client,), name="nebula-rpc-client", daemon=True)
-                self._clients[client] = thread
+                self._clients[client] = threading.Event()
+                awaited = self._idle > 0
+                self._idle -= awaited
         if full:
             self._refuse(wire, f"{self._most} clients are served already")
             return
+        if awaited:
+            self._next.put(client)
+            return
+        thread = threading.Thread(target=self._serve, args=(client,), name="nebula-rpc-client", daemon=True)
         try:
             thread.start()
+            self._threads = [*(one for one in self._threads if one.is_alive()), thread]
         except RuntimeError as problem:
             self._forget(client)
             self._refuse(wire, str(problem))
 
-    def _serve(self, client: Connection) -> None:
+    def _serve(self, first: Connection) -> None:
+        """A client, and then whoever comes."""
+        client: Connection | None = first
+        while client is not None:
+            self._serve_one(client)
+            client = self._another()
+
+    def _serve_one(self, client: Connection) -> None:
+        self._here.client = client
         try:
             client.serve()
         finally:
-            self._forget(client)
+            ended = self._forget(client)
             client.wire.close()
+            self._here.client = None
+            ended.set()
 
-    def _forget(self, client: Connection) -> None:
+    def _another(self) -> Connection | None:
+        """The next client; None if this thread is not needed any more."""
         with self._lock:
-            del self._clients[client]
+            if self._stopping.is_set() or self._idle >= _KEPT:
+                return None
+            self._idle += 1
+        return self._next.get()
+
+    def _forget(self, client: Connection) -> threading.Event:
+        with self._lock:
+            return self._clients.pop(client)
 
     def _refuse(self, wire: Wire, why: str) -> None:
         error = CapacityError("the engine cannot take another client", cause=why, hint=f"ss -xp | grep {self.path}")

@@ -14,7 +14,7 @@ import pytest
 from nebula.errors import CapacityError, DeniedError, OwnerError, UsageError
 from nebula.rpc.client import RemoteEngine, try_connect
 from nebula.rpc.peer import PeerCredentials, user_name
-from nebula.rpc.server import Server
+from nebula.rpc.server import _KEPT, Server
 from tests.unit.rpc.small import SmallEngine, Talk
 
 
@@ -147,3 +147,28 @@ def test_no_thread_is_left(place: Path, engine: SmallEngine) -> None:
         with Server(engine.facade, place), Talk(place), Talk(place):
             pass
     assert threading.active_count() == before
+
+
+def test_one_client_after_the_other_is_served_by_the_same_thread(place: Path, engine: SmallEngine) -> None:
+    """A thread has its own connection to the database, which takes longer to open than a question to answer."""
+    with Server(engine.facade, place) as server:
+        served: set[int | None] = set()
+        for _ in range(10):
+            with Talk(place) as talk:
+                assert talk.ask("vm.show", ref="a")["result"]["name"] == "a"
+                served |= {thread.ident for thread in threading.enumerate() if thread.name == "nebula-rpc-client"}
+            while server.clients or not server._idle:
+                threading.Event().wait(0.01)
+        assert len(served) == 1
+
+
+def test_no_more_threads_stay_than_a_few(place: Path, engine: SmallEngine) -> None:
+    with Server(engine.facade, place) as server:
+        talks = [Talk(place) for _ in range(12)]
+        for talk in talks:
+            with talk:
+                talk.ask("vm.show", ref="a")
+        while server.clients or sum(thread.name == "nebula-rpc-client" for thread in threading.enumerate()) > _KEPT:
+            threading.Event().wait(0.01)
+        with Talk(place) as talk:
+            assert talk.ask("vm.show", ref="a")["result"]["name"] == "a"
