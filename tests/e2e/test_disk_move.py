@@ -35,8 +35,8 @@ def alive(address: str, before: dict[str, str]) -> dict[str, str]:
     return now
 
 
-def test_a_disk_moves_under_a_guest_that_goes_on(cluster: Program, lab: LabHandle) -> None:
-    host = "h1"
+@pytest.mark.parametrize("host", ["h1", "h2"])  # QEMU is root on the one, and a user of its own on the other
+def test_a_disk_moves_under_a_guest_that_goes_on(cluster: Program, lab: LabHandle, host: str) -> None:
     address = create(cluster, "web", "common", "--host", host)
     vm_id = int(cluster.vm("web")["id"])
     keep(address, "first")
