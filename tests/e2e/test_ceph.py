@@ -26,12 +26,12 @@ from tests.contract.datastore import create as create_disk
 from tests.e2e.handles import handles
 from tests.e2e.program import Program
 from tests.e2e.test_main_job import create
-from tests.e2e.test_snapshots import keep
+from tests.e2e.test_snapshots import again, keep
 from tests.lab.handle import LabHandle, eventually, guest_facts
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-POOL = "nebula"
+POOL, VAULT = "nebula", "/var/lib/nebula/ceph-vault"
 
 
 def settings(lab: LabHandle) -> dict[str, str]:
@@ -140,6 +140,57 @@ def test_a_guest_lives_on_ceph(cluster: Program, ceph: LabHandle, guest_image: P
         cluster.out("image", "remove", name)
     assert in_pool(ceph) == []
     cluster.out("datastore", "remove", "rbd")
+
+
+def test_a_guests_disk_on_ceph_goes_back_and_is_backed_up_while_it_runs(
+    cluster: Program, ceph: LabHandle, guest_image: Path, tmp_path: Path
+) -> None:
+    told, secret = ceph.status()["ceph"], tmp_path / "password"
+    options = ("--pool-name", told["pool"], "--ceph-host", told["host"], "--ceph-user", told["user"])
+    cluster.out("datastore", "create", "rbd", "--driver", "ceph", *options, "--ceph-key-file", told["key_file"])
+    cluster.out("image", "create", "blocks", "--path", str(guest_image), "--datastore", "rbd")
+    address = create(cluster, "web", "blocks", "--host", "h1")
+    keep(address, "before")
+    cluster.out("vm", "disk-snapshot-create", "web", "vda", "clean")
+    keep(address, "after")
+    for name in ("later", "last"):
+        cluster.out("vm", "disk-snapshot-create", "web", "vda", name)
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "later")
+    secret.write_text("a word that nobody guesses\n")
+    cluster.out(
+        "datastore", "create", "vault", "--type", "backup", "--path", VAULT, "--host", "h2", "--password-file", str(secret)
+    )
+    cluster.out("vm", "backup", "web", "--datastore", "vault")
+    keep(address, "lost")
+    cluster.out("vm", "poweroff", "web", "--hard")
+    assert again(cluster, address) == "lost"
+    cluster.out("vm", "disk-snapshot-revert", "web", "vda", "clean")
+    assert again(cluster, address) == "before"
+    cluster.out("vm", "disk-snapshot-revert", "web", "vda", "last")
+    assert again(cluster, address) == "after"
+    for name in ("clean", "last"):
+        cluster.out("vm", "disk-snapshot-delete", "web", "vda", name)
+    disk = next(name for name in in_pool(ceph) if name.endswith("-0"))
+    assert "nebula-" not in ceph.run("ceph", "admin", "rbd", "snap", "ls", f"{POOL}/{disk}")
+    backup = cluster.json("backup", "list", "-f", "json")[0]["id"]
+    cluster.out("vm", "disk-snapshot-create", "web", "vda", "more")
+    refused = cluster.run("backup", "restore", str(backup), "--in-place")
+    assert "it has snapshots" in refused.stderr
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "more")
+    cluster.out("backup", "restore", str(backup), "--in-place")
+    assert again(cluster, address) == "after"
+    cluster.out("vm", "disk-snapshot-create", "web", "vda", "end")
+    cluster.out("vm", "terminate", "web", "--hard")
+    cluster.out("backup", "remove", str(backup))
+    cluster.out("datastore", "remove", "vault")
+    cluster.out("image", "remove", "blocks")
+    assert in_pool(ceph) == []
+    given = f"nebula-{cluster.json('datastore', 'show', 'rbd', '-f', 'json')['id']}"
+    kept = "ls /var/lib/nebula/ceph; virsh -q secret-list"
+    assert given in ceph.exec("h1", "sh", "-c", kept)
+    cluster.out("datastore", "remove", "rbd")
+    for host in ("h1", "h2"):
+        assert given not in ceph.exec(host, "sh", "-c", kept)
 
 
 class TestCeph(DatastoreContract, InnerSnapshotsContract):
