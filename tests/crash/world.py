@@ -285,7 +285,8 @@ def _assert_disks(world: SimWorld, vms: list[VmRow]) -> None:
         for domain in world.domains.everywhere(vm.uuid):
             paths = {disk.target: disk.path for disk in domain.spec.disks if disk.device == "disk"} if domain.spec else {}
             found = {target: place(domain.host, path).datastore for target, path in paths.items()}
-            assert {target: said[target] for target in found if target in said} == found, vm.name
+            # one that was detached while its VM was off is in the definition until that starts
+            assert said.items() >= {target: where for target, where in found.items() if target in said}.items(), vm.name
 
 
 def _plan(engine: LocalEngine) -> None:
