@@ -54,7 +54,8 @@ def test_streams_are_the_three() -> None:
 
 def test_defaults_come_from_the_protocol() -> None:
     params = methods.find("vm.migrate").parse(b'{"ref":"1","host":"","call":{}}')
-    assert methods.arguments(params) == {"ref": "1", "host": "", "call": Call(), "live": False, "force": False}
+    left = {"live": False, "force": False, "hard": False}
+    assert methods.arguments(params) == {"ref": "1", "host": "", "call": Call(), **left}
     assert set(msgspec.to_builtins(params)) == {"ref", "host", "call"}
 
 

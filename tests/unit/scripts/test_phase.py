@@ -31,7 +31,8 @@ def test_there_is_nothing_to_read() -> None:
 
 
 def test_an_overdue_phase_may_clean_up(capfd: pytest.CaptureFixture[str]) -> None:
-    waits = "import time\ntry: time.sleep(600)\nexcept KeyboardInterrupt: print('cleaned up'); raise SystemExit(4)"
+    heed = "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whatever our caller ignores
+    waits = f"{heed}try: time.sleep(600)\nexcept KeyboardInterrupt: print('cleaned up'); raise SystemExit(4)"
     outcome = run(python(waits, seconds=1.0))
     assert (outcome.status, outcome.overdue) == (4, True)
     assert "took longer than 1 s" in str(outcome)
