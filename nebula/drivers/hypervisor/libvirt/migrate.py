@@ -12,11 +12,14 @@ from nebula.drivers.base import HostHandle, MigrationRequest, Progress
 from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Lanes, Link, Session
 from nebula.drivers.hypervisor.libvirt.migration_outcome import Outcome
-from nebula.drivers.hypervisor.libvirt.migration_route import Route, plan
+from nebula.drivers.hypervisor.libvirt.migration_route import Route, plan, taken
 from nebula.drivers.hypervisor.libvirt.migration_xml import There, moved_definitions
 from nebula.drivers.hypervisor.libvirt.ownership import ROOT, given, leaves_owners
 from nebula.drivers.hypervisor.libvirt.watching import Watch, perform
 from nebula.errors import UnreachableError
+
+TURNS = 3
+"""How often ports are tried that turn out to be taken at the target."""
 
 
 class Migration:
@@ -43,11 +46,20 @@ class Migration:
         if self._outcome.arrived():
             return
         watch.check()
-        self._outcome.clear_way()
-        failure = self._perform(plan(self._handle, self._request, self._target.socket()), watch)
+        failure = self._attempted(watch)
         if isinstance(failure, UnreachableError):
             watch.until(lambda: watch.look() is None)
         self._outcome.settle(failure, watch.interruption())
+
+    def _attempted(self, watch: Watch) -> Exception | None:
+        """The call, by other ports as long as those are taken at the target; how it failed, or None."""
+        failure: Exception | None = None
+        for turn in range(TURNS):
+            self._outcome.clear_way()
+            failure = self._perform(plan(self._handle, self._request, self._target.socket(), turn), watch)
+            if not taken(failure) or watch.interruption() is not None:
+                break
+        return failure
 
     def _give_back(self) -> None:
         """See ownership.py: files that this host's libvirt took when the guest left belong to the QEMU that has it now."""

@@ -28,7 +28,7 @@ from urllib.parse import quote
 import msgspec
 
 from nebula.drivers.base import HostHandle, MigrationRequest
-from nebula.errors import CommandError, ConflictError, UsageError
+from nebula.errors import CommandError, ConflictError, NebulaError, UsageError
 from nebula.transport.peers import peer_ssh
 from nebula.transport.quoting import shell_string
 from nebula.transport.scripts import sh
@@ -102,9 +102,9 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
 
 
-def plan(source: HostHandle, request: MigrationRequest, control: str) -> Route:
-    """The route to the target, whose libvirtd answers at its socket `control`; opens the way there. UsageError if the
-    target has no address.
+def plan(source: HostHandle, request: MigrationRequest, control: str, turn: int = 0) -> Route:
+    """The route to the target, whose libvirtd answers at its socket `control`; opens the way there, by other ports at each
+    `turn`. UsageError if the target has no address.
     """
     arrival = request.target.migration_address or request.target.address
     if not request.target.address:
@@ -113,7 +113,7 @@ def plan(source: HostHandle, request: MigrationRequest, control: str) -> Route:
             hint=f"nebula host update {request.target.name} --address ADDRESS",
         )
     flags, parameters = _wishes(request)
-    way = open_way(source, request, control)
+    way = open_way(source, request, control, turn)
     if way.port:
         parameters |= _through_ports(way.port, disks=bool(request.copy_targets))
     else:
@@ -156,11 +156,24 @@ def _host_part(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def open_way(source: HostHandle, request: MigrationRequest, control: str) -> Way:
-    """Forward a socket of the source's to `control` at the target, and for the tunnel `ssh` two free ports."""
-    start = zlib.crc32(f"{request.uuid} to {request.target.name}".encode())
-    for attempt in range(ATTEMPTS):
-        port = FIRST_PORT + 2 * ((start + attempt) % PORT_PAIRS) if request.tunnel == "ssh" else 0
+def taken(failure: Exception | None) -> bool:
+    """Whether a migration did not begin because QEMU found its port in use at the target. That of another one, which goes the
+    other way at the same time, may be the same: its source's `ssh` listens there.
+    """
+    cause = failure.cause if isinstance(failure, NebulaError) else ""
+    return "Failed to find an available port" in f"{failure} {cause}"
+
+
+def port_of(request: MigrationRequest, attempt: int) -> int:
+    """The first of the two ports that are tried then; they are the same at both ends, as libvirt wants it."""
+    chosen = zlib.crc32(f"{request.uuid} to {request.target.name}, {attempt}".encode())
+    return FIRST_PORT + 2 * (chosen % PORT_PAIRS)
+
+
+def open_way(source: HostHandle, request: MigrationRequest, control: str, turn: int = 0) -> Way:
+    """Forward a socket of the source's to `control` at the target, and for the tunnel `ssh` two ports that are free here."""
+    for attempt in range(turn * ATTEMPTS, (turn + 1) * ATTEMPTS):
+        port = port_of(request, attempt) if request.tunnel == "ssh" else 0
         way = Way(socket=f"{source.root}/ssh/to-{secrets.token_hex(8)}", control=control, port=port)
         argv = forward_argv(source.root, request.target, way)
         try:

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from labkit.enter import argv_inside
+from labkit.spec import load
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import ConsoleStream, MigrationRequest
+from nebula.drivers.hypervisor.libvirt.migration_route import LOOPBACK, port_of
 from nebula.errors import ConflictError, InterruptedByUser, NebulaError
 from nebula.model.domain import DomainDisk, DomainSpec, DomainState
 from tests.contract.hypervisor import wait_for
@@ -27,6 +30,12 @@ HERE, THERE = "/var/lib/nebula/here.qcow2", "/var/lib/nebula/there.qcow2"
 SHARED = "/srv/nebula-shared/guest.qcow2"
 BALLAST = 96
 """MiB of data behind the guest's own, so that copying takes a while."""
+_HOLD = """
+import socket, sys, time
+kept = [socket.create_server((sys.argv[1], int(port))) for port in sys.argv[2:]]
+time.sleep(120)
+"""
+"""Listens at ports of an address."""
 
 
 @pytest.fixture
@@ -100,6 +109,20 @@ def test_a_disk_goes_along_and_the_guest_counts_on(hosts: LibvirtHosts, guest: D
     assert "failed" not in hosts.handles[1].transport.run(check).text
     assert all(0 <= done <= total for done, total in seen)
     assert "libvirtd" not in hosts.lab.exec("h1", "ss", "-Htnp"), "a connection of libvirt's own is left"
+
+
+def test_ports_that_are_taken_at_the_target_are_passed_over(hosts: LibvirtHosts, guest: DomainSpec) -> None:
+    asked = request(hosts, tunnel="ssh")
+    wanted = [str(port_of(asked, 0) + part) for part in (0, 1)]
+    lab = load(hosts.lab.root)
+    argv = argv_inside(lab, lab.host("h2"), ["/usr/bin/python3", "-c", _HOLD, LOOPBACK, *wanted])
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, cwd="/") as holder:
+        try:
+            wait_for(lambda: f":{wanted[1]} " in hosts.lab.exec("h2", "ss", "-Htnl"), "the ports to be taken")
+            hosts.drivers[0].migrate(asked, progress=None, cancel=None)
+        finally:
+            holder.kill()
+    only_at(hosts, 1)
 
 
 def test_cancelled_halfway_it_stays(hosts: LibvirtHosts, guest: DomainSpec) -> None:
