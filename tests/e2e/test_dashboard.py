@@ -54,7 +54,7 @@ def test_a_guest_is_made_watched_moved_reached_and_deleted_by_keys(cluster: Prog
     terminal.shows(f"$ nebula vm migrate keyed --host {target}")
     terminal.keys("Tab", "Space")
     terminal.shows(f"$ nebula vm migrate keyed --host {target} --live")
-    terminal.keys("Tab", "Tab", "Tab", "Enter")
+    terminal.keys("Tab", "Tab", "Tab", "Tab", "Enter")
     terminal.shows(f"✓ $ nebula vm migrate keyed --host {target} --live")
     assert (cluster.vm("keyed")["host"], guest_facts(address)["boot-id"]) == (target, boot)
 
