@@ -90,6 +90,11 @@ class Detail(Vertical):
         """Anything may have changed: say what is true now."""
         self._soon()
 
+    def aged(self) -> None:
+        """Time has passed: what tells how long ago something was says so anew."""
+        if self.tab is not None and not self.tab.drawn:
+            self._soon()
+
     def step(self, by: int) -> None:
         """To the next tab, or the one before."""
         names = [tab.name for tab in self._tabs]

@@ -165,6 +165,7 @@ class ListPage(Page):
         if self.view.measured and self._clock() - self._measured_at > _MEASURED:
             self._dirty.update(self.grid.on_screen())
             self._measured_at = self._clock()
+            self.detail.aged()
         if self.view.noun == "job":
             under_way = self._open_jobs()
             self._dirty.update(under_way)

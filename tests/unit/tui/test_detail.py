@@ -51,3 +51,27 @@ def test_a_tab_chosen_while_tabs_are_being_made_is_the_one_that_opens() -> None:
             assert detail.text == "this is three"
 
     asyncio.run(play())
+
+
+def test_what_was_said_of_time_is_said_anew_when_time_has_passed() -> None:
+    told = iter(range(100))
+
+    class Clock(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Detail(
+                cast("Link", _Link()), [Tab("age", lambda engine, key, columns: f"for {next(told)}s", always=True)], Drawing()
+            )
+
+    async def play() -> None:
+        app = Clock()
+        async with app.run_test() as pilot:
+            detail = app.query_one(Detail)
+            detail.begin()
+            await pilot.pause(0.5)
+            before = detail.text
+            detail.aged()
+            await pilot.pause(0.5)
+            assert before.startswith("for")
+            assert detail.text != before
+
+    asyncio.run(play())
