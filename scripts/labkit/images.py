@@ -21,7 +21,7 @@ PLACED = (
     ("reach.cgi", "www/cgi-bin/reach"),
 )  # fmt: skip
 """Files of the guest and where they go."""
-COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "crash", "lease")
+COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "restless", "crash", "lease")
 SSHD = ("dropbear-bin", "libtomcrypt1", "libtommath1", "libgmp10", "libcrypt1", "zlib1g", "libc6")
 """Packages of which the guest's sshd is made."""
 SSHD_FILES = (

@@ -13,6 +13,10 @@ from nebula.model.host import Finding, HostFacts
 
 OLDEST = (7, 1)
 """libvirt's first version that knows everything we ask for (CPU mode `maximum`)."""
+MENDED = (9, 0)
+"""QEMU's first version whose emulation marks all that a guest writes during a live migration (its commit "physmem: Fix
+migration dirty bitmap coherency with TCG memory access"). In older ones a write may stay behind, and a guest may hang.
+"""
 INSTALL = "apt install libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils"
 
 
@@ -56,7 +60,9 @@ class Preflight:
             text = f"no QEMU for {known.arch} guests"
             return [Finding(check="emulator", level="error", text=text, fix="apt install qemu-system-x86 qemu-utils")]
         emulator = Finding(check="emulator", level="ok", text=f"QEMU {known.hypervisor_version}, {known.emulator}")
-        return [emulator, *lacks(known), probe_virt(self._handle, known.emulator, known.virt_types, known.arch).finding]
+        verdict = probe_virt(self._handle, known.emulator, known.virt_types, known.arch)
+        emulated = "qemu" in {self._handle.virt, verdict.virt}
+        return [emulator, *lacks(known), verdict.finding, *(forgets(known) if emulated else ())]
 
 
 def lacks(known: HostFacts) -> Iterator[Finding]:
@@ -67,6 +73,16 @@ def lacks(known: HostFacts) -> Iterator[Finding]:
     if not known.tpm:
         text = "no swtpm: guests can have no TPM"
         yield Finding(check="tpm", level="note", text=text, fix="apt install swtpm swtpm-tools")
+
+
+def forgets(known: HostFacts) -> Iterator[Finding]:
+    """What live migrations of emulated guests may do to them; those under KVM are not concerned."""
+    version = tuple(int(part) for part in known.hypervisor_version.split(".")[:2] if part.isdigit())
+    if version and version < MENDED:
+        emulator = f"QEMU {known.hypervisor_version}"
+        text = f"emulated guests may hang after a live migration: {emulator} may lose what they write meanwhile"
+        fix = "migrate them while they are off, or install QEMU 9.0 or newer"
+        yield Finding(check="emulation", level="note", text=text, fix=fix)
 
 
 def _library() -> Finding:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nebula.drivers.hypervisor.libvirt import facts
 from nebula.drivers.hypervisor.libvirt.baseline import guest_cpu
 from nebula.drivers.hypervisor.libvirt.graphics import of_xml
-from nebula.drivers.hypervisor.libvirt.preflight import lacks
+from nebula.drivers.hypervisor.libvirt.preflight import forgets, lacks
 from nebula.drivers.hypervisor.libvirt.stats import of_record, total
 from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.model.domain import DomainState
@@ -93,6 +93,15 @@ def test_what_some_guests_need_is_noted_with_what_brings_it() -> None:
         ("uefi", "note", "apt install ovmf"),
         ("tpm", "note", "apt install swtpm swtpm-tools"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "noted"), [("7.2.22", True), ("8.2.1", True), ("9.0.0", False), ("10.0.2", False), ("", False)]
+)
+def test_an_old_emulator_is_said_to_forget(version: str, noted: bool) -> None:
+    known = HostFacts(hostname="h", uuid="u", arch="x86_64", cpu_total=100, memory_total_mib=1024, hypervisor_version=version)
+    found = list(forgets(known))
+    assert [(item.check, item.level) for item in found] == ([("emulation", "note")] if noted else [])
 
 
 def test_a_baseline_is_exact_and_refuses_to_fall_back() -> None:
