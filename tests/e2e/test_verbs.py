@@ -65,7 +65,7 @@ def test_reboots_a_schedule_that_outlives_its_engine_and_a_new_life(cluster: Pro
     eventually(lambda: cluster.state("www") == "SUSPENDED", "what was scheduled before the engine died")
     cluster.out("vm", "resume", "www")
     eventually(lambda: guest_facts(address).get("boot-id") == boot, "the guest after its sleep")
-    said = cluster.out("event", "list", "kind=vm.state").splitlines()
+    said = [line for line in cluster.out("event", "list", "kind=vm.state").splitlines() if '"name":"www"' in line]
     assert sum('"after":"SUSPENDED"' in line for line in said) == 1, "it was done once"
 
     cluster.out("vm", "recover", "www", "--recreate")
