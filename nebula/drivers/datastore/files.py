@@ -371,9 +371,8 @@ class FileDatastore:
     ) -> None:
         """See Datastore.fill_disk: a file of that format is moved into its place, where it may be."""
         host = self.ready(host)
-        form = restoring.format_of(disk)
-        same = form == "qcow2"
-        recipe = making.Recipe("adopt", path) if same else making.Recipe("convert", "qcow2", path, form, "0")
+        wanted = restoring.format_of(disk)
+        recipe = making.Recipe("adopt", path) if wanted == "qcow2" else making.Recipe("convert", "qcow2", path, wanted, "0")
         key, target = job_key(job, f"fill-{disk.vm_id}-{disk.disk_id}"), self.disk_path(host, disk)
         making.make_long(host, target, recipe, key=key, total=disk.virtual_size, progress=progress, cancel=cancel)
 

@@ -17,7 +17,7 @@ from nebula.engine.local.base import resolve, usable
 from nebula.engine.local.luns import makes
 from nebula.engine.local.rules import right_to
 from nebula.engine.machines import aliases, cards
-from nebula.engine.machines.disks import plan, suit
+from nebula.engine.machines.disks import Disk, plan, suit
 from nebula.engine.machines.domain import tap_name
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
@@ -92,6 +92,19 @@ class Creation:
         )
         if template.get(GROUP):
             join(self._tx, vm, template, self._person)
+        if not template.get("NAME"):
+            self._tx.swap(vm, name=f"{prefix}-{vm.id}")
+        machine = self._machine(vm, template, disks, images, hold=hold)
+        for image in images:
+            use_image(self._tx, image)
+        self._tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
+        for action in add_all(self._tx, vm, template, self._actor):
+            require(self._person, vm, right_to(action), vm.name)
+        self._tx.event("vm.created", "vm", vm.id, actor=self._actor, name=vm.name, state=VmState(vm.state).name)
+        return vm
+
+    def _machine(self, vm: VmRow, template: Template, disks: list[Disk], images: list[ImageRow], *, hold: bool) -> Machine:
+        """What the row is of: with leases of its cards and aliases, and what its guest is told."""
         machine = Machine(
             template=template,
             disks=disks,
@@ -101,19 +114,11 @@ class Creation:
         )
         for asked in template.get("NIC_ALIAS", ()):
             self.add_alias(vm, asked, machine)
-        if not template.get("NAME"):
-            self._tx.swap(vm, name=f"{prefix}-{vm.id}")
         if template.get("CONTEXT"):
             machine.template = {**template, "CONTEXT": self.filled(vm, machine, images)}
             self.check_context(machine.template["CONTEXT"])
             machine.token = new_token() if asks_token(machine.template["CONTEXT"]) else ""
-        for image in images:
-            use_image(self._tx, image)
-        self._tx.swap(vm, body=body_of(machine), ips=addresses_of(machine))
-        for action in add_all(self._tx, vm, template, self._actor):
-            require(self._person, vm, right_to(action), vm.name)
-        self._tx.event("vm.created", "vm", vm.id, actor=self._actor, name=vm.name, state=VmState(vm.state).name)
-        return vm
+        return machine
 
     def able(self, datastore_id: int) -> DatastoreCapabilities:
         """What the datastore can do."""
