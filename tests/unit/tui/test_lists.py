@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import pytest
@@ -114,7 +115,10 @@ def test_what_changes_off_the_screen_costs_no_drawing(sim: Sim, memory: Memory, 
 
     async def play(tui: Driven) -> None:
         grid, web = tui.page.grid, sim.vm("web-1").id
-        row = grid.rows.row(web)
+        row, now = grid.rows.row(web), time.time()
+        monkeypatch.setattr(grid, "_clock", lambda: now)  # or an age may read otherwise beside the name
+        grid.restyle()
+        await tui.pilot.pause()
         with monkeypatch.context() as patched:
             patched.setattr(ResourceTable, "refresh", refresh)
             grid.loaded({4711})
