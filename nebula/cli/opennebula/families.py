@@ -170,7 +170,7 @@ ONETEMPLATE: tuple[Row, ...] = (
     *done("template instantiate --persistent", "instantiate --persistent"),
     *none("--name has %i where a VM's number goes", "instantiate --prefix"),
     *_ownership("template"),
-    *refused("image chmod changes its images", "chmod --recursive"),
+    *done("template chmod --recursive", "chmod --recursive"),
     *done("template update", "update"),
     *done("template update --append", "update --append"),
     *done("template rename", "rename"),

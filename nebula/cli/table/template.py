@@ -123,7 +123,10 @@ COMMANDS = (
             Option("--format", "How to print.", short="-f", metavar="FORMAT", choices=("text", "yaml", "json")),
         ),
     ),
-    *ownership("template"),
+    *(
+        command._replace(handler="verbs.template:chmod", options=(_IMAGES,)) if command.name == "chmod" else command
+        for command in ownership("template")
+    ),
     _DELETE,
     _DELETE._replace(name="remove", example="nebula template remove web", hidden=True),
 )

@@ -145,6 +145,18 @@ def delete(context: Context, line: Invocation) -> int:
     return each(context, line, lambda engine, ref, call: engine.templates.remove(ref, call, images), done="deleted")
 
 
+def chmod(context: Context, line: Invocation) -> int:
+    """Other rights."""
+    mode, images = line.text("mode"), line.flag("recursive")
+    whose = "with the images of its disks has" if images else "has"
+    return each(
+        context,
+        line,
+        lambda engine, ref, call: engine.templates.chmod(ref, mode, call, images),
+        done=f"{whose} mode {mode} now",
+    )
+
+
 def instantiate(context: Context, line: Invocation) -> int:
     """VMs of it; unless they are held, until they run."""
     extra = _extra(line)

@@ -116,6 +116,11 @@ def locked(row: Owned, name: str) -> DeniedError:
     )
 
 
+def needed_to_set(row: Owned, mode: int) -> Right:
+    """What one must have on the object to give it that mode: the bits of administration are for those who have them."""
+    return Right.ADMIN if (row.mode ^ mode) & 0o111 else Right.MANAGE
+
+
 def level_of(text: str) -> str:
     """The level of a lock, of which OpenNebula's all is another name for use; UsageError for anything else."""
     level = text.strip().lower()

@@ -284,14 +284,19 @@ class OwnedNoun(Noun):
     def _hand_over(self, ref: str, call: Call, column: str, value: str | int) -> Accepted:
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, self.kind, ref, condition='"state"<>6' if self.noun == "vm" else "")
-            name = str(getattr(row, "name", ""))
-            before, after = (mode_text(at) if isinstance(at, int) else at for at in (getattr(row, column), value))
-            would = f"{column} of {self.noun} {name} ({row.id}): {before or 'none'} to {after}"
-            tx.swap(row, **{column: value})
-            tx.event(f"{self.noun}.updated", self.noun, row.id, actor=call.actor, name=name, changed=[column])
-            return Accepted(kind=self.noun, id=row.id, name=name, would=(would,) if call.dry_run else ())
+            return handed_over(tx, row, column, value, call)
 
         return self._change(call, work)
+
+
+def handed_over(tx: Transaction, row: Owned, column: str, value: str | int, call: Call) -> Accepted:
+    """The object has another owner, group or mode, with its event."""
+    noun, name = row._table, str(getattr(row, "name", ""))
+    before, after = (mode_text(at) if isinstance(at, int) else at for at in (getattr(row, column), value))
+    would = f"{column} of {noun} {name} ({row.id}): {before or 'none'} to {after}"
+    tx.swap(row, **{column: value})
+    tx.event(f"{noun}.updated", noun, row.id, actor=call.actor, name=name, changed=[column])
+    return Accepted(kind=noun, id=row.id, name=name, would=(would,) if call.dry_run else ())
 
 
 def bear(tx: Transaction, accepted: Accepted, label: str) -> None:

@@ -13,7 +13,7 @@ from nebula.engine.api.tables import Listing
 from nebula.engine.api.values import Event
 from nebula.engine.filters import decode
 from nebula.engine.listing import run
-from nebula.engine.local.access import PUBLIC, Right, locked, may, mode_of, permitted, require, seen_events
+from nebula.engine.local.access import PUBLIC, Right, locked, may, mode_of, needed_to_set, permitted, require, seen_events
 from nebula.engine.local.base import Noun, resolve, usable
 from nebula.engine.local.declarations import LocalDeclarations
 from nebula.engine.local.rules import KINDS, RULES, Rule, right_to
@@ -145,8 +145,7 @@ class _Asking:
     def chmod(self, method: Callable[..., Any], arguments: Arguments) -> Any:
         """The bits of administration are for those who have them."""
         row = self.need(Right.MANAGE, arguments)
-        if (row.mode ^ mode_of(str(arguments["mode"]))) & 0o111:
-            self.need(Right.ADMIN, arguments)
+        self.need(needed_to_set(row, mode_of(str(arguments["mode"]))), arguments)
         return method(**arguments)
 
     def chgrp(self, method: Callable[..., Any], arguments: Arguments) -> Any:

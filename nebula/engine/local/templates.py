@@ -11,8 +11,8 @@ from nebula.engine.api.values import Accepted, Call, Detail
 from nebula.engine.jobs.runner import Runner
 from nebula.engine.leases import Leases
 from nebula.engine.local import template_views
-from nebula.engine.local.access import Right, may
-from nebula.engine.local.base import OwnedNoun, free_name, resolve, usable
+from nebula.engine.local.access import Right, may, mode_of, needed_to_set, require
+from nebula.engine.local.base import OwnedNoun, free_name, handed_over, resolve, usable
 from nebula.engine.local.creation import Creation
 from nebula.engine.local.images import LocalImages
 from nebula.engine.machines.template import regular
@@ -159,7 +159,23 @@ class LocalTemplates(OwnedNoun):
 
         return self._change(call, work)
 
+    def chmod(self, ref: str, mode: str, call: Call, images: bool = False) -> Accepted:
+        """See Templates.chmod."""
+        wanted = mode_of(mode)
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, TemplateRow, ref)
+            told = handed_over(tx, row, "mode", wanted, call)
+            of_images = [self._with_mode(tx, image, wanted, call) for image in self._disks(tx, row)] if images else []
+            return msgspec.structs.replace(told, would=(*told.would, *(line for one in of_images for line in one.would)))
+
+        return self._change(call, work)
+
     # --- parts
+
+    def _with_mode(self, tx: Transaction, image: ImageRow, mode: int, call: Call) -> Accepted:
+        require(self.person, image, needed_to_set(image, mode), image.name)
+        return handed_over(tx, image, "mode", mode, call)
 
     def _insert(self, tx: Transaction, name: str, template: Template, call: Call) -> TemplateRow:
         return tx.insert(

@@ -68,6 +68,8 @@ def test_from_birth_to_end(cli: Cli, web: str, tmp_path: Path) -> None:
     assert cli("template", "rename", "copy", "other").status == 0
     assert cli("template", "chmod", "web", "other", "640").err.count("has mode 640 now") == 2
     assert cli("template", "list", "mode=640", "-f", "name").lines == ["web", "other"]
+    assert "with the images of its disks has mode 644 now" in cli("template", "chmod", "web", "644", "--recursive").err
+    assert cli("image", "list", "mode=644", "-f", "name").lines == ["linux"]
     assert cli("template", "delete", "other", "nothing").status == 8
     assert cli("template", "remove", "web").status == 0
     assert cli("template", "list", "-f", "name").lines == ["blog"]

@@ -61,6 +61,10 @@ class Templates(Belongings, Protocol):
         """
         ...
 
+    def chmod(self, ref: str, mode: str, call: Call, images: bool = False) -> Accepted:
+        """`images`: those of its disks, too, all or none: DeniedError for one that is not the person's to change."""
+        ...
+
     def remove(self, ref: str, call: Call, images: bool = False) -> Accepted:
         """`images`: and those of its disks, by a job each."""
         ...

@@ -235,6 +235,39 @@ def test_it_is_copied_with_its_images(sim: Sim) -> None:
     assert {row.name for row in sim.rows(ImageRow)} == {"base", "copy-disk-0"}
 
 
+def test_a_mode_goes_to_its_images_too_or_to_none(sim: Sim) -> None:
+    alice, call = seen_by(sim.engine, ALICE), Call(actor="alice")
+    sim.engine.images.chmod("base", "644", Call())
+    alice.images.clone("base", "mine", call)
+    sim.settle()
+    alice.templates.create({**PLAIN, "NAME": "own", "DISK": [{"IMAGE": "mine"}, {"IMAGE": "mine"}, {"SIZE": "64"}]}, call)
+
+    def modes() -> tuple[int, int]:
+        return body(sim, "own")["mode"], sim.engine.images.show("mine").body["mode"]
+
+    alice.templates.chmod("own", "640", call)
+    assert modes() == ("640", "600")
+    would = alice.templates.chmod("own", "644", Call(actor="alice", dry_run=True), images=True).would
+    assert would == ("mode of template own (1): 640 to 644", "mode of image mine (2): 600 to 644")
+    assert modes() == ("640", "600")
+    alice.templates.chmod("own", "644", call, images=True)
+    assert modes() == ("644", "644")
+    told = [(event.object_kind, event.object_id) for event in sim.engine.events.list() if event.body.get("changed") == ["mode"]]
+    assert told[-2:] == [("template", 1), ("image", 2)]
+
+    sim.engine.templates.chmod("own", "744", Call())
+    with pytest.raises(DeniedError, match=r"alice may not administrate image mine"):
+        alice.templates.chmod("own", "704", call, images=True)
+    sim.engine.images.chown("mine", "root", Call())
+    with pytest.raises(DeniedError, match=r"alice may not manage image mine"):
+        alice.templates.chmod("own", "764", call, images=True)
+    assert modes() == ("744", "644")
+    sim.engine.templates.update("own", {"DISK": [{"IMAGE": "nowhere"}]}, Call())
+    with pytest.raises(NotFoundError):
+        sim.engine.templates.chmod("own", "600", Call(), images=True)
+    assert modes() == ("744", "644")
+
+
 def test_what_only_administrators_may_set_stays_as_theirs(sim: Sim) -> None:
     alice = seen_by(sim.engine, ALICE)
     sim.engine.images.chmod("base", "644", Call())
