@@ -242,7 +242,7 @@ def test_a_mode_goes_to_its_images_too_or_to_none(sim: Sim) -> None:
     sim.settle()
     alice.templates.create({**PLAIN, "NAME": "own", "DISK": [{"IMAGE": "mine"}, {"IMAGE": "mine"}, {"SIZE": "64"}]}, call)
 
-    def modes() -> tuple[int, int]:
+    def modes() -> tuple[str, str]:
         return body(sim, "own")["mode"], sim.engine.images.show("mine").body["mode"]
 
     alice.templates.chmod("own", "640", call)
