@@ -841,6 +841,7 @@ def test_snapshots_and_images_of_disks(engine: Engine) -> None:
     done(engine, engine.vms.resume("web", Call()))
     done(engine, engine.vms.snapshot_create("web", "", Call()))
     assert column(engine.vms.snapshots("web"), "name") == ["snapshot-1"]
+    engine.vms.snapshot_rename("web", "1", "clean", Call())
     for verb in (engine.vms.snapshot_revert, engine.vms.snapshot_delete):
-        done(engine, verb("web", "1", Call()))
+        done(engine, verb("web", "clean", Call()))
     assert engine.vms.snapshots("web").rows == []

@@ -62,6 +62,12 @@ def test_a_guest_sleeps_leaves_and_comes_back(cluster: Program, lab: LabHandle, 
     assert_sound(cluster, lab)
 
     before = guest_facts(address)
+    cluster.out("host", "disable", here)
+    cluster.out("vm", "resched", "web")
+    assert cluster.vm("web")["resched"]
+    cluster.out("vm", "unresched", "web")
+    assert not cluster.vm("web")["resched"]
+    cluster.out("host", "enable", here)
     cluster.out("vm", "resched", "web")
     eventually(lambda: cluster.vm("web")["host"] == here and cluster.state("web") == "RUNNING", "the scheduler to move it")
     assert_goes_on(address, before, "the guest that was marked")

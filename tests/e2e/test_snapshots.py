@@ -41,7 +41,8 @@ def test_a_disk_goes_back_to_what_it_held(cluster: Program, lab: LabHandle, imag
     keep(address, "after")
     for name in ("later", "last"):
         cluster.out("vm", "disk-snapshot-create", "web", "vda", name)
-    cluster.out("vm", "disk-snapshot-create", "web", "vdb", "other")
+    cluster.out("vm", "disk-snapshot-create", "web", "vdb", "second")
+    cluster.out("vm", "disk-snapshot-rename", "web", "vdb", "second", "other")
     refused = cluster.run("vm", "disk-snapshot-delete", "web", "vda", "later")
     assert (refused.returncode, "lies on it" in refused.stderr) == (5, True), refused.stderr
     cluster.out("vm", "disk-snapshot-delete", "web", "vda", "last")
@@ -78,7 +79,8 @@ def test_memory_and_disks_go_back_together(cluster: Program, lab: LabHandle) -> 
     address = create(cluster, "web", "own")
     keep(address, "before")
     before = guest_facts(address)
-    cluster.out("vm", "snapshot-create", "web", "clean")
+    cluster.out("vm", "snapshot-create", "web", "first")
+    cluster.out("vm", "snapshot-rename", "web", "first", "clean")
     keep(address, "after")
     refused = cluster.run("vm", "migrate", "web", "--live")
     assert (refused.returncode, "it has snapshots" in refused.stderr) == (5, True), refused.stderr

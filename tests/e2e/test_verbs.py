@@ -49,9 +49,13 @@ def test_reboots_a_schedule_that_outlives_its_engine_and_a_new_life(cluster: Pro
 
     # who owns it and may do what is nothing to the guest; what it uses is seen
     cluster.out("vm", "chown", "web", "nobody")
+    cluster.out("vm", "chgrp", "web", "nogroup")
     cluster.out("vm", "chmod", "web", "640")
+    cluster.out("vm", "lock", "web", "--manage")
     shown = cluster.vm("web")
-    assert (shown["owner"], shown["mode"]) == ("nobody", "640")
+    assert (shown["owner"], shown["group"], shown["mode"]) == ("nobody", "nogroup", "640")
+    assert shown["lock"]["level"] == "manage"
+    cluster.out("vm", "unlock", "web")
     eventually(lambda: [row["name"] for row in cluster.json("vm", "top", "-f", "json")] == ["web"], "what it uses")
     (used,) = cluster.json("vm", "top", "-f", "json")
     assert used["cpu"] > 0

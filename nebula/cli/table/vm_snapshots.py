@@ -81,6 +81,14 @@ COMMANDS = (
     _whole("revert", "Let a running VM go on from what was kept.", _SNAPSHOT, risk="destroys"),
     _whole("delete", "Delete what was kept.", _SNAPSHOT, risk="destroys"),
     Command(
+        "snapshot-rename",
+        "Give what was kept another name.",
+        "nebula vm snapshot-rename web 1 clean",
+        "verbs.vm_snapshots:rename",
+        (ref("vm"), _SNAPSHOT, Argument("name", "Its new name.")),
+        changes=True,
+    ),
+    Command(
         "disk-snapshot-list",
         "List a disk's snapshots: the tree, and on which one the guest goes on.",
         "nebula vm disk-snapshot-list web vda",

@@ -73,6 +73,12 @@ def delete(context: Context, line: Invocation) -> int:
     return each(context, line, lambda engine, ref, call: engine.vms.snapshot_delete(ref, name, call), done="snapshot deleted")
 
 
+def rename(context: Context, line: Invocation) -> int:
+    """Another name."""
+    old, name = line.text("snapshot"), line.text("name")
+    return each(context, line, lambda engine, ref, call: engine.vms.snapshot_rename(ref, old, name, call), done="renamed")
+
+
 def disk_list(context: Context, line: Invocation) -> int:
     """The tree."""
     with context.reader() as engine:

@@ -184,6 +184,7 @@ RULES: dict[str, dict[str, Rule]] = {
                 "snapshot_create",
                 "snapshot_revert",
                 "snapshot_delete",
+                "snapshot_rename",
                 "disk_snapshot_create",
                 "disk_snapshot_revert",
                 "disk_snapshot_delete",

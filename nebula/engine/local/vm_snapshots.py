@@ -1,4 +1,4 @@
-"""Snapshots of VMs and of their disks: the verbs that make them, go back to them and delete them."""
+"""Snapshots of VMs and of their disks: the verbs that make, name and delete them, and go back to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nebula.engine.local.vm_noun import VmNoun
 from nebula.engine.machines import snapshots
 from nebula.engine.machines.disks import Disk
 from nebula.engine.machines.hardware.system import system
-from nebula.engine.machines.machine import Machine, body_of, machine_of
+from nebula.engine.machines.machine import Machine, Snapshot, body_of, machine_of
 from nebula.engine.store.rows import DatastoreRow, HistoryRow, HostRow, JobRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, NotFoundError
@@ -54,15 +54,27 @@ class SnapshotVerbs(VmNoun):
         """See Vms.snapshot_delete."""
         return self._to_snapshot(ref, "snapshot-delete", snapshot, call)
 
+    def snapshot_rename(self, ref: str, snapshot: str, name: str, call: Call) -> Accepted:
+        """See Vms.snapshot_rename. Its host knows it by its number."""
+
+        def work(tx: Transaction) -> Accepted:
+            vm = self._find(tx, ref)
+            _require_idle(vm)
+            machine = machine_of(vm)
+            wanted = _kept(vm, machine, snapshot)
+            snapshots.check_name(name, {one.name for one in machine.snapshots}, f"VM {vm.name}")
+            wanted.name = name
+            tx.swap(vm, body=body_of(machine))
+            tx.event("vm.updated", "vm", vm.id, actor=call.actor, name=vm.name, attributes=["SNAPSHOT"])
+            return Accepted(kind="vm", id=vm.id, name=vm.name)
+
+        return self._change(call, work)
+
     def _to_snapshot(self, ref: str, verb: str, snapshot: str, call: Call) -> Accepted:
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
-            row, kept = guard_ours(vm, verb), machine_of(vm).snapshots
-            found = next((one for one in kept if snapshot in (str(one.snapshot_id), one.name)), None)
-            if found is None:
-                have = ", ".join(f"{one.snapshot_id} ({one.name})" for one in kept) or "none"
-                raise NotFoundError(f"VM {vm.name} ({vm.id}) has no snapshot {snapshot[:60]!r}", cause=f"it has {have}")
-            return self._start(tx, vm, row, call, {"snapshot": found.snapshot_id})
+            row = guard_ours(vm, verb)
+            return self._start(tx, vm, row, call, {"snapshot": _kept(vm, machine_of(vm), snapshot).snapshot_id})
 
         return self._change(call, work)
 
@@ -153,8 +165,7 @@ class SnapshotVerbs(VmNoun):
 
         def work(tx: Transaction) -> Accepted:
             vm = self._find(tx, ref)
-            if vm.job_id:
-                raise ConflictError(f"VM {vm.name} ({vm.id}) is busy with job {vm.job_id}", hint=f"nebula job wait {vm.job_id}")
+            _require_idle(vm)
             machine = machine_of(vm)
             number = disk_named(vm, disk).disk_id
             found = next(one for one in machine.disks if one.disk_id == number)
@@ -208,3 +219,17 @@ def _require_merging(tx: Transaction, vm: VmRow) -> None:
             cause="a live migration brought it, after which QEMU does not merge layers safely",
             hint=f"nebula vm poweroff {vm.id}; deleting works then, and again after the next start",
         )
+
+
+def _require_idle(vm: VmRow) -> None:
+    if vm.job_id:
+        raise ConflictError(f"VM {vm.name} ({vm.id}) is busy with job {vm.job_id}", hint=f"nebula job wait {vm.job_id}")
+
+
+def _kept(vm: VmRow, machine: Machine, ref: str) -> Snapshot:
+    """The snapshot of memory and disks of that number or name; NotFoundError."""
+    found = next((one for one in machine.snapshots if ref in (str(one.snapshot_id), one.name)), None)
+    if found is None:
+        have = ", ".join(f"{one.snapshot_id} ({one.name})" for one in machine.snapshots) or "none"
+        raise NotFoundError(f"VM {vm.name} ({vm.id}) has no snapshot {ref[:60]!r}", cause=f"it has {have}")
+    return found

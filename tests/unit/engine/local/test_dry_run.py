@@ -87,6 +87,7 @@ VERBS: dict[str, Verb] = {
     "vms.snapshot_create": lambda sim: sim.engine.vms.snapshot_create("kept", "a", DRY),
     "vms.snapshot_revert": lambda sim: sim.engine.vms.snapshot_revert("kept", "clean", DRY),
     "vms.snapshot_delete": lambda sim: sim.engine.vms.snapshot_delete("kept", "clean", DRY),
+    "vms.snapshot_rename": lambda sim: sim.engine.vms.snapshot_rename("kept", "clean", "b", DRY),
     "vms.disk_snapshot_create": lambda sim: sim.engine.vms.disk_snapshot_create("layered", "vda", "a", DRY),
     "vms.disk_snapshot_revert": lambda sim: sim.engine.vms.disk_snapshot_revert("layered", "vda", "clean", DRY),
     "vms.disk_snapshot_delete": lambda sim: sim.engine.vms.disk_snapshot_delete("layered", "vda", "clean", DRY),

@@ -28,7 +28,13 @@ def test_made_reverted_and_deleted(sim: Sim) -> None:
     snap(sim, "create", "clean")
     snap(sim, "create", "")
     assert (names(sim), kept(sim), sim.state("one")) == (["clean", "snapshot-2"], ["snap-1", "snap-2"], "RUNNING")
-    snap(sim, "revert", "clean")
+    sim.engine.vms.snapshot_rename("one", "clean", "first", CALL)
+    with pytest.raises(ConflictError, match="already"):
+        sim.engine.vms.snapshot_rename("one", "first", "snapshot-2", CALL)
+    with pytest.raises(NotFoundError, match="no snapshot 'clean'"):
+        sim.engine.vms.snapshot_rename("one", "clean", "other", CALL)
+    assert (names(sim), kept(sim)) == (["first", "snapshot-2"], ["snap-1", "snap-2"])
+    snap(sim, "revert", "first")
     snap(sim, "delete", "1")
     assert (names(sim), kept(sim)) == (["snapshot-2"], ["snap-2"])
     with pytest.raises(NotFoundError, match="no snapshot"):
