@@ -34,10 +34,13 @@ SSHD_OPTIONS = [
     "PasswordAuthentication=no",
     "MaxStartups=100",
 ]
+_WITH_ACCOUNTS = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
 
 
 class Peers:
-    """An sshd on 127.0.0.1 that lets one key in, and hosts whose roots hold that key."""
+    """An sshd on 127.0.0.1 that lets one key in, and hosts whose roots hold that key. Its root has a shell and a home of the
+    test's own: what this machine's root has its shell do at each login would be done for every command.
+    """
 
     def __init__(self, directory: Path, *more: str) -> None:
         self._dir = directory
@@ -49,8 +52,9 @@ class Peers:
         words = [word for option in options for word in ("-o", option)]
         Path("/run/sshd").mkdir(exist_ok=True)
         argv = ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-h", str(directory / "host"), "-p", str(self.port), *words]
+        accounts = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", _WITH_ACCOUNTS, "sh", str(_accounts(directory))]
         self._log = (directory / "sshd.log").open("wb")
-        self._process = subprocess.Popen(argv, stderr=self._log)
+        self._process = subprocess.Popen([*accounts, *argv], stderr=self._log)
         wait_for_port(self.port)
 
     def public(self, name: str) -> str:
@@ -94,6 +98,15 @@ class Peers:
         self._process.terminate()
         self._process.wait(10)
         self._log.close()
+
+
+def _accounts(directory: Path) -> Path:
+    """This machine's accounts with another root."""
+    (directory / "home").mkdir(mode=0o700)
+    others = [line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith("root:")]
+    accounts = directory / "passwd"
+    accounts.write_text("\n".join([f"root:x:0:0::{directory / 'home'}:/bin/sh", *others, ""]))
+    return accounts
 
 
 def free_port() -> int:
