@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 from labkit.errors import LabError
 
-from . import packages, tested
+from . import memory, packages, tested
 from .environment import ROOT, EnvironmentFailure, ready
 from .phase import Outcome, Phase, beside, run
 
@@ -23,6 +23,8 @@ SLOW = "slow"
 """Not among all: it boots distributions under emulation, and drives a browser."""
 ASIDE, WHOLE = "databases", frozenset({"unit", "lab", SLOW})
 """The phase that runs beside those which use one processor, and those which use all. It also leaves tests compiled behind."""
+IN_MEMORY = frozenset({"unit"})
+"""Phases whose temporary files lie in memory where there is room; disks of guests would need more of it."""
 NEEDED = {
     "lint": packages.BUILD,
     "unit": (*packages.TOOLS, *packages.BUILD, *packages.DATABASES, *packages.RUN, *packages.GUEST),
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     outcomes: list[Outcome] = []
     try:
-        for outcome in outcomes_of(phases(parts, bin_directory, extra), _environment(bin_directory)):
+        for outcome in outcomes_of(phases(parts, bin_directory, extra), variables(bin_directory)):
             outcomes.append(outcome)
             if outcome.phase.name == SLOW and not extra:
                 tested.write(ROOT, outcome, datetime.now(UTC))
@@ -75,7 +77,8 @@ def outcomes_of(found: Sequence[Phase], environment: Mapping[str, str]) -> Itera
             yield running.outcome()
     for phase in found:
         if phase.name not in {ASIDE, *(one.name for one in front)}:
-            yield run(phase, environment, ROOT)
+            with memory.temporary() if phase.name in IN_MEMORY else nullcontext({}) as more:
+                yield run(phase, {**environment, **more}, ROOT)
 
 
 def report(outcomes: Sequence[Outcome]) -> int:
@@ -138,10 +141,13 @@ def _pytest(tools: Path, marked: str) -> list[str]:
     return [str(tools / "python"), "-m", "pytest", "-q", "--durations=10", f"--ignore={BUILD_TESTS}", "-m", marked]
 
 
-def _environment(bin_directory: Path) -> dict[str, str]:
-    """The caller's, with the environment's programs first; colours only for a person who watches."""
+def variables(bin_directory: Path) -> dict[str, str]:
+    """The caller's, with the environment's programs first; colours only for a person who watches. What Python compiled is kept
+    whatever the caller wants: every process of the tests would compile all of it again.
+    """
     path = f"{bin_directory}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(bin_directory.parent), "PYTHONUNBUFFERED": "1"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PATH": path, "VIRTUAL_ENV": str(bin_directory.parent), "PYTHONUNBUFFERED": "1"}
 
 
 def _parser() -> argparse.ArgumentParser:

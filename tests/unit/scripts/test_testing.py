@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from devkit import tested
+from devkit import memory, tested
 from devkit.environment import ROOT, fingerprint
 from devkit.phase import Outcome, Phase
-from devkit.testing import PARTS, SLOW, outcomes_of, phases, report
+from devkit.testing import PARTS, SLOW, outcomes_of, phases, report, variables
 
 TOOLS = Path("/tools")
 
@@ -43,6 +43,22 @@ def test_phases_of_one_processor_share_the_machine() -> None:
     assert [outcome.phase.name for outcome in ended] == ["mypy", "build", "databases", "unit", "lab"]
     assert [outcome.closing[-1] for outcome in ended] == [f"end of {outcome.phase.name}" for outcome in ended]
     assert [outcome.phase.name for outcome in outcomes_of(found[3:], os.environ)] == ["build", "lab"]
+
+
+def test_temporary_files_of_unit_tests_lie_in_memory_where_there_is_room(tmp_path: Path) -> None:
+    with memory.temporary(tmp_path, 1) as more:
+        made = Path(more["TMPDIR"])
+        assert made.parent == tmp_path
+        (made / "left").mkdir(parents=True)
+    assert not made.exists()
+    for place, room in ((tmp_path, 1 << 60), (tmp_path / "absent", 1)):
+        with memory.temporary(place, room) as more:
+            assert more == {}
+
+
+def test_what_python_compiled_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in variables(TOOLS)
 
 
 def test_one_failure_fails_all_and_pytests_closing_line_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
