@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,7 +77,8 @@ def outcomes_of(found: Sequence[Phase], environment: Mapping[str, str]) -> Itera
             yield running.outcome()
     for phase in found:
         if phase.name not in {ASIDE, *(one.name for one in front)}:
-            with memory.temporary() if phase.name in IN_MEMORY else nullcontext({}) as more:
+            with ExitStack() as stack:
+                more = stack.enter_context(memory.temporary()) if phase.name in IN_MEMORY else {}
                 yield run(phase, {**environment, **more}, ROOT)
 
 

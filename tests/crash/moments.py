@@ -44,9 +44,9 @@ class AtCommits:
             if not sql.startswith("COMMIT"):
                 return plain(transaction, sql, parameters)
             number = next(numbers)
-            pause(f"before {number}")
+            pause(f"before commit {number}")
             result = plain(transaction, sql, parameters)
-            pause(f"after {number}")
+            pause(f"after commit {number}")
             return result
 
         Transaction.execute = execute  # type: ignore[method-assign,assignment]
@@ -79,7 +79,7 @@ class AtOperations:
         Gate.perform = perform  # type: ignore[method-assign,assignment]
 
 
-def moments(home: Path, deed: Deed, stops: Stops, place: Path) -> dict[str, Path]:
+def moments(home: Path, deed: Deed, stops: Sequence[Stops], place: Path) -> dict[str, Path]:
     """Do it in a process of its own, to its end; name of each moment -> the home as a kill would have left it then, the same
     one for moments between which nothing was written.
     """
@@ -125,7 +125,7 @@ def _next(talk: Connection) -> str | None:
         return None
 
 
-def _do(home: Path, deed: Deed, stops: Stops, talk: Connection) -> None:
+def _do(home: Path, deed: Deed, stops: Sequence[Stops], talk: Connection) -> None:
     one_at_a_time = threading.Lock()
 
     def pause(moment: str) -> None:
@@ -133,7 +133,11 @@ def _do(home: Path, deed: Deed, stops: Stops, talk: Connection) -> None:
             talk.send(moment)
             talk.recv()
 
-    do(home, deed, lambda: stops(pause))
+    def ordered() -> None:
+        for stop in stops:
+            stop(pause)
+
+    do(home, deed, ordered)
 
 
 @contextmanager

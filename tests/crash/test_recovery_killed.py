@@ -1,8 +1,7 @@
-"""The engine is killed at every commit of every kind of job, and again and again while it recovers."""
+"""The engine is killed in the middle of every kind of job, and again and again while it recovers."""
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sqlite3
 from contextlib import closing
@@ -11,11 +10,8 @@ from pathlib import Path
 from nebula.drivers.sim.world import SimWorld
 from tests.crash.cases import Case, possible_ends
 from tests.crash.conftest import Homes
-from tests.crash.moments import AtCommits, moments
 from tests.crash.world import StatementKill, assert_sound, deed, do_and_die, recover
 
-_MOST = 40
-"""A verb with more commits than that does something again and again."""
 IN_THE_MIDDLE = (4, 3, 2)
 """The commit after which the first engine dies: the last of these that the job has. Some are short, and commits of several
 writers may be one.
@@ -24,26 +20,11 @@ LATER = (3, 7, 13)
 """How many calls to hosts each recovery does before it is killed too."""
 
 
-def test_killed_at_every_commit(homes: Homes, tmp_path: Path, case: Case) -> None:
-    """What was answered is done; what was not is done, or was never begun."""
-    before = assert_sound(homes(case, tmp_path / "before"))
-    home = homes(case, tmp_path / "home")
-    killed = moments(home, deed(case.verb, home), AtCommits(), tmp_path / "killed")
-    assert {"after 1", "after 2"} <= killed.keys(), "there was nothing to be killed at"
-    assert len(killed) < 2 * _MOST
-    for place, moment in {place: moment for moment, place in killed.items()}.items():
-        ends = tuple(assert_sound(place).values())
-        unbegun = {tuple(before.values())} if not (place / "answered").exists() else set()
-        assert ends in possible_ends(case) | unbegun, moment
-        shutil.rmtree(place)
-
-
 def test_killed_while_it_recovers(homes: Homes, tmp_path: Path, case: Case) -> None:
     """The first engine dies in the middle of the job, and so do those that take it up."""
-    quiet = homes(case, tmp_path / "before")
-    filed, before = _jobs(quiet), tuple(assert_sound(quiet).values())
+    before = homes.quiet(case)
     home = _killed(homes, tmp_path, case)
-    unbegun = set() if _jobs(home) > filed else {before}  # the first commits may be a monitor's
+    unbegun = set() if _jobs(home) > before.jobs else {before.states}  # the first commits may be a monitor's
     for calls in LATER:
         world = SimWorld(home / "sim.db")
         world.faults.kill("*", "*", "before", after=calls)
