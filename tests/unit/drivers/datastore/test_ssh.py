@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 import pytest
@@ -30,6 +32,15 @@ from tests.unit.drivers.datastore.conftest import free_port
 @pytest.fixture
 def lab(ssh_lab: DatastoreLab) -> DatastoreLab:
     return ssh_lab
+
+
+@pytest.fixture
+def slow(lab: DatastoreLab) -> Iterator[DatastoreLab]:
+    """The same hosts, where the way from the source is slow: a copy takes long however quick the machine is."""
+    with slow_way(lab.source.port) as port:
+        known = Path(lab.target.root, "ssh", "known_hosts")
+        known.write_text(known.read_text() + known.read_text().replace(f":{lab.source.port} ", f":{port} "))
+        yield replace(lab, source=msgspec.structs.replace(lab.source, port=port))
 
 
 def copy(lab: DatastoreLab, image: ImageSpec, **more: object) -> None:
@@ -55,18 +66,51 @@ def write_raw(lab: DatastoreLab, image: ImageSpec, data: int, *, seed: bytes | N
 
 
 def test_holes_stay_holes_and_are_not_sent(lab: DatastoreLab) -> None:
-    image = os_image(format="raw", size=1 << 30)
-    source = write_raw(lab, image, 64 * MIB)
+    image = os_image(format="raw", size=256 * MIB)
+    source = write_raw(lab, image, 16 * MIB)
     seen: list[tuple[int, int]] = []
     with counted_bytes(lab.source.port) as sent_from:
         copy(lab, image, progress=lambda *told: seen.append(told))
         sent = sent_from()
     target = Path(lab.datastore.image_path(lab.target, image))
     assert subprocess.run(["cmp", source, target], check=False).returncode == 0
-    assert target.stat().st_blocks * 512 < 72 * MIB
-    assert 64 * MIB < sent < 80 * MIB
-    assert seen[-1] == (1 << 30, 1 << 30)
+    assert target.stat().st_blocks * 512 < 18 * MIB
+    assert 16 * MIB < sent < 20 * MIB
+    assert seen[-1] == (256 * MIB, 256 * MIB)
     assert leftovers(lab) == []
+
+
+BYTES_PER_SECOND = 8 * MIB
+LONG = 24 * MIB
+"""Bytes of a copy by a slow way that is not over at the second look at it, which comes after 1.2 s."""
+
+
+@contextmanager
+def slow_way(port: int) -> Iterator[int]:
+    """A port of this machine that leads to another one, from which bytes come slowly."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=_accept, args=(server, port), daemon=True).start()
+        yield int(server.getsockname()[1])
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def _accept(server: socket.socket, port: int) -> None:
+    with suppress(OSError):  # it was closed
+        while True:
+            asking, _ = server.accept()
+            answering = socket.create_connection(("127.0.0.1", port))
+            Thread(target=_pass_on, args=(asking, answering, 0.0), daemon=True).start()
+            Thread(target=_pass_on, args=(answering, asking, 1 / BYTES_PER_SECOND), daemon=True).start()
+
+
+def _pass_on(source: socket.socket, target: socket.socket, seconds_a_byte: float) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+            time.sleep(len(data) * seconds_a_byte)
+    for end in (source, target):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -110,21 +154,21 @@ SshDatastore(100, {}).copy_image(handle(1, source, int(port)), handle(2, target,
 """
 
 
-def test_a_copy_outlives_its_engine_and_is_adopted(lab: DatastoreLab) -> None:
-    image = os_image(format="raw", size=400 * MIB)
-    source = write_raw(lab, image, 400 * MIB)
-    argv = [lab.source.root, lab.target.root, str(lab.source.port), msgspec.json.encode(image).decode()]
+def test_a_copy_outlives_its_engine_and_is_adopted(slow: DatastoreLab) -> None:
+    image = os_image(format="raw", size=LONG)
+    source = write_raw(slow, image, LONG)
+    argv = [slow.source.root, slow.target.root, str(slow.source.port), msgspec.json.encode(image).decode()]
     engine = subprocess.Popen([sys.executable, "-c", ENGINE, *argv])
-    part = Path(lab.datastore.image_path(lab.target, image) + ".part")
+    part = Path(slow.datastore.image_path(slow.target, image) + ".part")
     wait_for_size(part, MIB)
     engine.send_signal(signal.SIGKILL)
     assert engine.wait(10) == -signal.SIGKILL
     inode = part.stat().st_ino
-    copy(lab, image)
-    target = Path(lab.datastore.image_path(lab.target, image))
+    copy(slow, image)
+    target = Path(slow.datastore.image_path(slow.target, image))
     assert target.stat().st_ino == inode
     assert subprocess.run(["cmp", source, target], check=False).returncode == 0
-    assert leftovers(lab) == []
+    assert leftovers(slow) == []
 
 
 def wait_for_size(path: Path, size: int) -> None:
@@ -136,48 +180,44 @@ def wait_for_size(path: Path, size: int) -> None:
     raise AssertionError(f"{path} did not grow")
 
 
-LONG = 600 * MIB
-"""Bytes of a copy that is not over at the second look at it, however quick the machine is."""
-
-
 def set_token(token: CancelToken, reason: str, *_: int) -> None:
     token.set(reason)
 
 
-def test_a_cancelled_copy_leaves_nothing_and_one_whose_engine_stops_goes_on(lab: DatastoreLab) -> None:
+def test_a_cancelled_copy_leaves_nothing_and_one_whose_engine_stops_goes_on(slow: DatastoreLab) -> None:
     image = os_image(format="raw", size=LONG)
-    write_raw(lab, image, LONG)
+    write_raw(slow, image, LONG)
     for reason in ("cancelled by alice", ENGINE_STOPPING):
         token = CancelToken()
         with pytest.raises(InterruptedByUser):
-            copy(lab, image, cancel=token, progress=partial(set_token, token, reason))
-        assert (leftovers(lab) == []) == (reason != ENGINE_STOPPING)
-    copy(lab, image)
-    assert lab.datastore.has_image(lab.target, image)
+            copy(slow, image, cancel=token, progress=partial(set_token, token, reason))
+        assert (leftovers(slow) == []) == (reason != ENGINE_STOPPING)
+    copy(slow, image)
+    assert slow.datastore.has_image(slow.target, image)
 
 
-def test_a_copy_that_ended_while_no_engine_was_there_is_forgotten_by_the_next(lab: DatastoreLab) -> None:
+def test_a_copy_that_ended_while_no_engine_was_there_is_forgotten_by_the_next(slow: DatastoreLab) -> None:
     image = os_image(format="raw", size=LONG)
-    write_raw(lab, image, LONG)
+    write_raw(slow, image, LONG)
     token = CancelToken()
     with pytest.raises(InterruptedByUser):
-        copy(lab, image, cancel=token, progress=partial(set_token, token, ENGINE_STOPPING))
-    wait_for_size(Path(lab.datastore.image_path(lab.target, image)), MIB)
-    copy(lab, image)
-    assert leftovers(lab) == []
+        copy(slow, image, cancel=token, progress=partial(set_token, token, ENGINE_STOPPING))
+    wait_for_size(Path(slow.datastore.image_path(slow.target, image)), MIB)
+    copy(slow, image)
+    assert leftovers(slow) == []
 
 
-def test_an_abandoned_copy_is_ended_and_its_half_removed(lab: DatastoreLab) -> None:
+def test_an_abandoned_copy_is_ended_and_its_half_removed(slow: DatastoreLab) -> None:
     image = os_image(format="raw", size=LONG)
-    write_raw(lab, image, LONG)
+    write_raw(slow, image, LONG)
     token = CancelToken()
     with pytest.raises(InterruptedByUser):
-        copy(lab, image, cancel=token, progress=partial(set_token, token, ENGINE_STOPPING))
+        copy(slow, image, cancel=token, progress=partial(set_token, token, ENGINE_STOPPING))
     for _ in range(2):
-        lab.datastore.abandon(lab.target, "3-copy")
-        lab.datastore.remove_image(lab.target, image)
-    assert leftovers(lab) == []
-    assert not lab.datastore.has_image(lab.target, image)
+        slow.datastore.abandon(slow.target, "3-copy")
+        slow.datastore.remove_image(slow.target, image)
+    assert leftovers(slow) == []
+    assert not slow.datastore.has_image(slow.target, image)
 
 
 def test_an_image_is_removed_with_what_was_uploaded_of_it(lab: DatastoreLab) -> None:
@@ -190,36 +230,36 @@ def test_an_image_is_removed_with_what_was_uploaded_of_it(lab: DatastoreLab) -> 
 
 
 def test_a_part_is_continued(lab: DatastoreLab) -> None:
-    image = os_image(format="raw", size=64 * MIB)
-    source = write_raw(lab, image, 64 * MIB)
+    image = os_image(format="raw", size=16 * MIB)
+    source = write_raw(lab, image, 16 * MIB)
     target = Path(lab.datastore.image_path(lab.target, image))
     target.parent.mkdir(parents=True)
     with source.open("rb") as file:
-        target.with_name(f"{target.name}.part").write_bytes(file.read(48 * MIB))
+        target.with_name(f"{target.name}.part").write_bytes(file.read(12 * MIB))
     with counted_bytes(lab.source.port) as sent_from:
         copy(lab, image)
-        assert sent_from() < 24 * MIB
+        assert sent_from() < 6 * MIB
     assert subprocess.run(["cmp", source, target], check=False).returncode == 0
 
 
-def test_a_copy_that_loses_its_source_waits_for_it_and_goes_on(lab: DatastoreLab) -> None:
-    image = os_image(format="raw", size=200 * MIB)
-    source = write_raw(lab, image, 200 * MIB)
-    target = Path(lab.datastore.image_path(lab.target, image))
+def test_a_copy_that_loses_its_source_waits_for_it_and_goes_on(slow: DatastoreLab) -> None:
+    image = os_image(format="raw", size=LONG)
+    source = write_raw(slow, image, LONG)
+    target = Path(slow.datastore.image_path(slow.target, image))
     with ThreadPoolExecutor(1) as pool:
-        copying = pool.submit(copy, lab, image)
-        wait_for_size(target.with_name(f"{target.name}.part"), 50 * MIB)
+        copying = pool.submit(copy, slow, image)
+        wait_for_size(target.with_name(f"{target.name}.part"), LONG // 4)
         subprocess.run(["pkill", "-KILL", "-f", f"rsync --server --sender .*{source}"], check=True)
         with pytest.raises(UnreachableError, match="lost the host from which it copies"):
             copying.result(60)
-    closed = msgspec.structs.replace(lab.source, port=free_port())
+    closed = msgspec.structs.replace(slow.source, port=free_port())
     with pytest.raises(UnreachableError, match="Connection refused"):
-        lab.datastore.copy_image(closed, lab.target, image, job="3-copy", progress=None, cancel=None)
-    with counted_bytes(lab.source.port) as sent_from:
-        copy(lab, image)
-        assert sent_from() < 170 * MIB
+        slow.datastore.copy_image(closed, slow.target, image, job="3-copy", progress=None, cancel=None)
+    with counted_bytes(slow.source.port) as sent_from:
+        copy(slow, image)
+        assert sent_from() < LONG * 9 // 10
     assert subprocess.run(["cmp", source, target], check=False).returncode == 0
-    assert leftovers(lab) == []
+    assert leftovers(slow) == []
 
 
 def test_a_stale_disk_at_the_target_is_refreshed(lab: DatastoreLab) -> None:
@@ -318,15 +358,15 @@ def test_rsyncs_words_are_read(stdout: bytes, expected: int | None) -> None:
     assert shown_bytes(stdout) == expected
 
 
-def test_two_jobs_that_want_the_same_image_copy_it_once(lab: DatastoreLab) -> None:
-    image = os_image(format="raw", size=64 * MIB)
-    write_raw(lab, image, 64 * MIB)
-    with counted_bytes(lab.source.port) as sent_from, ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(copy, lab, image, job=f"{number}-copy") for number in (1, 2)]:
+def test_two_jobs_that_want_the_same_image_copy_it_once(slow: DatastoreLab) -> None:
+    image = os_image(format="raw", size=LONG)
+    write_raw(slow, image, LONG)
+    with counted_bytes(slow.source.port) as sent_from, ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(copy, slow, image, job=f"{number}-copy") for number in (1, 2)]:
             done.result(60)
-        assert sent_from() < 96 * MIB
-    assert lab.datastore.has_image(lab.target, image)
-    assert leftovers(lab) == []
+        assert sent_from() < LONG * 3 // 2
+    assert slow.datastore.has_image(slow.target, image)
+    assert leftovers(slow) == []
 
 
 def test_a_job_waits_as_long_as_another_holds_the_file(lab: DatastoreLab) -> None:
