@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 _SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "remove": ("-", "red")}
 _DONE = {"create": "created", "update": "changed", "remove": "removed", "": "ready"}
-_ROUNDS = 2
-"""How often an object is made: what an earlier run left broken is taken away first, then made anew."""
+_ROUNDS = 200
+"""How often an object is made: what an earlier run left broken is taken away first, then made anew; a VM's cards come and go
+one after the other.
+"""
 _LONGEST = 160
 """Characters of a value in a difference."""
 
@@ -133,6 +135,7 @@ class _Application:
         self._context, self._engine, self._label = context, engine, label
         self._documents = {(str(item["kind"]), str(item["name"])): item for item in documents}
         self._tally = Tally(context, single=False)
+        self._told = set[str]()
 
     def run(self, found: Sequence[Difference]) -> int:
         """Carry it out; the exit status."""
@@ -171,7 +174,9 @@ class _Application:
             if len(self._tally.statuses) > failed or not any(item.action for item in left):
                 return
             wanted = [self._document(item) for item in left if item.action]
-            left = [item for item in self._engine.declarations.compare(wanted) if item.action and item.kind == kind]
+            again = [item for item in self._engine.declarations.compare(wanted) if item.action and item.kind == kind]
+            before = {item.name: item.changes for item in left}
+            left = [item for item in again if item.changes != before[item.name]]  # nothing came of the others
 
     def _carry_out(self, items: Sequence[Difference]) -> None:
         begun: list[tuple[Difference, Accepted]] = []
@@ -211,8 +216,11 @@ class _Application:
         except NebulaError as error:
             self._tally.failed(f"{item.kind} {item.name}", error)
             return
-        self._tally.done += bool(item.action)
-        self._context.say(f"{item.kind} {item.name} ({accepted.id}): {done}")
+        told = f"{item.kind} {item.name} ({accepted.id}): {done}"
+        if told not in self._told:
+            self._told.add(told)
+            self._tally.done += bool(item.action)
+            self._context.say(told)
 
     def _settled(self, item: Difference, accepted: Accepted) -> str:
         """What to say of a VM that is new to nebula, and runs where it was made to. One that was adopted stays as it was."""

@@ -131,7 +131,9 @@ class Creation:
     def further_nic(self, vm: VmRow, item: Mapping[str, Any], machine: Machine) -> Nic:
         """A card for a VM that exists, with its lease."""
         defaults = machine.template.get("NIC_DEFAULT") or {}
-        return self._nic(vm, machine.next_nic_id(), {**defaults, **item}, machine.template, machine.nics)
+        nic = self._nic(vm, machine.next_nic_id(), {**defaults, **item}, machine.template, machine.nics)
+        nic.asked = dict(item)
+        return nic
 
     def add_alias(self, vm: VmRow, item: Mapping[str, Any], machine: Machine) -> Alias:
         """An alias of the card that PARENT names, with its lease."""
@@ -187,7 +189,7 @@ class Creation:
         networks = [self._tx.get(NetworkRow, nic.network_id) for nic in machine.nics]
         return {
             "NIC": [
-                {**machine.card(nic.nic_id), "NIC_ID": nic.nic_id, "NETWORK": nic.network, "MAC": nic.mac}
+                {**machine.card(nic), "NIC_ID": nic.nic_id, "NETWORK": nic.network, "MAC": nic.mac}
                 | {"NETWORK_ID": nic.network_id, "IP": nic.ip, "IP6": nic.ip6}
                 for nic in machine.nics
             ],

@@ -267,6 +267,8 @@ class VmHardware(VmNoun):
             for card in machine.nics:
                 if card.nic_id == found.nic_id:
                     card.inbound, card.outbound = fields["inbound"], fields["outbound"]
+                    said = {**machine.said_of(card), **given}
+                    card.asked = {key: value for key, value in said.items() if value != ""}
             if row.job:
                 self._require(tx, vm, "change a card while it runs", able="hot_cards")
             args: dict[str, Any] = {"before": before}

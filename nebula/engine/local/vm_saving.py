@@ -156,7 +156,7 @@ def like(machine: Machine, images: dict[int, int]) -> dict[str, Any]:
             given = {"SIZE": disk.size >> 20, "FORMAT": disk.format}
         disks.append(given)
     cards = [
-        {"NETWORK_ID": nic.network_id, **_rest(machine.card(nic.nic_id)), **({"NAME": nic.title} if nic.aliases else {})}
+        {"NETWORK_ID": nic.network_id, **_rest(machine.card(nic)), **({"NAME": nic.title} if nic.aliases else {})}
         for nic in machine.nics
     ]
     aliases = [

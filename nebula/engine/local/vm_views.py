@@ -99,7 +99,7 @@ def _cards(queries: Queries, vm: VmRow, machine: Machine) -> list[dict[str, Any]
     found = []
     for nic in machine.nics:
         card: dict[str, Any] = {**msgspec.to_builtins(nic), "name": nic.title}
-        card.pop("aliases")
+        del card["aliases"], card["asked"]
         if nic.aliases:
             card["aliases"] = [_alias(alias) for alias in nic.aliases]
         lease = leases.get(nic.nic_id)

@@ -82,7 +82,7 @@ def design(
 def context_iso(vm: VmRow, networks: Mapping[int, NetworkRow], files: Mapping[str, bytes], endpoint: str = "") -> bytes:
     """The VM's context CD, with these files beside the script. `endpoint`: where OneGate is, "" for nowhere."""
     machine = machine_of(vm)
-    nics = [nic_context(nic, networks[nic.network_id], machine.card(nic.nic_id)) for nic in machine.nics]
+    nics = [nic_context(nic, networks[nic.network_id], machine.card(nic)) for nic in machine.nics]
     nics += [alias_context(nic, alias, networks[alias.network_id]) for nic in machine.nics for alias in nic.aliases]
     gate = GateContext(vm.id, machine.token, endpoint)
     values = context_variables(vm.name, machine.context, nics, (), gate)

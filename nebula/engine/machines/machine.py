@@ -55,6 +55,8 @@ class Nic(msgspec.Struct, kw_only=True):
     name: str = ""
     """As it was asked for; see `title`."""
     aliases: list[Alias] = msgspec.field(default_factory=list)
+    asked: dict[str, Any] | None = None
+    """What was said of it when it was attached, or changed since; None: what the template says of a card of its number."""
 
     @property
     def title(self) -> str:
@@ -178,10 +180,16 @@ class Machine(msgspec.Struct, kw_only=True):
         """CONTEXT of the template, as text."""
         return {str(key): "" if value is None else str(value) for key, value in self.template.get("CONTEXT", {}).items()}
 
-    def card(self, nic_id: int) -> dict[str, Any]:
-        """What the template says of a card."""
+    def card(self, nic: Nic) -> dict[str, Any]:
+        """What is said of a card, what it has of all cards included."""
+        return {**(self.template.get("NIC_DEFAULT") or {}), **self.said_of(nic)}
+
+    def said_of(self, nic: Nic) -> dict[str, Any]:
+        """What was said of a card alone: when the VM was made, when the card was attached, or since."""
+        if nic.asked is not None:
+            return nic.asked
         asked = self.template.get("NIC") or []
-        return {**(self.template.get("NIC_DEFAULT") or {}), **(asked[nic_id] if 0 <= nic_id < len(asked) else {})}
+        return asked[nic.nic_id] if nic.nic_id < len(asked) else {"NETWORK_ID": str(nic.network_id)}
 
 
 def addresses_of(machine: Machine) -> str:

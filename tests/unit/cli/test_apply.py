@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import cast
 
@@ -127,6 +128,19 @@ def test_a_person_may_say_no(cli: Cli, connect: InProcess, lab: Path, monkeypatc
     assert cli("cluster", "show", "lab").status == 0
     assert prune("yes\n")[0] == 0
     assert cli("cluster", "show", "lab").status == 3
+
+
+def test_cards_come_and_go_in_one_run(cli: Cli, lab: Path) -> None:
+    text = "kind: vm\nname: carded\nmemory: 64M\nimage: linux\nnetworks: %s\n"
+    lab.write_text(text % "lan")
+    assert cli("apply", "-f", str(lab)).status == 0
+    for networks, count in (("[lan, lan, lan]", 3), ("lan", 1)):
+        lab.write_text(text % networks)
+        done = cli("apply", "-f", str(lab))
+        assert (done.status, done.err.count("): changed")) == (0, 1), done.err
+        assert len(json.loads(cli("vm", "show", "carded", "-f", "json").out)["nics"]) == count
+        assert cli("apply", "-f", str(lab), "--diff").status == 0
+    assert cli("vm", "terminate", "carded", "--hard").status == 0
 
 
 def test_export_is_what_apply_takes(cli: Cli, lab: Path) -> None:

@@ -9,8 +9,9 @@ from nebula.attributes import complete
 from nebula.engine.api.values import Accepted, Call
 from nebula.engine.api.verbs import Engine
 from nebula.engine.declare.kind import Kind
-from nebula.engine.declare.kinds import adopted
+from nebula.engine.declare.kinds import adopted, cards
 from nebula.engine.declare.kinds.adopted import ADOPT
+from nebula.engine.declare.kinds.cards import CARDS
 from nebula.engine.declare.values import Document, upper, with_secrets
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.table import BOOT_FAILURE, PROLOG_FAILURE
@@ -37,13 +38,15 @@ class Vms(Kind):
     row = VmRow
     live = '"state"<>6'
     settings = frozenset()
-    fixed = FIXED - _SIZES | {ADOPT}
+    fixed = FIXED - _SIZES - CARDS | {ADOPT}
     whole = True
 
     def document(self, queries: Queries, row: VmRow) -> Document:
         """See Kind."""
         machine = machine_of(row)
-        return dict(machine.template) if machine.adopted is None else adopted.document(queries, row, machine)
+        if machine.adopted is not None:
+            return adopted.document(queries, row, machine)
+        return {**machine.template, **cards.present(machine)}
 
     def canonical(self, queries: Queries, document: Document, row: Any) -> Document:
         """See Kind: defaults filled in, sizes in MiB, objects by their names."""
@@ -63,6 +66,7 @@ class Vms(Kind):
         template["DISK"] = [_disk(queries, item) for item in template.get("DISK", [])]
         for name in ("NIC", "NIC_ALIAS"):
             template[name] = [_with_name(queries, item, "NETWORK", NetworkRow) for item in template.get(name, [])]
+        template["NIC_ALIAS"] = cards.arranged(template["NIC"], template["NIC_ALIAS"])
         return {key: value for key, value in template.items() if value not in (None, "", [], {})}
 
     def hidden(self, document: Document) -> Document:
@@ -87,15 +91,19 @@ class Vms(Kind):
     ) -> Accepted:
         """See Kind."""
         whole = with_secrets(before, after, self.hidden(before))
-        given = {key: whole[key] if key in after else _nothing(key) for key in changed}
+        given = {key: whole[key] if key in after else _nothing(key) for key in changed - CARDS}
         if "CONTEXT" in changed:  # which is changed key by key
             old, new, shown = before.get("CONTEXT", {}), after.get("CONTEXT", {}), self.hidden(before).get("CONTEXT", {})
             given["CONTEXT"] = {**{key: "" for key in old if key not in new and old[key] == shown[key]}, **new}
         sizes = {key: given.pop(key) for key in sorted(changed & _SIZES)}
-        accepted = engine.vms.update(str(row.id), given, next(calls)) if given else None
-        if accepted is not None and (accepted.job_id or not sizes):  # the next look finds what is left
-            return accepted
-        return engine.vms.resize(str(row.id), sizes, next(calls))
+        accepted = Accepted(kind=self.name, id=row.id, name=row.name)
+        if given:
+            accepted = engine.vms.update(str(row.id), given, next(calls))
+        if sizes and not accepted.job_id:  # the next look finds what is left
+            accepted = engine.vms.resize(str(row.id), sizes, next(calls))
+        if changed & CARDS and not accepted.job_id:
+            accepted = cards.change(engine, row.id, machine_of(row), before, after, next(calls)) or accepted
+        return accepted
 
     def mend(self, engine: Engine, row: Any, document: Document, calls: Iterator[Call]) -> Accepted:
         """See Kind: deploy it once more."""

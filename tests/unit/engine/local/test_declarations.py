@@ -306,6 +306,77 @@ def test_an_image_that_did_not_come_is_made_anew(bare: Sim) -> None:
     assert differing(bare, documents) == []
 
 
+def web_of(sim: Sim) -> Document:
+    return next(item for item in exported(sim, "vm") if item["name"] == "web")
+
+
+def on_cards(sim: Sim, verb: str, *words: Any) -> None:
+    getattr(sim.engine.vms, f"nic_{verb}")("web", *words, CALL)
+    sim.settle()
+
+
+def test_cards_and_aliases_are_exported_as_they_are_now(made: Sim, tmp_path: Path) -> None:
+    on_cards(made, "attach", {"NETWORK": "lan", "METRIC": "50", "IP": "10.9.0.35"})
+    on_cards(made, "attach", {"NETWORK": "lan", "NAME": "back"})
+    on_cards(made, "attach", {"NETWORK_ID": str(made.network("lan").id), "PARENT": "2", "IP": "10.9.0.36"})
+    on_cards(made, "attach", {"NETWORK": "lan", "PARENT": "back"})
+    on_cards(made, "update", "back", {"INBOUND_AVG_BW": "100"})
+    on_cards(made, "detach", "0")
+    now = web_of(made)
+    assert now["nic"] == [
+        {"network": "lan", "metric": "50", "ip": "10.9.0.35"},
+        {"network": "lan", "name": "back", "inbound_avg_bw": "100"},
+    ]
+    assert now["nic_alias"] == [
+        {"network": "lan", "ip": "10.9.0.36", "parent": "NIC0"},
+        {"network": "lan", "parent": "back"},
+    ]
+    everything = written(exported(made))
+    assert differing(made, everything) == []
+    with sim_engine(tmp_path / "two", furnished=False) as two:
+        apply(two, everything)
+        assert differing(two, everything) == []
+        assert written(exported(two)) == everything
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_cards_come_change_and_go_as_a_document_says(made: Sim, off: bool) -> None:
+    if off:
+        made.engine.vms.poweroff("web", CALL)
+        made.settle()
+    before = made.engine.vms.show("web").body["nics"][0]
+    wanted = changed(
+        "web",
+        nic=[{"network": "lan", "inbound_avg_bw": "9"}, {"network": "lan", "name": "back"}, {"network": "lan", "metric": "7"}],
+        nic_alias=[{"network": "lan", "parent": "back"}, {"network": "lan", "parent": "0", "name": "shop"}],
+    )
+    rounds = 0
+    while differing(made, wanted):
+        apply(made, wanted)
+        rounds += 1
+    assert rounds == 4, "one thing after the other"
+    nics = made.engine.vms.show("web").body["nics"]
+    assert [nic["name"] for nic in nics] == ["NIC0", "back", "NIC3"]
+    assert (nics[0]["mac"], nics[0]["inbound"]) == (before["mac"], (9, 0, 0)), "it is the same card"
+    assert [[alias["name"] for alias in nic.get("aliases", [])] for nic in nics] == [["shop"], ["back_ALIAS0"], []]
+    assert differing(made, written(exported(made))) == []
+
+    while differing(made, SET):
+        apply(made, SET)
+    (nic,) = made.engine.vms.show("web").body["nics"]
+    assert (nic["mac"], nic["inbound"]) == (before["mac"], (0, 0, 0))
+    assert made.state("web") == ("POWEROFF" if off else "RUNNING")
+    made.assert_sound()
+
+
+def test_another_order_of_cards_is_other_cards(made: Sim) -> None:
+    wanted = changed("web", nic=[{"network": "lan", "name": "front"}, {"network": "lan"}], nic_alias=[])
+    while differing(made, wanted):
+        apply(made, wanted)
+    assert made.engine.vms.show("web").body["nics"][0]["name"] == "front"
+    assert "nic_alias" not in web_of(made)
+
+
 ADOPTED: Document = {"kind": "vm", "name": "post", "adopt": {"host": "a1", "domain": "mail"}, "team": "office"}
 
 
@@ -456,6 +527,7 @@ VMS = st.fixed_dictionaries(
         "colour": VALUES,
         "context": st.dictionaries(st.sampled_from(["HOSTNAME", "USERNAME"]), VALUES),
         "nic": st.just([{"network": "lan-of-all"}]),
+        "nic_default": st.just({"model": "e1000"}),
         "graphics": st.just({"type": "spice"}),
         "vmgroup": st.just("group-of-all:web"),
         "sched_requirements": st.just('NAME = "h"'),

@@ -12,6 +12,7 @@ from nebula.engine.store.rows import LeaseRow, VmRow
 from nebula.errors import CapacityError, ConflictError, NotFoundError, UsageError, WrongStateError
 from nebula.model.domain import DomainSpec
 from tests.support.sim import CALL, SETTINGS, Sim, sim_engine
+from tests.unit.engine.local.test_context import context_of
 
 QUICK = msgspec.structs.replace(SETTINGS, guest_unplug=0.2)
 
@@ -246,6 +247,21 @@ def test_a_card_comes_and_goes_while_the_vm_runs(sim: Sim) -> None:
     do(sim, "nic_attach", {"NETWORK": "lan", "IP": "10.9.0.33"})
     assert sim.engine.vms.show("one").body["addresses"][1] == "10.9.0.33"
     sim.assert_sound()
+
+
+def test_what_is_said_of_a_card_that_is_attached_is_kept(sim: Sim) -> None:
+    sim.add_vm("one", CONTEXT={"NETWORK": "YES"}, NIC=[{"NETWORK": "lan", "METRIC": "5"}])
+    do(sim, "nic_attach", {"NETWORK": "lan", "METRIC": "7", "GATEWAY": "10.9.0.1"})
+    told = context_of(sim, "one")
+    assert {"ETH0_METRIC='5'", "ETH1_METRIC='7'", "ETH1_GATEWAY='10.9.0.1'"} <= set(told.splitlines())
+    do(sim, "nic_detach", "1")
+    do(sim, "nic_detach", "0")
+    do(sim, "nic_attach", {"NETWORK": "lan", "MODEL": "e1000"})
+    assert "METRIC" not in context_of(sim, "one"), "it has the number of the first card, and nothing else of it"
+    do(sim, "poweroff")
+    sim.engine.vms.clone("one", "two", CALL, hold=True)
+    sim.settle()
+    assert [nic["model"] for nic in sim.engine.vms.show("two").body["nics"]] == ["e1000"]
 
 
 def test_a_card_comes_and_goes_while_the_vm_is_off(sim: Sim) -> None:

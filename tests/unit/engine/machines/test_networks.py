@@ -95,9 +95,12 @@ def test_what_a_guest_would_stumble_over_is_refused(wrong: dict[str, str]) -> No
 
 def test_a_template_speaks_of_its_cards_in_their_order() -> None:
     machine = Machine(template={"NIC_DEFAULT": {"METRIC": "5"}, "NIC": [{"NETWORK": "a"}, {"NETWORK": "b", "METRIC": "6"}]})
-    assert machine.card(0) == {"NETWORK": "a", "METRIC": "5"}
-    assert machine.card(1) == {"NETWORK": "b", "METRIC": "6"}
-    assert machine.card(2) == {"METRIC": "5"}
+    cards = [Nic(nic_id=number, network_id=7, network="a", mac="", tap="") for number in range(3)]
+    assert machine.card(cards[0]) == {"NETWORK": "a", "METRIC": "5"}
+    assert machine.card(cards[1]) == {"NETWORK": "b", "METRIC": "6"}
+    assert machine.card(cards[2]) == {"NETWORK_ID": "7", "METRIC": "5"}
+    cards[0].asked = {"METRIC": "9"}
+    assert machine.card(cards[0]) == {"METRIC": "9"}, "it was attached where another one was"
 
 
 def test_an_alias_is_told_under_the_name_of_its_card() -> None:
