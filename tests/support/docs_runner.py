@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,9 +93,10 @@ def _plain(line: str) -> str:
 
 @dataclass
 class Runner:
-    """Runs pages with homes below `place`."""
+    """Runs pages with homes below `place`; `demo` has the home that `nebula demo` made once for all of them."""
 
     place: Path
+    demo: Path
     made: set[Path] = field(default_factory=set)
 
     def check(self, page: Path) -> list[str]:
@@ -114,9 +116,12 @@ class Runner:
         if home not in self.made:
             self.made.add(home)
             if kind == "sim":
-                status, printed = self._nebula(["demo", "--home", str(home)], home)
-                if status != 0:
-                    raise RuntimeError(f"nebula demo ended with {status}: {printed}")
+                made = self.demo / "home"
+                if not made.exists():
+                    status, printed = self._nebula(["demo", "--home", str(made)], made)
+                    if status != 0:
+                        raise RuntimeError(f"nebula demo ended with {status}: {printed}")
+                shutil.copytree(made, home)
 
     def _step(self, page: Path, step: Step, home: Path) -> Iterator[str]:
         words = shlex.split(step.command)

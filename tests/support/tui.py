@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
+from textual import screen as screens
 from textual.pilot import Pilot
 
 from nebula.cli import connect as way
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nebula.engine.api.verbs import Engine
 
 PATIENCE = 120.0
+screens.UPDATE_PERIOD = 1 / 15  # type: ignore[misc]  # nobody looks: what is drawn between is a quarter of a test's work
 
 
 class Driven:

@@ -14,9 +14,15 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the pages' simulated cluster is made."""
+    return tmp_path_factory.mktemp("demo")
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page.read_text())], ids=lambda page: page.name)
-def test_examples_print_what_the_page_says(tmp_path: Path, page: Path) -> None:
-    differences = Runner(tmp_path).check(page)
+def test_examples_print_what_the_page_says(tmp_path: Path, demo: Path, page: Path) -> None:
+    differences = Runner(tmp_path, demo).check(page)
     assert not differences, "\n".join(differences)
 
 

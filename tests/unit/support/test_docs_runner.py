@@ -67,13 +67,13 @@ def test_what_is_the_same(expected: str, actual: str, same: bool) -> None:
 def test_a_page_that_is_right_has_no_differences(tmp_path: Path) -> None:
     good = tmp_path / "good.md"
     good.write_text(page("$ nebula --version\nnebula …\n$ nebula vm show ghost  # exit 3\n…"))
-    assert Runner(tmp_path).check(good) == []
+    assert Runner(tmp_path, tmp_path).check(good) == []
 
 
 def test_a_page_that_is_wrong_says_where_and_what_came(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.md"
     wrong.write_text(page("$ nebula --version\nnebula 99\n$ ls\n$ nebula --version  # exit 5\n…"))
-    first, second, third = Runner(tmp_path).check(wrong)
+    first, second, third = Runner(tmp_path, tmp_path).check(wrong)
     assert first.startswith("wrong.md:5: nebula --version: exit 0 (expected 0), printed:\n    nebula ")
     assert second == "wrong.md:7: only nebula is run, not ls"
     assert third.startswith("wrong.md:8: nebula --version: exit 0 (expected 5)")
@@ -82,4 +82,4 @@ def test_a_page_that_is_wrong_says_where_and_what_came(tmp_path: Path) -> None:
 def test_the_simulated_home_has_machines(tmp_path: Path) -> None:
     simulated = tmp_path / "sim.md"
     simulated.write_text(page("$ nebula vm list\n…\n… RUNNING …\n…", home="sim"))
-    assert Runner(tmp_path).check(simulated) == []
+    assert Runner(tmp_path, tmp_path).check(simulated) == []
