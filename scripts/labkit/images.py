@@ -16,12 +16,13 @@ from .run import run
 GUEST = Path(__file__).resolve().parent / "guest"
 KERNEL = "linux-image-amd64"  # the cloud kernel has no ahci, which a SATA CD on a q35 machine needs
 PLACED = (
-    ("init", "init"), ("passwd", "etc/passwd"), ("keep.cgi", "www/cgi-bin/keep"), ("burn.cgi", "www/cgi-bin/burn"),
-    ("resolve.cgi", "www/cgi-bin/resolve"), ("bulk.cgi", "www/cgi-bin/bulk"),
+    ("init", "init"), ("passwd", "etc/passwd"), ("index.cgi", "www/cgi-bin/index.cgi"), ("keep.cgi", "www/cgi-bin/keep"),
+    ("burn.cgi", "www/cgi-bin/burn"), ("resolve.cgi", "www/cgi-bin/resolve"), ("bulk.cgi", "www/cgi-bin/bulk"),
     ("reach.cgi", "www/cgi-bin/reach"),
 )  # fmt: skip
 """Files of the guest and where they go."""
-COMMANDS = ("context", "context.awk", "heartbeat", "keep", "power-button", "restless", "crash", "lease")
+COMMANDS = ("context", "context.awk", "crash", "drivers", "heartbeat", "keep", "lease", "power-button")
+RESTLESS = GUEST / "restless.S"
 SSHD = ("dropbear-bin", "libtomcrypt1", "libtommath1", "libgmp10", "libcrypt1", "zlib1g", "libc6")
 """Packages of which the guest's sshd is made."""
 SSHD_FILES = (
@@ -114,18 +115,34 @@ def _sshd(tree: Path, packages: Path) -> None:
 
 def _initramfs(scratch: Path, kernel: Path) -> bytes:
     tree = scratch / "tree"
-    for name in ("bin", "etc", "modules", "www/cgi-bin"):
+    for name in ("bin", "dev", "etc", "mnt", "proc", "run", "sys", "tmp", "www/cgi-bin", "www/context"):
         (tree / name).mkdir(parents=True)
-    shutil.copy2("/bin/busybox", tree / "bin" / "busybox")
+    _busybox(tree)
     for name, target in [*PLACED, *((name, f"bin/{name}") for name in COMMANDS)]:
         shutil.copyfile(GUEST / name, tree / target)
         (tree / target).chmod(0o755)
     _sshd(tree, _unpacked(scratch, "sshd", *SSHD))
-    modules = guestmodules.in_order(next((kernel / "lib" / "modules").iterdir()))
-    for name, content in modules:
-        (tree / "modules" / f"{name}.ko").write_bytes(content)
-    (tree / "modules" / "order").write_text("".join(f"{name}.ko\n" for name, _ in modules))
+    quickkernel.assembled(RESTLESS, tree / "bin" / "restless", scratch)
+    _modules(tree, next((kernel / "lib" / "modules").iterdir()))
     return cpio(tree, scratch / "initrd")
+
+
+def _busybox(tree: Path) -> None:
+    """busybox under the names of all its commands but those that the guest has of its own."""
+    shutil.copy2("/bin/busybox", tree / "bin" / "busybox")
+    for name in run(["/bin/busybox", "--list"]).split():
+        if name != "busybox" and name not in COMMANDS:
+            (tree / "bin" / name).symlink_to("busybox")
+
+
+def _modules(tree: Path, kernel_modules: Path) -> None:
+    """Modules where modprobe looks for them, and its tables of what needs what and which device asks for which."""
+    target = tree / "lib" / "modules" / kernel_modules.name
+    target.mkdir(parents=True)
+    for name, content in guestmodules.in_order(kernel_modules):
+        (target / f"{name}.ko").write_bytes(content)
+    run(["/bin/busybox", "depmod", "-b", str(tree), kernel_modules.name])
+    (target / "modules.symbols").unlink()
 
 
 def cpio(tree: Path, archive: Path) -> bytes:

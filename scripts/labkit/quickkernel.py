@@ -72,8 +72,14 @@ def _frames(flat: Path) -> bytes:
 
 
 def _unpacker(scratch: Path) -> bytes:
-    made, linked, flat = scratch / "unpack.o", scratch / "unpack.elf", scratch / "unpack.bin"
-    run(["as", "--64", "-o", str(made), str(UNPACKER)])
-    run(["ld", "-m", "elf_x86_64", "-Ttext", hex(LOADED_AT), "-o", str(linked), str(made)])
+    linked, flat = scratch / "unpack.elf", scratch / "unpack.bin"
+    assembled(UNPACKER, linked, scratch, "-Ttext", hex(LOADED_AT))
     run(["objcopy", "-O", "binary", "-j", ".text", str(linked), str(flat)])
     return flat.read_bytes()
+
+
+def assembled(source: Path, program: Path, scratch: Path, *options: str) -> None:
+    """Assemble one file for x86-64 and link it, with nothing else, to a program; `options` are ld's."""
+    made = scratch / f"{source.stem}.o"
+    run(["as", "--64", "-o", str(made), str(source)])
+    run(["ld", "-s", "-m", "elf_x86_64", *options, "-o", str(program), str(made)])
