@@ -128,7 +128,7 @@ def _initramfs(scratch: Path, kernel: Path) -> bytes:
 
 
 def _busybox(tree: Path) -> None:
-    """busybox under the names of all its commands but those that the guest has of its own."""
+    """The names of busybox's commands but those that the guest has of its own."""
     shutil.copy2("/bin/busybox", tree / "bin" / "busybox")
     for name in run(["/bin/busybox", "--list"]).split():
         if name != "busybox" and name not in COMMANDS:
