@@ -9,7 +9,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Counts are jobs at the same time; times in seconds."""
 
     workers: int = 48
-    """Threads that run jobs: jobs in all."""
+    """Threads that run jobs, at most: steps that wait for hosts at the same time."""
     starts_per_host: int = 16
     migrations_per_host: int = 2
     """In and out are counted apart."""

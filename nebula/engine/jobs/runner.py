@@ -6,16 +6,19 @@ import heapq
 import logging
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 import msgspec
 
 from nebula.cancel import CancelToken
 from nebula.engine.jobs.base import Verbs
 from nebula.engine.jobs.context import JobContext, KeyedLocks
-from nebula.engine.jobs.execution import AWAITED, End, Execution
+from nebula.engine.jobs.execution import AWAITED, End, Execution, Turns
 from nebula.engine.jobs.locks import Locks, LockTable
 from nebula.engine.jobs.registry import operation
+from nebula.engine.jobs.workers import Workers
 from nebula.engine.services import Services
 from nebula.engine.store.mapping import from_json, to_json
 from nebula.engine.store.rows import EventRow, JobRow
@@ -49,7 +52,7 @@ class Runner:
         """Taken out of `_later`, and not known yet: without them the runner would look idle for a moment."""
         self._stopping = CancelToken()
         self._verbs: Verbs
-        self._pool = ThreadPoolExecutor(services.settings.workers, thread_name_prefix="nebula-job")
+        self._workers = Workers(services.settings.workers, "nebula-job")
         self._timer = threading.Thread(target=self._watch_clock, name="nebula-job-timer", daemon=True)
         self._timer.start()
 
@@ -143,7 +146,9 @@ class Runner:
             self._lock.notify_all()
         for token in tokens:
             token.set(reason)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            self._lock.wait_for(lambda: not self._tokens)
+        self._workers.stop()
         self._timer.join()
 
     def locks_held(self) -> dict[str, int]:
@@ -153,30 +158,53 @@ class Runner:
 
     def _start(self, job_id: int) -> None:
         self._tokens[job_id] = CancelToken()
-        self._pool.submit(self._run, job_id)
+        self._workers.begin(partial(self._begin, job_id))
 
-    def _run(self, job_id: int) -> None:
-        end = End.PARKED
-        not_before, awaited = 0.0, frozenset[int]()
+    def _begin(self, job_id: int) -> None:
+        """Run a job up to its first transaction."""
+        job: JobRow | None = None
         try:
             with self._lock:
                 token = self._tokens[job_id]
                 fresh = self._fresh.pop(job_id, None)
-            job = _as_stored(fresh) if fresh else self._services.store.read().get(JobRow, job_id)
-            if job.state not in ENDED and not self._stopping.is_set():
-                if job.cancel:
-                    token.set(self._why_cancelled(job_id))
-                context = JobContext(job, self._services, token, self._keyed, self._verbs)
-                execution = Execution(context, operation(job.kind), self._stopping, lambda: self._renew(job_id))
-                end = execution.run()
-                not_before, awaited = job.not_before, _awaited(job)
-        except OwnerError:
+            if not self._stopping.is_set():
+                job = _as_stored(fresh) if fresh else self._services.store.read().get(JobRow, job_id)
+            if job is None or job.state in ENDED:
+                self._leave(job_id, End.PARKED)
+                return
+            if job.cancel:
+                token.set(self._why_cancelled(job_id))
+            context = JobContext(job, self._services, token, self._keyed, self._verbs)
+            turns = Execution(context, operation(job.kind), self._stopping, lambda: self._renew(job_id)).run()
+        except Exception as error:
+            self._ended(job_id, job, error)
+        else:
+            self._go_on(job, turns, None)
+
+    def _go_on(self, job: JobRow, turns: Turns, written: Future[Any] | None) -> None:
+        """Run it up to its next transaction, after which a thread is found for the rest."""
+        try:
+            failed = written.exception() if written is not None else None
+            work = turns.throw(failed) if failed is not None else next(turns)
+            written = self._services.store.submit(work)
+        except StopIteration as stop:
+            self._ended(job.id, job, stop.value)
+        except Exception as error:
+            self._ended(job.id, job, error)
+        else:
+            written.add_done_callback(lambda done: self._workers.go_on(partial(self._go_on, job, turns, done)))
+
+    def _ended(self, job_id: int, job: JobRow | None, how: End | Exception) -> None:
+        """Its run is over, as it told, or by a fault that was none of its steps'."""
+        if isinstance(how, End) and job is not None:
+            self._leave(job_id, how, job.not_before, _awaited(job))
+        elif isinstance(how, OwnerError):
             _log.warning("job %d is left to the engine's new owner", job_id)
-        except Exception:
-            _log.exception("job %d met a fault outside its steps; it is taken up again", job_id)
-            end, not_before = End.WAITING, self._services.clock.now() + _AFTER_FAULT
-        finally:
-            self._leave(job_id, end, not_before, awaited)
+            self._leave(job_id, End.PARKED)
+        else:
+            fault = how if isinstance(how, Exception) else None
+            _log.error("job %d met a fault outside its steps; it is taken up again", job_id, exc_info=fault)
+            self._leave(job_id, End.WAITING, self._services.clock.now() + _AFTER_FAULT)
 
     def _why_cancelled(self, job_id: int) -> str:
         """As it was said when it was asked for, to this engine or to an earlier one."""
@@ -192,7 +220,7 @@ class Runner:
             token.set(self._stopping.reason)
         return token
 
-    def _leave(self, job_id: int, end: End, not_before: float, awaited: frozenset[int]) -> None:
+    def _leave(self, job_id: int, end: End, not_before: float = 0.0, awaited: frozenset[int] = frozenset()) -> None:
         with self._lock:
             self._tokens.pop(job_id, None)
             for woken in self._locks.release(self._known.pop(job_id, ())):
