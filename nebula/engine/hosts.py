@@ -47,7 +47,8 @@ class HostPool:
             if known and row.generation < known.generation:
                 return known.handle
             if known and known.mark == mark:
-                self._handles[row.id] = known._replace(generation=row.generation)
+                if row.generation > known.generation:
+                    self._handles[row.id] = known._replace(generation=row.generation)
                 return known.handle
         self.forget(row.id)
         made = _Known(mark, row.generation, _make_handle(row, self._transports(row)))

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,19 @@ MEMORY = ":memory:"
 Row = tuple[Any, ...]
 
 
+class _Write:
+    """A stretch of writing: the same for all, since it keeps nothing."""
+
+    def __init__(self, enter: Callable[[], None], leave: Callable[..., None]) -> None:
+        self._enter, self._leave = enter, leave
+
+    def __enter__(self) -> None:
+        self._enter()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._leave(well=kind is None)
+
+
 class Database:
     """One connection, used by any thread, one at a time; several processes may have the same file open."""
 
@@ -25,6 +38,7 @@ class Database:
         self._lock = threading.RLock()
         self._depth = 0
         self._events = False
+        self._writing = _Write(self._enter, self._leave)
         self.on_events: Callable[[], None] = lambda: None
         if path != MEMORY:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -39,25 +53,32 @@ class Database:
             for statement in _statements(TABLES):
                 self._connection.execute(statement)
 
-    @contextmanager
-    def write(self) -> Iterator[None]:
+    def write(self) -> AbstractContextManager[None]:
         """One transaction, undone whole by an exception; a write inside a write is part of it."""
-        with self._lock:
-            outermost = self._depth == 0
-            if outermost:
+        return self._writing
+
+    def _enter(self) -> None:
+        self._lock.acquire()
+        try:
+            if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield
-            except BaseException:
-                if outermost:
-                    self._connection.execute("ROLLBACK")
-                    self._events = False
-                raise
-            finally:
-                self._depth -= 1
-            if outermost:
+        except BaseException:
+            self._lock.release()
+            raise
+        self._depth += 1
+
+    def _leave(self, *, well: bool) -> None:
+        try:
+            self._depth -= 1
+            if self._depth:
+                return
+            if well:
                 self._commit()
+            else:
+                self._events = False
+                self._connection.execute("ROLLBACK")
+        finally:
+            self._lock.release()
 
     def _commit(self) -> None:
         self._connection.execute("COMMIT")

@@ -11,7 +11,7 @@ from functools import partial
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import Subscription
-from nebula.engine.lifecycle.states import HostState
+from nebula.engine.lifecycle.states import HostState, LcmState
 from nebula.engine.metrics.recent import RecentFigures, Slot
 from nebula.engine.metrics.rollup import write
 from nebula.engine.monitor.booked import booked
@@ -31,6 +31,11 @@ from nebula.model.domain import DomainEvent, DomainReality, DomainState
 _log = logging.getLogger(__name__)
 _STOP = 5.0
 """Seconds that all watchers together may take to end; one that hangs in a call is left behind."""
+_TOGETHER = 0.03
+"""Seconds in which what a host tells of gathers: a guest that starts is several events, and many may start."""
+_STARTS = frozenset({"defined", "started"})
+_AT_ONCE = 500
+"""Domains that one statement names."""
 _ALIVE = {DomainState.RUNNING, DomainState.PAUSED}
 
 
@@ -150,8 +155,8 @@ class HostWatcher(threading.Thread):
         self.looked = threading.Event()
         self._monitor = monitor
         self._services = monitor.services
-        self._wake = threading.Event()
-        self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._wake, self._ended = threading.Event(), threading.Event()
+        self._told: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._done = False
         self._failures = 0
         self._strangers: list[str] = []
@@ -160,6 +165,7 @@ class HostWatcher(threading.Thread):
     def stop(self) -> None:
         """End after the look under way."""
         self._done = True
+        self._ended.set()
         self._wake.set()
 
     def run(self) -> None:
@@ -248,7 +254,7 @@ class HostWatcher(threading.Thread):
 
     def _on_event(self, event: DomainEvent) -> None:
         """From the driver's thread, so only noted: the watcher's own thread looks at the domain."""
-        self._told.put(event.uuid)
+        self._told.put((event.uuid, event.kind in _STARTS))
         self._wake.set()
 
     def _wait(self) -> None:
@@ -258,21 +264,35 @@ class HostWatcher(threading.Thread):
         while not self._done and (left := due - clock.monotonic()) > 0:
             if not self._wake.wait(left):
                 return
+            self._ended.wait(_TOGETHER)
             self._wake.clear()
-            for uuid in self._noted():
+            for uuid in self._left_alone(self._noted()):
                 self._follow(uuid)
 
-    def _noted(self) -> list[str]:
-        found: dict[str, None] = {}
-        while not self._told.empty():
-            found[self._told.get()] = None
-        return list(found)
+    def _noted(self) -> dict[str, bool]:
+        """UUIDs of domains, and whether the host told of no more than their start."""
+        found: dict[str, bool] = {}
+        while len(found) < _AT_ONCE:
+            try:
+                uuid, starts = self._told.get_nowait()
+            except queue.Empty:
+                return found
+            found[uuid] = starts and found.get(uuid, True)
+        self._wake.set()
+        return found
+
+    def _left_alone(self, told: dict[str, bool]) -> list[str]:
+        """Of these, VMs that are here and that no job is at; but not those that run, by our books too, where that is all that
+        the host told. Most of what a host tells of is a job's doing.
+        """
+        marks, read = ", ".join("?" * len(told)), self._services.store.read()
+        sql = f'SELECT "uuid", "lcm_state" FROM "vm" WHERE "uuid" IN ({marks}) AND "host_id"=? AND "job_id"=0'
+        rows = read.rows(sql, (*told, self.host_id)) if told else []
+        return [str(uuid) for uuid, lcm_state in rows if not (told[uuid] and lcm_state == LcmState.RUNNING)]
 
     def _follow(self, uuid: str) -> None:
-        read, of_nobody = self._services.store.read(), '"uuid"=? AND "host_id"=? AND "job_id"=0'
-        if not read.count(VmRow, of_nobody, (uuid, self.host_id)):  # most of what a host tells of is a job's doing
-            return
-        vm = read.first(VmRow, of_nobody, (uuid, self.host_id))
+        read = self._services.store.read()
+        vm = read.first(VmRow, '"uuid"=? AND "host_id"=? AND "job_id"=0', (uuid, self.host_id))
         if vm is None:
             return
         asked = self._services.clock.now()

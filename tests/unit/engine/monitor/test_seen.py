@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nebula.model.domain import DomainEvent
 from tests.support.sim import CALL, Sim, until
 
 
@@ -149,3 +150,19 @@ def test_foreign_domains_are_left_alone(sim: Sim) -> None:
     sim.engine.vms.terminate("one", CALL)
     sim.settle()
     assert sim.world.db.all("SELECT state FROM domains WHERE uuid=?", uuid) == [("running",)]
+
+
+def test_the_start_of_a_vm_that_runs_is_no_reason_to_ask_its_host(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job's own doing, of which the host tells when the job is over; what somebody else did is looked at."""
+    sim.add_vm("one")
+    sim.add_vm("two", HOST=sim.where("one"))
+    watcher = sim.engine.monitor._watchers[sim.host(sim.where("one")).id]
+    followed: list[str] = []
+    monkeypatch.setattr(watcher, "_follow", followed.append)
+    one, two = sim.vm("one").uuid, sim.vm("two").uuid
+    for uuid in (one, two):
+        for kind in ("defined", "started"):
+            watcher._on_event(DomainEvent(host="", uuid=uuid, kind=kind, reason="booted"))
+    watcher._on_event(DomainEvent(host="", uuid=two, kind="suspended", reason="paused"))
+    until(lambda: followed, "a look at a domain")
+    assert followed == [two]
