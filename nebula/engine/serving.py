@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from nebula.engine.context import legal_hostname
 from nebula.engine.jobs.follow import follow
@@ -11,6 +12,7 @@ from nebula.engine.machines.networks import root_of
 from nebula.engine.services import Services
 from nebula.engine.store.rows import LeaseRow, NetworkRow
 from nebula.engine.store.transaction import Queries, Transaction
+from nebula.errors import NotFoundError
 from nebula.model.network import Lease
 
 KIND = "network.serve"
@@ -58,6 +60,7 @@ def runs_on(queries: Queries, network: NetworkRow, host_id: int) -> bool:
 def leases_changed(tx: Transaction, services: Services, leases: Iterable[LeaseRow], actor: str) -> None:
     """Cards came, went, or are called otherwise: the hosts that carry their networks are told."""
     for network_id in sorted({lease.network_id for lease in leases}):
-        row = tx.first(NetworkRow, '"id"=?', (network_id,))
-        if row is not None and wants(row):
-            follow(tx, services, KIND, ("network", root_of(row)), actor)
+        with suppress(NotFoundError):
+            row = tx.known(NetworkRow, network_id)
+            if wants(row):
+                follow(tx, services, KIND, ("network", root_of(row)), actor)

@@ -339,6 +339,81 @@ class StoreContract:
         assert [count for _, count in told] == [1, 2, 3, 4, 5]
         assert [row.body["number"] for row in store.read().select(EventRow, '"object_id"<9 ORDER BY "id"')] == [0, 1, 2, 3, 4]
 
+    def test_events_of_many_writes_keep_their_order_and_those_of_failed_ones_are_gone(self, store: Store) -> None:
+        told: list[EventRow] = []
+        store.listen(told.extend)
+
+        def tell(tx: Transaction, number: int) -> None:
+            tx.event("test.first", "cluster", number, text="first")
+            tx.event("test.second", "cluster", number, actor="somebody", text=TEXTS[2])
+            if number % 3 == 0:
+                raise ConflictError("every third one fails")
+
+        gate = Gate(store)
+        futures = [store.submit(partial(tell, number=number)) for number in range(100)]
+        gate.open()
+        wait(futures, 10)
+        rows = store.read().select(EventRow, '1=1 ORDER BY "id"')
+        assert [(row.kind, row.object_id) for row in rows] == [
+            (kind, number) for number in range(100) if number % 3 for kind in ("test.first", "test.second")
+        ]
+        assert rows[1].actor == "somebody"
+        assert rows[1].body == {"text": TEXTS[2]}
+        assert told == rows, "who follows is told of them by the ids that they have"
+
+    def test_an_event_that_cannot_be_stored_fails_its_write_alone(self, store: Store) -> None:
+        gate = Gate(store)
+        good = store.submit(lambda tx: tx.event("test.good", "cluster", 1))
+        bad = [
+            store.submit(lambda tx: tx.event("test.bad", "cluster", 1, text="\ud800")),
+            store.submit(lambda tx: tx.event("test.bad", "cluster", 1, actor="\ud800")),
+        ]
+        gate.open()
+        good.result(10)
+        for future in bad:
+            with pytest.raises(NebulaError):
+                future.result(10)
+        assert [row.kind for row in store.read().select(EventRow)] == ["test.good"]
+
+    def test_what_a_transaction_knows_is_read_once_until_it_is_written(self, store: Store) -> None:
+        row = add(store, "one")
+
+        def work(tx: Transaction) -> None:
+            first = tx.known(ClusterRow, row.id)
+            assert tx.known(ClusterRow, row.id) is first
+            tx.swap(tx.get(ClusterRow, row.id), name="two")
+            assert tx.known(ClusterRow, row.id).name == "two"
+            tx.execute('UPDATE "cluster" SET "name"=? WHERE "id"=?', ("three", row.id))
+            assert tx.known(ClusterRow, row.id).name == "three"
+
+        def fails(tx: Transaction) -> None:
+            work(tx)
+            raise ConflictError("all of that is taken back")
+
+        def looks(tx: Transaction) -> str:
+            return tx.known(ClusterRow, row.id).name
+
+        gate = Gate(store)
+        before, failed, after = store.submit(looks), store.submit(fails), store.submit(looks)
+        gate.open()
+        assert isinstance(failed.exception(10), ConflictError)
+        assert (before.result(10), after.result(10)) == ("one", "one")
+        store.write(work)
+
+    def test_what_the_store_knows_is_read_again_after_a_write(self, store: Store) -> None:
+        row = add(store, "one")
+        known = store.known(ClusterRow, row.id)
+        add_event = store.submit(lambda tx: tx.event("test.event", "cluster", row.id))
+        add_event.result(10)
+        assert store.known(ClusterRow, row.id) is known
+        store.write(lambda tx: tx.swap(tx.get(ClusterRow, row.id), name="two"))
+        assert store.known(ClusterRow, row.id).name == "two"
+        store.write(lambda tx: tx.execute('UPDATE "cluster" SET "name"=? WHERE "id"=?', ("three", row.id)))
+        assert store.known(ClusterRow, row.id).name == "three"
+        store.write(lambda tx: tx.delete(row))
+        with pytest.raises(NotFoundError):
+            store.known(ClusterRow, row.id)
+
     def test_a_failing_listener_does_not_end_the_writer(self, store: Store) -> None:
         def fail(_: list[EventRow]) -> None:
             raise RuntimeError("a listener's own fault")

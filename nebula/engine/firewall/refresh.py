@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from nebula.engine.firewall.groups import naming, of_card
 from nebula.engine.jobs.follow import follow
 from nebula.engine.services import Services
 from nebula.engine.store.rows import LeaseRow, NetworkRow, SecurityGroupRow
 from nebula.engine.store.transaction import Transaction
+from nebula.errors import NotFoundError
 
 KIND = "securitygroup.apply"
 
@@ -32,8 +34,8 @@ def members_changed(tx: Transaction, services: Services, leases: Iterable[LeaseR
     """Cards came or went, or have other groups than these: whose rules name their groups is told."""
     groups: set[int] = set()
     for lease in leases:
-        network = tx.first(NetworkRow, '"id"=?', (lease.network_id,))
-        groups |= set(of_card(lease, network)) if network is not None else set()
+        with suppress(NotFoundError):
+            groups |= set(of_card(lease, tx.known(NetworkRow, lease.network_id)))
     groups_changed(tx, services, sorted(groups), actor)
 
 

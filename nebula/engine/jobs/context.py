@@ -133,5 +133,5 @@ class JobContext:
         """
         hosts: dict[int, HostRow] = self.cache.setdefault("hosts", {})
         if host_id not in hosts:
-            hosts[host_id] = self.host_row(host_id)
+            hosts[host_id] = self.services.store.known(HostRow, host_id) if host_id > 0 else self.host_row(host_id)
         return hosts[host_id]

@@ -76,7 +76,7 @@ def ended_well(tx: Transaction, job: JobRow, operation: Operation, services: Ser
     operation.finish(tx, job, services)
     row = transition_of(job)
     if row is not None:
-        vm = tx.get(VmRow, job.target_id)
+        vm = tx.known(VmRow, job.target_id)
         place = row.success or place_of(vm)
         move(tx, vm, place, reason=str(job.facts.get("reason", "")), actor=job.actor, job_id=0, target_host=-1, alarm="")
     tx.swap(job, state="done", ended=tx.now, step=len(operation.steps), facts=job.facts, error={}, done=job.total)

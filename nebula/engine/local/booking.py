@@ -106,7 +106,7 @@ def require_rules(tx: Transaction, vm: VmRow, host: HostRow) -> None:
     """
     grouped = bool(membership_of(machine_of(vm).template).group_id)
     comes = vm.host_id < 0 or vm.cluster_id != host.cluster_id
-    if not grouped and not (comes and reserves(tx.get(ClusterRow, host.cluster_id))):
+    if not grouped and not (comes and reserves(tx.known(ClusterRow, host.cluster_id))):
         return
     snapshot = load(tx, only=vm)
     refusal = first_refusal(RULES, snapshot.pending[0], Board(snapshot, snapshot.pending).rooms[host.id])
@@ -197,14 +197,13 @@ def require_home(vm: VmRow) -> None:
 
 def promised(tx: Transaction, host_id: int, *, but: int = 0) -> tuple[int, int]:
     """(hundredths of a core, MiB) promised on the host, migrations towards it included."""
-    cpu = memory = 0
-    for column in ("host_id", "target_host"):
-        sums = tx.rows(
-            f'SELECT COALESCE(SUM("cpu"),0), COALESCE(SUM("memory"),0) FROM "vm" WHERE "{column}"=? AND "state"<>6 AND "id"<>?',
-            (host_id, but),
-        )[0]
-        cpu, memory = cpu + int(sums[0]), memory + int(sums[1])
-    return cpu, memory
+    here = 'SELECT "cpu", "memory" FROM "vm" WHERE "{}"=? AND "state"<>6 AND "id"<>?'
+    [(cpu, memory)] = tx.rows(
+        f'SELECT COALESCE(SUM("cpu"),0), COALESCE(SUM("memory"),0) FROM '
+        f'({here.format("host_id")} UNION ALL {here.format("target_host")}) AS "promised"',
+        (host_id, but, host_id, but),
+    )
+    return int(cpu), int(memory)
 
 
 def book(tx: Transaction, vm: VmRow, host: HostRow, actor: str, reason: str) -> dict[str, int]:

@@ -122,7 +122,7 @@ class Creation:
 
     def able(self, datastore_id: int) -> DatastoreCapabilities:
         """What the datastore can do."""
-        return self._services.pool.datastore(self._tx.get(DatastoreRow, datastore_id)).capabilities
+        return self._services.pool.datastore(self._tx.known(DatastoreRow, datastore_id)).capabilities
 
     def makes_disks(self, datastore_id: int) -> bool:
         """Whether empty disks can be made in a datastore."""

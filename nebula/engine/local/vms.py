@@ -118,7 +118,7 @@ class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs)
         """The scheduler's way to the same verb: re-checks against the present."""
         vm = tx.get(VmRow, vm_id)
         row = guard(vm, verb_of(vm, "deploy"))
-        target = tx.get(HostRow, host_id)
+        target = tx.known(HostRow, host_id)
         if target.state != HostState.MONITORED:
             raise ConflictError(f"host {target.name} is {HostState(target.state).name} by now", hint="nebula host list")
         require_room(tx, vm, target)

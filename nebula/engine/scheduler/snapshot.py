@@ -227,7 +227,8 @@ class Reach:
         if wanted is not None and not ids:
             return {}
         only = f' AND "id" IN ({", ".join("?" * len(ids))})' if ids else ""
-        rows = self._queries.rows(f'SELECT "id", "name", "cluster_id" FROM "{table}" WHERE "cluster_id">0{only}', ids)
+        sql = f'SELECT "id", "name", "cluster_id" FROM "{table}" WHERE "cluster_id">0{only}'
+        rows = self._queries.kept(table, sql, ids)
         return {int(number): (str(name), int(cluster)) for number, name, cluster in rows}
 
     def _find_homes(self) -> None:

@@ -45,6 +45,7 @@ class Mapping(Generic[R]):
         self._stored_bodies = tuple(index for index, name in enumerate(stored) if name in self.json)
         self._attributes = attrgetter(*stored)
         self.insert = f'INSERT INTO "{self.table}" ({", ".join(_quoted(stored))}) VALUES ({marks})'
+        self._marks = marks
         self._updates: dict[tuple[str, ...], str] = {}
 
     def load(self, values: Sequence[Any]) -> R:
@@ -53,6 +54,10 @@ class Mapping(Generic[R]):
         for index in self._bodies:
             fields[index] = from_json(fields[index])
         return msgspec.convert(fields, self.kind)  # noqa: TID251 - a row type is known since its mapping was made
+
+    def insert_many(self, rows: int) -> str:
+        """The INSERT of so many rows."""
+        return f"{self.insert}{f', ({self._marks})' * (rows - 1)}"
 
     def values(self, row: R) -> list[Any]:
         """What an insert sends: every column but the id."""

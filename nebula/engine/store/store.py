@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,10 +13,12 @@ from typing import Any, TypeVar
 from nebula.clock import Clock
 from nebula.engine.store.database import Location, as_error, connect, connection_lost, from_database, where
 from nebula.engine.store.rows import EventRow
+from nebula.engine.store.rows.base import Row
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.engine.store.writer import Writer
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Row)
 
 
 class Reader(Queries):
@@ -51,7 +54,10 @@ class Store:
         self._lock = threading.Lock()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._listeners: list[Callable[[list[EventRow]], None]] = []
-        self._writer = Writer(location, clock, self._tell)
+        self._kept: dict[str, dict[int, Any]] = {}
+        self._written: Counter[str] = Counter()
+        """How often each table was written to by this process, for `known`."""
+        self._writer = Writer(location, clock, self._tell, self._forget)
 
     @property
     def commits(self) -> int:
@@ -82,6 +88,26 @@ class Store:
     def read(self) -> Queries:
         """The thread's own reader; each statement sees the newest commit."""
         return self._reader()
+
+    def known(self, kind: type[R], row_id: int) -> R:
+        """`read().get`, for who does not change the row, in the process that owns the store: read again only after something
+        was written to its table.
+        """
+        table = kind._table
+        found: R | None = self._kept.get(table, {}).get(row_id)
+        if found is None:
+            before = self._written[table]
+            found = self.read().get(kind, row_id)
+            with self._lock:
+                if self._written[table] == before:
+                    self._kept.setdefault(table, {})[row_id] = found
+        return found
+
+    def _forget(self, tables: Collection[str]) -> None:
+        with self._lock:
+            for table in tables:
+                self._written[table] += 1
+                self._kept.pop(table, None)
 
     def _reader(self) -> Reader:
         found: Reader | None = getattr(self._local, "reader", None)

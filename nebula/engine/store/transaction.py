@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,9 @@ from nebula.errors import NotFoundError, StaleError
 
 R = TypeVar("R", bound=Row)
 V = TypeVar("V", bound=Versioned)
+_WRITES = re.compile(r'(?:UPDATE|INSERT INTO|DELETE FROM) "(\w+)"')
+_ROWS = 50
+"""Events that one statement inserts at most."""
 
 
 class Queries:
@@ -58,6 +62,14 @@ class Queries:
             raise NotFoundError(f"there is no {noun} with id {row_id}", hint=hint)
         return found
 
+    def known(self, kind: type[R], row_id: int) -> R:
+        """`get`, for who does not change the row: a transaction reads it once for all that are written together."""
+        return self.get(kind, row_id)
+
+    def kept(self, table: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:  # noqa: ARG002 - see Transaction
+        """`rows` of one table, in the same way."""
+        return self.rows(sql, parameters)
+
     def count(self, kind: type[Row], where: str = "1=1", parameters: Sequence[Any] = ()) -> int:
         """How many rows there are."""
         return int(self.rows(f'SELECT COUNT(*) FROM "{kind._table}" WHERE {where}', parameters)[0][0])
@@ -74,7 +86,39 @@ class Transaction(Queries):
         self.now = now
         self.swapped: list[tuple[Versioned, dict[str, Any]]] = []
         self.events: list[EventRow] = []
+        self._told: list[list[Any]] = []
+        """Of each of them what its row says; empty where rows are written at once."""
         self.after: list[Callable[[], None]] = []
+        self.written: set[str] = set()
+        """Names of tables."""
+        self._kept: dict[str, dict[Any, Any]] = {}
+        """What `known` and `kept` read, by table, until it is written to."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """See Queries.execute."""
+        found = _WRITES.match(sql)
+        if found is not None:
+            self.written.add(found[1])
+            self._kept.pop(found[1], None)
+        elif sql.startswith("ROLLBACK"):
+            self._kept.clear()
+        return super().execute(sql, parameters)
+
+    def known(self, kind: type[R], row_id: int) -> R:
+        """See Queries.known."""
+        kept = self._kept.setdefault(kind._table, {})
+        found: R | None = kept.get(row_id)
+        if found is None:
+            found = kept[row_id] = self.get(kind, row_id)
+        return found
+
+    def kept(self, table: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """See Queries.kept."""
+        kept, asked = self._kept.setdefault(table, {}), (sql, *parameters)
+        found: list[tuple[Any, ...]] | None = kept.get(asked)
+        if found is None:
+            found = kept[asked] = self.rows(sql, parameters)
+        return found
 
     def insert(self, row: R) -> R:
         """Store a new row; sets and returns it with its id."""
@@ -125,7 +169,26 @@ class Transaction(Queries):
     def event(self, kind: str, object_kind: str, object_id: int, /, *, actor: str = "", **body: Any) -> None:
         """Tell everybody who watches, once the transaction is durable."""
         row = EventRow(at=self.now, kind=kind, object_kind=object_kind, object_id=object_id, actor=actor, body=body)
-        self.events.append(self.insert(row))
+        if self._dialect.kind != "sqlite":
+            self.events.append(self.insert(row))
+            return
+        actor.encode()  # here, where what cannot be stored is refused to who wants it, and to nobody else
+        self._told.append(mapping(EventRow).values(row))
+        self.events.append(row)
+
+    def forget_events(self, mark: int) -> None:
+        """What was told since there were `mark` events did not happen."""
+        del self.events[mark:], self._told[mark:]
+
+    def write_events(self) -> None:
+        """Store what was told, in its order: the last thing of a transaction, many rows a statement."""
+        insert = mapping(EventRow).insert_many
+        for start in range(0, len(self._told), _ROWS):
+            told = self._told[start : start + _ROWS]
+            last = int(self.execute(insert(len(told)), [value for values in told for value in values]).lastrowid)
+            first = last + 1 - len(told)  # the rows of one statement get one number after the other
+            for row_id, row in enumerate(self.events[start : start + _ROWS], first):
+                row.id = row_id
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call this (quick, not failing) when the transaction is durable; never if it is not."""

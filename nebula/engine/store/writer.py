@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -39,16 +39,23 @@ class DryRun(Exception):
 class Writer:
     """Owns the only writing connection.
 
-    `epoch` 0 skips the check (a store that nobody else can own). `on_events` gets the events of each commit, in order.
+    `epoch` 0 skips the check (a store that nobody else can own). `on_events` gets the events of each commit, in order, and
+    `on_tables`, before that, the names of the tables that may have changed.
     `on_lost` is called when another process turns out to own the database by now.
     `commits` counts commits that wrote something, for tests that guard the number of fsyncs.
     """
 
-    def __init__(self, location: Location, clock: Clock, on_events: Callable[[list[EventRow]], None]) -> None:
+    def __init__(
+        self,
+        location: Location,
+        clock: Clock,
+        on_events: Callable[[list[EventRow]], None],
+        on_tables: Callable[[Collection[str]], None],
+    ) -> None:
         self._location = location
         self._dialect = location.dialect
         self._clock = clock
-        self._on_events = on_events
+        self._on_events, self._on_tables = on_events, on_tables
         self._queue: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._loop, name="nebula-writer", daemon=True)
@@ -130,12 +137,14 @@ class Writer:
             self._rollback()
             if transaction is not None:
                 transaction.forget_swaps()
+                self._on_tables(transaction.written)
             failure = self._in_words(error)
             for _, future in batch:
                 future.set_exception(failure)
             if isinstance(failure, OwnerError):
                 self._guarded(self.on_lost)
             return
+        self._on_tables(transaction.written)
         self._tell(transaction)
         for future, answer, failed in outcomes:
             if failed is not None:
@@ -174,6 +183,7 @@ class Writer:
         transaction.execute(self._dialect.begin)
         self._check_epoch(transaction)
         outcomes = [(future, *self._one(transaction, work)) for work, future in batch]
+        transaction.write_events()
         transaction.execute("COMMIT")
         self.commits += self._wrote()
         return outcomes
@@ -202,7 +212,7 @@ class Writer:
             transaction.execute("RELEASE SAVEPOINT one")
         except Exception:
             raise error from None  # the database itself rolled everything back: its disk is full, or it is gone
-        del transaction.events[events:]
+        transaction.forget_events(events)
         del transaction.after[after:]
 
     def _in_words(self, error: Exception) -> Exception:

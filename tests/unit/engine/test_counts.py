@@ -86,11 +86,11 @@ def test_from_pending_to_running(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> N
     quiet.settle()
     assert len(quiet.engine.vms.list(Query(filters=(("state", "=", "RUNNING"),))).rows) == VMS + 1
     a_vm = {name: count / VMS for name, count in counts.items()}
-    assert a_vm["writing"] <= 50, a_vm
-    assert a_vm["reading"] <= 10, a_vm
+    assert a_vm["writing"] <= 36, a_vm
+    assert a_vm["reading"] <= 7, a_vm
     assert a_vm["simulated"] <= 50, a_vm
-    assert a_vm["encoded"] <= 15, a_vm
-    assert a_vm["decoded"] <= 18, a_vm
+    assert a_vm["encoded"] <= 14, a_vm
+    assert a_vm["decoded"] <= 9, a_vm
     assert (quiet.engine.services.store.commits - commits) / VMS <= 6
     assert iso._kept.cache_info().misses - layouts <= 6, "contexts of the same length are laid out once"
 

@@ -64,16 +64,16 @@ class Site:
 
     def __init__(self, context: JobContext) -> None:
         self._filed = context.services.errands.filed
-        read = context.services.store.read()
+        store = context.services.store
         self.context = context
         self.vm: VmRow = context.vm()
         self.machine: Machine = machine_of(self.vm)
         ids = {disk.datastore_id for disk in self.machine.disks} | {self.vm.datastore_id}
         pool = context.services.pool
         self.datastores: dict[int, Datastore] = {
-            ds_id: pool.datastore(read.get(DatastoreRow, ds_id)) for ds_id in ids if ds_id > 0
+            ds_id: pool.datastore(store.known(DatastoreRow, ds_id)) for ds_id in ids if ds_id > 0
         }
-        self.network_rows = {number: read.get(NetworkRow, number) for number in self.machine.network_ids}
+        self.network_rows = {number: store.known(NetworkRow, number) for number in self.machine.network_ids}
         """Those of its aliases, too, which no host needs."""
         self.networks = {nic.network_id: network_spec(self.network_rows[nic.network_id]) for nic in self.machine.nics}
 
@@ -129,6 +129,9 @@ def _bring_image(site: Site, disk: Disk, host_id: int) -> None:
     if host_id in copies:
         return
     with context.hold(f"image:{image.image_id}:{host_id}"):
+        copies = _copies(context, disk)
+        if host_id in copies:  # another VM's job brought it meanwhile
+            return
         target = source = context.handle(host_id)
         if not driver.has_image(target, image):
             source = _reachable_copy(context, copies, disk)
@@ -323,7 +326,7 @@ def domain_spec(site: Site, host_id: int, context_path: str, vm: VmRow | None = 
     """The VM's domain as the host is told of it; `vm` as in write_context."""
     row = site.context.known_host(host_id)
     paths = {disk.disk_id: medium(site, disk, host_id) for disk in site.machine.disks}
-    cluster = site.context.services.store.read().get(ClusterRow, row.cluster_id)
+    cluster = site.context.services.store.known(ClusterRow, row.cluster_id)
     return design(
         vm or site.vm, virt=row.virt, baseline=cluster.baseline, paths=paths, context_path=context_path, networks=site.networks,
         held=held_on(site, host_id),
@@ -430,11 +433,21 @@ def left_on(tx: Transaction, vm: VmRow, host_id: int) -> None:
 
 def begin_stay(tx: Transaction, vm: VmRow, host: HostRow, action: str, actor: str, reason: str = "") -> None:
     """A new record in the VM's history; the open one ends."""
-    end_stay(tx, vm)
-    seq = tx.count(HistoryRow, '"vm_id"=?', (vm.id,))
+    [(seq, open_stays)] = tx.rows(
+        'SELECT COUNT(*), COUNT(CASE WHEN "ended"=0 THEN 1 END) FROM "history" WHERE "vm_id"=?', (vm.id,)
+    )
+    if open_stays:
+        end_stay(tx, vm)
     tx.insert(
         HistoryRow(
-            vm_id=vm.id, seq=seq, host_id=host.id, host=host.name, action=action, reason=reason, actor=actor, started=tx.now
+            vm_id=vm.id,
+            seq=int(seq),
+            host_id=host.id,
+            host=host.name,
+            action=action,
+            reason=reason,
+            actor=actor,
+            started=tx.now,
         )
     )
 

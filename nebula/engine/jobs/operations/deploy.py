@@ -90,7 +90,7 @@ class Deploy:
 
     def finish(self, transaction: Transaction, job: JobRow, services: Services) -> None:
         """The VM's count of failures starts anew."""
-        vm = transaction.get(VmRow, job.target_id)
+        vm = transaction.known(VmRow, job.target_id)
         if vm.body.get("failures") or vm.body.get("waiting"):
             machine = machine_of(vm)
             machine.failures, machine.waiting, machine.not_before = 0, None, 0.0
