@@ -155,13 +155,10 @@ def like(machine: Machine, images: dict[int, int]) -> dict[str, Any]:
         elif not given:
             given = {"SIZE": disk.size >> 20, "FORMAT": disk.format}
         disks.append(given)
-    cards = [
-        {"NETWORK_ID": nic.network_id, **_rest(machine.card(nic)), **({"NAME": nic.title} if nic.aliases else {})}
-        for nic in machine.nics
-    ]
+    cards = [{"NETWORK_ID": nic.network_id, **_rest(machine.card(nic))} for nic in machine.nics]
     aliases = [
-        {"NETWORK_ID": alias.network_id, **_rest(alias.asked), "PARENT": nic.title}
-        for nic in machine.nics
+        {"NETWORK_ID": alias.network_id, **_rest(alias.asked), "PARENT": str(number)}
+        for number, nic in enumerate(machine.nics)  # which is the card's number in the new VM
         for alias in nic.aliases
     ]
     return {**template, "DISK": disks, **({"NIC": cards} if cards else {}), **({"NIC_ALIAS": aliases} if aliases else {})}

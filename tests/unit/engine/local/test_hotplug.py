@@ -258,10 +258,18 @@ def test_what_is_said_of_a_card_that_is_attached_is_kept(sim: Sim) -> None:
     do(sim, "nic_detach", "0")
     do(sim, "nic_attach", {"NETWORK": "lan", "MODEL": "e1000"})
     assert "METRIC" not in context_of(sim, "one"), "it has the number of the first card, and nothing else of it"
+    do(sim, "nic_attach", {"NETWORK": "lan"})
+    do(sim, "nic_attach", {"NETWORK": "lan"})
+    do(sim, "nic_attach", {"NETWORK": "lan", "PARENT": "NIC1"})
+    do(sim, "nic_detach", "0")
+    do(sim, "nic_attach", {"NETWORK": "lan", "MODEL": "e1000"})
     do(sim, "poweroff")
     sim.engine.vms.clone("one", "two", CALL, hold=True)
     sim.settle()
-    assert [nic["model"] for nic in sim.engine.vms.show("two").body["nics"]] == ["e1000"]
+    copied = sim.engine.vms.show("two").body["nics"]
+    assert [(nic["name"], nic["model"], len(nic.get("aliases", []))) for nic in copied] == [
+        ("NIC0", "virtio", 1), ("NIC1", "virtio", 0), ("NIC2", "e1000", 0),
+    ]  # fmt: skip
 
 
 def test_a_card_comes_and_goes_while_the_vm_is_off(sim: Sim) -> None:
