@@ -31,6 +31,13 @@ def names(cluster: Program) -> list[str]:
     return [row["name"] for row in cluster.json("vm", "disk-snapshot-list", "web", "vda", "-f", "json")]
 
 
+def tree(cluster: Program) -> dict[str, str]:
+    """Each snapshot of the disk, and the one after which it was made."""
+    rows = cluster.json("vm", "disk-snapshot-list", "web", "vda", "-f", "json")
+    known = {row["id"]: row["name"] for row in rows}
+    return {row["name"]: known.get(row["parent"], "-") for row in rows}
+
+
 @pytest.mark.parametrize("image", ["own", "common"])
 def test_a_disk_goes_back_to_what_it_held(cluster: Program, lab: LabHandle, image: str) -> None:
     start = "h1" if image == "common" else "h2"
@@ -62,14 +69,18 @@ def test_a_disk_goes_back_to_what_it_held(cluster: Program, lab: LabHandle, imag
     cluster.out("vm", "disk-snapshot-create", "web", "vda", "off")
     assert lab.exec(*command) != defined, "whoever starts it by hand writes to a snapshot"
     cluster.out("vm", "disk-snapshot-delete", "web", "vda", "off")
-    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "later")
-    assert again(cluster, address) == "after"
     cluster.out("vm", "disk-snapshot-revert", "web", "vda", "clean")
     assert again(cluster, address) == "before"
+    cluster.out("vm", "disk-snapshot-create", "web", "vda", "branch")
+    assert tree(cluster) == {"clean": "-", "later": "clean", "branch": "clean"}
+    cluster.out("vm", "disk-snapshot-revert", "web", "vda", "later")
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "branch")
+    cluster.out("vm", "disk-snapshot-delete", "web", "vda", "later")
+    assert again(cluster, address) == "after"
     cluster.out("vm", "migrate", "web", "--host", other(str(cluster.vm("web")["host"])))
     cluster.out("vm", "disk-snapshot-delete", "web", "vda", "clean")
     assert names(cluster) == []
-    assert again(cluster, address) == "before"
+    assert again(cluster, address) == "after"
     assert_sound(cluster, lab)
     cluster.out("vm", "terminate", "web")
     assert_left_nothing(lab, vm_id)

@@ -76,6 +76,10 @@ def test_reboots_a_schedule_that_outlives_its_engine_and_a_new_life(cluster: Pro
     facts = await_boot(address, boot, "the guest made anew")
     assert (facts["hostname"], "a-word" in facts["kept"]) == ("www", False), "its disks are new"
     assert_sound(cluster, lab)
+    number = int(cluster.vm("www")["id"])
+    cluster.out("vm", "recover", "www", "--delete")
+    assert cluster.state("www") == "gone"
+    assert_left_nothing(lab, number)
 
 
 def test_ways_out_of_trouble(cluster: Program, lab: LabHandle) -> None:
