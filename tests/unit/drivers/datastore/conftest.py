@@ -79,6 +79,15 @@ class Peers:
             transport=LocalTransport(f"node{number}"),
         )
 
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """Whatever runs on the hosts has words of a login before its own on stderr."""
+        script = self._dir / "home" / ".ssh" / "rc"
+        script.parent.mkdir(mode=0o700, exist_ok=True)
+        script.write_text("echo 'rehash: no lock was to be had' >&2\n")
+        yield
+        script.unlink()
+
     def over_ssh(self, host: HostHandle, loop: TunnelLoop) -> HostHandle:
         """The same host, reached as an engine reaches a host that is not its own machine."""
         transport = SshTransport(

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from nebula.drivers.datastore.layout import checked_path
-from nebula.drivers.datastore.making import Recipe
+from nebula.drivers.datastore.making import Recipe, exists
 from nebula.drivers.datastore.shared import SharedDatastore
 from nebula.drivers.longrun import Sighting
 from nebula.errors import CapacityError, NotFoundError, UsageError
@@ -20,6 +20,7 @@ from nebula.model.storage import DiskSpec
 from nebula.transport.base import Completed
 from nebula.transport.local import LocalTransport
 from tests.contract.datastore import MIB, SIZE, DatastoreLab, clone_of, create, os_image, take_in, volatile
+from tests.unit.drivers.datastore.conftest import Peers
 
 
 @pytest.fixture
@@ -165,3 +166,11 @@ def test_progress_ends_at_the_whole(lab: DatastoreLab) -> None:
     disk = clone_of(image)
     lab.datastore.create_disk(lab.source, disk, job="2", progress=lambda *told: seen.append(told), cancel=None)
     assert seen[-1] == (64 * MIB, 64 * MIB)
+
+
+def test_what_a_host_says_at_each_login_is_no_answer(remote_lab: DatastoreLab, peers: Peers) -> None:
+    host, there = remote_lab.source, Path(remote_lab.source.root, "ssh", "id_ed25519")
+    with peers.talking():
+        assert host.transport.run(["true"], root=True).stderr != b""
+        assert exists(host, str(there))
+        assert not exists(host, f"{there}.none")
