@@ -48,49 +48,36 @@ def killed_at(cluster: Program, gate: Gate, *argv: str) -> str:
     return answered
 
 
-# --- deploy
+# --- deploy, and terminate what it made
 
 
-DEPLOY = [
-    ("rsync", "images", "before"),
-    ("qemu-img", "create", "before"),
-    ("qemu-img", "create", "after"),
-    (HOOK, "prepare", "before"),
-    (HOOK, "started", "before"),
+LIVES = [
+    (("rsync", "images", "before"), ("soft", HOOK, "stopped", "before")),
+    (("qemu-img", "create", "before"), ("hard", HOOK, "release", "before")),
+    (("qemu-img", "create", "after"), ("hard", "rm", "/vms/", "before")),
+    ((HOOK, "prepare", "before"), ("hard", "rm", "/vms/", "after")),
+    ((HOOK, "started", "before"), None),
 ]
 
 
-@pytest.mark.parametrize(("tool", "words", "when"), DEPLOY)
-def test_deploy(cluster: Program, lab: LabHandle, tool: str, words: str, when: When) -> None:
+@pytest.mark.parametrize(("deploy", "terminate"), LIVES)
+def test_deploy_and_terminate(
+    cluster: Program, lab: LabHandle, deploy: tuple[str, str, When], terminate: tuple[str, str, str, When] | None
+) -> None:
     first = cluster.json("image", "show", "fresh", "-f", "json")["copies_on"][0]
-    gate = Gate(lab, other(first), tool, words, when)
+    gate = Gate(lab, other(first), *deploy)
     small = ("--memory", "128M", "--cpu", "0.1", "--network", "lan")
     number = killed_at(cluster, gate, "vm", "create", "one", "--image", "fresh", *small, "--host", gate.host)
     cluster.out("vm", "wait", number, "RUNNING", "--timeout", "2m")
     address = str(cluster.vm(number)["addresses"][0])
     eventually(lambda: guest_facts(address).get("hostname") == "one", "the guest's page")
     assert_sound(cluster, lab)
-    cluster.out("vm", "terminate", number, "--hard")
-
-
-# --- terminate
-
-
-TERMINATE = [
-    ("soft", HOOK, "stopped", "before"),
-    ("hard", HOOK, "release", "before"),
-    ("hard", "rm", "/vms/", "before"),
-    ("hard", "rm", "/vms/", "after"),
-]
-
-
-@pytest.mark.parametrize(("how", "tool", "words", "when"), TERMINATE)
-def test_terminate(cluster: Program, lab: LabHandle, how: str, tool: str, words: str, when: When) -> None:
-    cluster.out("vm", "create", "one", "--image", "own", "--memory", "128M", "--cpu", "0.1", "--network", "lan")
-    vm = cluster.vm("one")
-    eventually(lambda: "counter" in guest_facts(str(vm["addresses"][0])), "the guest's page")
-    gate = Gate(lab, vm["host"], tool, words, when)
-    job = killed_at(cluster, gate, "vm", "terminate", "one", *(["--hard"] if how == "hard" else []))
+    if terminate is None:
+        cluster.out("vm", "terminate", number, "--hard")
+        return
+    how, tool, words, when = terminate
+    gate = Gate(lab, gate.host, tool, words, when)
+    job = killed_at(cluster, gate, "vm", "terminate", number, *(["--hard"] if how == "hard" else []))
     cluster.out("job", "wait", job)
     assert cluster.state("one") == "gone"
     assert_sound(cluster, lab)
