@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -11,6 +15,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import HostHandle
@@ -57,8 +65,47 @@ def seen(_: HostHandle, directory: str, name: str) -> str:
     return subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True).stdout.split()[0]
 
 
+def with_quick_key(vault: Path, password: str) -> None:
+    """The repository's own key, locked anew with the same password so that it opens at once: restic works for a quarter of a
+    second at each command to find it out, and hundreds of commands are run on repositories that nobody wants to break into.
+    """
+    (old,) = (vault / "keys").iterdir()
+    key = json.loads(old.read_text())
+    salt, data = base64.b64decode(key["salt"]), base64.b64decode(key["data"])
+    nonce, locked = data[:16], data[16:-16]
+
+    def derived(cost: int) -> bytes:
+        return hashlib.scrypt(password.encode(), salt=salt, n=cost, r=key["r"], p=key["p"], maxmem=1 << 28, dklen=64)
+
+    def turned(secret: bytes, text: bytes) -> bytes:
+        return Cipher(AES(secret[:32]), CTR(nonce)).encryptor().update(text)
+
+    secret = derived(2)
+    locked = turned(secret, turned(derived(key["N"]), locked))
+    seal = Cipher(AES(secret[32:48]), ECB()).encryptor().update(nonce)  # noqa: S305 - one block, as Poly1305-AES has it
+    data = nonce + locked + Poly1305.generate_tag(secret[48:] + seal, locked)
+    text = json.dumps({**key, "N": 2, "data": base64.b64encode(data).decode()})
+    old.unlink()
+    (vault / "keys" / hashlib.sha256(text.encode()).hexdigest()).write_text(text)
+
+
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new repository, made by the driver."""
+    base = tmp_path_factory.mktemp("restic")
+    here = LocalTransport("node1")
+    host = HostHandle(
+        host_id=1, name="node1", address="", user="root", port=22, virt="qemu", root=str(base), transport=here
+    )  # fmt: skip
+    ResticRepository(5, {"path": str(base / "vault"), "password": PASSWORD}, host).prepare(host, job="1", cancel=None)
+    with_quick_key(base / "vault", PASSWORD)
+    return base / "vault"
+
+
 @pytest.fixture
-def restic_lab(hosts: tuple[HostHandle, HostHandle], place: Path) -> RepositoryLab:
+def restic_lab(hosts: tuple[HostHandle, HostHandle], place: Path, vault: Path) -> RepositoryLab:
+    shutil.copytree(vault, place / "vault")
+
     def damage() -> None:
         for pack in (place / "vault" / "data").glob("*/*"):
             data = bytearray(pack.read_bytes())
