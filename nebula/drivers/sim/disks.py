@@ -9,6 +9,11 @@ from nebula.drivers.sim.places import place
 from nebula.errors import NotFoundError
 from nebula.model.domain import DomainDisk, DomainSpec
 
+_WITH_BACKING = (
+    "SELECT f.backing, f.kind, b.path FROM files f LEFT JOIN files b ON b.scope = f.scope AND b.path = f.backing"
+    " WHERE f.scope=? AND f.path=?"
+)
+
 
 def writable(spec: DomainSpec) -> Iterable[DomainDisk]:
     """The disks to which the guest alone writes."""
@@ -27,10 +32,10 @@ class Disks:
             scope, datastore = place(host, disk.path)
             if datastore is None:
                 continue
-            row = self._db.one("SELECT backing, kind FROM files WHERE scope=? AND path=?", scope, disk.path)
+            row = self._db.one(_WITH_BACKING, scope, disk.path)
             if row is None or row[1] == "part":
                 raise _missing(host, spec, disk.path)
-            if row[0] and self._db.one("SELECT 1 FROM files WHERE scope=? AND path=?", scope, row[0]) is None:
+            if row[0] and row[2] is None:
                 raise _missing(host, spec, row[0])
 
     def open(self, host: str, spec: DomainSpec, now: float, *, writes: bool = True) -> None:

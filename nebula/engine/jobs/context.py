@@ -61,6 +61,8 @@ class JobContext:
         self._locks = locks
         self._last_progress = services.clock.monotonic()
         self.cache: dict[str, Any] = {}
+        self.seen: VmRow | None = None
+        """The VM as it was read last; not there for one that no step needed yet."""
 
     @property
     def work_name(self) -> str:
@@ -106,7 +108,8 @@ class JobContext:
 
     def vm(self) -> VmRow:
         """The VM that the job is about, as it is now."""
-        return self.services.store.read().get(VmRow, self.job.target_id)
+        self.seen = self.services.store.read().get(VmRow, self.job.target_id)
+        return self.seen
 
     def host_row(self, host_id: int) -> HostRow:
         """A host's row as it is now; NotFoundError if it was removed."""

@@ -114,7 +114,7 @@ class Execution:
         self._job.step = index
         found = outcome.phase_named(self._job, step.phase) if step.phase and step.phase != phase else None
         if found is not None and not (index == 0 and self._job.attempt == 1):
-            yield lambda tx: outcome.next_phase(tx, self._job, index, found)
+            yield lambda tx: outcome.next_phase(tx, self._job, index, found, self._context.seen)
         elif (step.noted or step.final) and begun_before != index:
             yield lambda tx: outcome.noted(tx, self._job, index)
         return step.phase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from nebula.engine.jobs.base import Operation
@@ -11,7 +12,7 @@ from nebula.engine.lifecycle.table import Phase, Transition, find
 from nebula.engine.services import Services
 from nebula.engine.store.rows import JobRow, VmRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import InterruptedByUser, NebulaError
+from nebula.errors import InterruptedByUser, NebulaError, StaleError
 
 
 def transition_of(job: JobRow) -> Transition | None:
@@ -34,9 +35,13 @@ def started(tx: Transaction, job: JobRow) -> None:
     tx.event("job.running", "job", job.id, kind=job.kind, target=[job.target_kind, job.target_id])
 
 
-def next_phase(tx: Transaction, job: JobRow, step: int, phase: Phase) -> None:
-    """The VM goes to the phase's transient place; the job will resume here."""
+def next_phase(tx: Transaction, job: JobRow, step: int, phase: Phase, seen: VmRow | None = None) -> None:
+    """The VM goes to the phase's transient place; the job will resume here. `seen`: the VM as the job read it last."""
     tx.swap(job, step=step, facts=job.facts)
+    if seen is not None and place_of(seen) != phase.transient:
+        with suppress(StaleError):  # somebody wrote to it since
+            move(tx, seen, phase.transient, actor=job.actor)
+            return
     vm = tx.get(VmRow, job.target_id)
     if place_of(vm) != phase.transient:
         move(tx, vm, phase.transient, actor=job.actor)

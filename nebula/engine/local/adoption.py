@@ -196,7 +196,7 @@ def require_ours(vm: VmRow) -> None:
 
 def require_verb(vm: VmRow, verb: str) -> None:
     """ConflictError for a verb that would change what an adopted VM is made of, which its own definition says."""
-    adopted = machine_of(vm).adopted
+    adopted = machine_of(vm).adopted if vm.body.get("adopted") else None
     if adopted is not None and verb not in _VERBS:
         raise ConflictError(
             f"VM {vm.name} ({vm.id}) was adopted: {verb} is not possible",

@@ -7,7 +7,7 @@ import msgspec
 from nebula.engine.jobs.operations.common import begin_stay
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.local.reserving import reserve
-from nebula.engine.machines.machine import Machine, machine_of
+from nebula.engine.machines.machine import Machine, machine_of, template_of
 from nebula.engine.machines.migration import copies_crash, stays, threaded
 from nebula.engine.scheduler.board import Board
 from nebula.engine.scheduler.cluster_rules import reserves
@@ -88,7 +88,7 @@ def _no_way(tx: Transaction, machine: Machine, target: HostRow) -> str:
 
 def require_company(tx: Transaction, vm: VmRow, host: HostRow) -> None:
     """ConflictError if the VM minds the VMs that are on the host by now; what else it requires does not change so fast."""
-    if not names_company(str(machine_of(vm).template.get(REQUIREMENTS) or "")):
+    if not names_company(str(template_of(vm).get(REQUIREMENTS) or "")):
         return
     snapshot = load(tx, only=vm, host=host.id)
     refusal = as_required(snapshot.pending[0], Board(snapshot, snapshot.pending).rooms[host.id])
@@ -104,7 +104,7 @@ def require_rules(tx: Transaction, vm: VmRow, host: HostRow) -> None:
     """ConflictError if the VM's group does not want it there, CapacityError if the cluster keeps the room for the loss of a
     host.
     """
-    grouped = bool(membership_of(machine_of(vm).template).group_id)
+    grouped = bool(membership_of(template_of(vm)).group_id)
     comes = vm.host_id < 0 or vm.cluster_id != host.cluster_id
     if not grouped and not (comes and reserves(tx.known(ClusterRow, host.cluster_id))):
         return

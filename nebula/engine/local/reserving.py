@@ -6,7 +6,7 @@ import msgspec
 
 from nebula.engine.machines.hardware.needs import asks
 from nebula.engine.machines.held import Held
-from nebula.engine.machines.machine import machine_of
+from nebula.engine.machines.machine import template_of
 from nebula.engine.scheduler.board import Board
 from nebula.engine.scheduler.criteria import HARDWARE, first_refusal
 from nebula.engine.scheduler.hardware import pins_vms
@@ -19,7 +19,7 @@ from nebula.errors import CapacityError
 
 def reserve(tx: Transaction, vm: VmRow, host: HostRow) -> None:
     """CapacityError where the host does not have it. What is left of former stays of the VM goes."""
-    asking = asks(machine_of(vm).template)
+    asking = asks(template_of(vm))
     if asking:
         here = vm.host_id if vm.host_id != host.id else 0
         tx.execute('DELETE FROM "reservation" WHERE "vm_id"=? AND "host_id"<>?', (vm.id, here))

@@ -203,6 +203,12 @@ def machine_of(vm: VmRow) -> Machine:
     return typed.convert(vm.body, Machine)
 
 
+def template_of(vm: VmRow) -> dict[str, Any]:
+    """The template alone, for who only looks at it."""
+    found: dict[str, Any] = vm.body.get("template") or {}
+    return found
+
+
 def body_of(machine: Machine) -> dict[str, Any]:
     """Back to what the row keeps."""
     body: dict[str, Any] = msgspec.to_builtins(machine)

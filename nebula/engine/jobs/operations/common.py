@@ -125,16 +125,14 @@ def _bring_image(site: Site, disk: Disk, host_id: int) -> None:
     context, image, driver = site.context, disk.image, site.store_of(disk)
     if image is None or driver.capabilities.shared:
         return
-    copies = _copies(context, disk)
-    if host_id in copies:
+    if _has_copy(context, disk, host_id):
         return
     with context.hold(f"image:{image.image_id}:{host_id}"):
-        copies = _copies(context, disk)
-        if host_id in copies:  # another VM's job brought it meanwhile
+        if _has_copy(context, disk, host_id):  # another VM's job brought it meanwhile
             return
         target = source = context.handle(host_id)
         if not driver.has_image(target, image):
-            source = _reachable_copy(context, copies, disk)
+            source = _reachable_copy(context, _copies(context, disk), disk)
             context.log(f"copying image {disk.image_name} from {source.name} to {target.name}")
         driver.copy_image(source, target, image, job=_copy_job(disk, host_id), progress=context.report, cancel=context.cancel)
         context.services.store.write(lambda tx: add_copy(tx, image.image_id, host_id))
@@ -153,9 +151,14 @@ def drop_images(site: Site, host_id: int) -> None:
         if image is None or driver is None or driver.capabilities.shared or disk.kind == "persistent":
             continue
         with context.hold(f"image:{image.image_id}:{host_id}"):
-            if host_id not in _copies(context, disk):
+            if not _has_copy(context, disk, host_id):
                 driver.abandon(context.handle(host_id), _copy_job(disk, host_id))
                 driver.remove_image(context.handle(host_id), image)
+
+
+def _has_copy(context: JobContext, disk: Disk, host_id: int) -> bool:
+    """Whether the host has the disk's image, by our books."""
+    return context.services.store.read().count(ImageCopyRow, '"image_id"=? AND "host_id"=?', (disk.image_id, host_id)) > 0
 
 
 def _copies(context: JobContext, disk: Disk) -> list[int]:
