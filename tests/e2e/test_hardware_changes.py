@@ -71,10 +71,11 @@ def test_a_cd_is_read_in_the_guest(cluster: Program, lab: LabHandle, guest_image
         cluster.out("image", "remove", name)
 
 
-def test_cards_come_and_go_while_a_guest_runs(cluster: Program, lab: LabHandle) -> None:
+def test_cards_come_and_go_while_a_guest_runs(cluster: Program, lab: LabHandle, tmp_path: Path) -> None:
     address = create(cluster, "web", "own")
     boot = guest_facts(address)["boot-id"]
-    second = lab.guest_address(149)
+    second, first = lab.guest_address(149), tmp_path / "one-card.yaml"
+    first.write_text(cluster.out("export", "vm"), encoding="utf-8")
     cluster.out("vm", "nic-attach", "web", f"lan:ip={second}")
     eventually(lambda: len(lines(address, "nic")) == 2, "the new card in the guest")
     mac = cluster.vm("web")["nics"][1]["mac"]
@@ -85,8 +86,17 @@ def test_cards_come_and_go_while_a_guest_runs(cluster: Program, lab: LabHandle) 
     host, domain = str(cluster.vm("web")["host"]), f"one-{cluster.vm('web')['id']}"
     assert ("5000" in lab.exec(host, "virsh", "dumpxml", domain)) == (changed.returncode == 0)
     assert changed.returncode == 0 or "modprobe" in changed.stderr, "refused by kernels that cannot limit what a card sends"
+    told = tmp_path / "two-cards.yaml"
+    told.write_text(cluster.out("export", "vm"), encoding="utf-8")
+    assert second in told.read_text(encoding="utf-8")
+    assert cluster.run("apply", "-f", str(told), "--diff").returncode == 0
     cluster.out("vm", "nic-detach", "web", "1")
     eventually(lambda: len(lines(address, "nic")) == 1, "the card to be gone from the guest")
+    cluster.out("apply", "-f", str(told))
+    eventually(lambda: len(lines(address, "nic")) == 2, "the card that the document says in the guest")
+    assert second in cluster.vm("web")["addresses"]
+    cluster.out("apply", "-f", str(first))
+    eventually(lambda: len(lines(address, "nic")) == 1, "the card that no document says to be gone from the guest")
     assert guest_facts(address)["boot-id"] == boot
     assert_sound(cluster, lab)
 
