@@ -134,6 +134,11 @@ class Context:
             with suppress(OSError):
                 print("\n".join(printable(line) for line in text.split("\n")), file=self.err, flush=True)
 
+    def become(self, program: str, argv: Sequence[str]) -> int:
+        """Be another program from here on; its exit status, where this one goes on behind it."""
+        self.out.flush()
+        os.execv(program, list(argv))  # noqa: S606 - no shell is what we want
+
     def width(self) -> int:
         """Columns of the terminal that stdout is; 0 if it is none."""
         if not self.out.isatty():

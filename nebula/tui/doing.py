@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nebula.cli import entry as program
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from nebula.tui.lines import Filled
     from nebula.tui.link import Link
     from nebula.tui.offers import Offer
+
+
+class Aside(Context):
+    """A run at the terminal, behind which the dashboard goes on."""
+
+    def become(self, program: str, argv: Sequence[str]) -> int:
+        """See Context."""
+        self.out.flush()
+        return subprocess.run([program, *argv[1:]], check=False).returncode
 
 
 class Doer:
@@ -64,7 +75,7 @@ class Doer:
     def at_terminal(self, app: App[str], offer: Offer, filled: Filled) -> int:
         """Do it while the dashboard steps aside; its exit status."""
         with app.suspend():
-            context = Context(self._options._replace(no_wait=False, quiet=False, color="auto"), self._connect)
+            context = Aside(self._options._replace(no_wait=False, quiet=False, color="auto"), self._connect)
             try:
                 context.connect = running.OnEngine(self._link.engine, self._connect)
                 line = lines.check(offer.command, filled, context.options)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from nebula.cli import entry, report
@@ -96,9 +96,3 @@ def run(context: Captured, line: Invocation) -> Ran:
     except Exception as error:  # a fault of the program itself must not end the dashboard
         status = report.unexpected(context, error)
     return Ran(status, cast("io.StringIO", context.out).getvalue(), cast("io.StringIO", context.err).getvalue())
-
-
-@contextmanager
-def at_terminal(connect: Connect, options: GlobalOptions) -> Iterator[Context]:
-    """A context for a command that talks with whoever types."""
-    yield Context(options, connect)

@@ -19,6 +19,13 @@ _LONGEST = 5.0
 """Seconds for which a key may hold up those behind it."""
 
 
+def apart(event: Typed) -> list[Typed]:
+    """Esc and a letter that come at once, as over a slow line, are read as Alt and that letter; there is no such key here."""
+    if isinstance(event, events.Key) and event.key.startswith("alt+") and event.character:
+        return [events.Key("escape", "\x1b"), events.Key(event.character, event.character)]
+    return [event]
+
+
 class TypingAhead:
     """Holds back what is typed while a key is being dealt with, so that letters go where that key sent the focus.
 

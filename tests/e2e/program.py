@@ -16,6 +16,21 @@ from tests.support.forked import run_program
 
 SECONDS = 240
 """How long a command may take, unless said otherwise."""
+_PERSON = """
+set -e
+mkdir -p -m 700 /root/.ssh
+mount -t tmpfs tmpfs /root/.ssh
+install -m 600 "$1" /root/.ssh/id_ed25519
+cp "$1.pub" /root/.ssh/id_ed25519.pub
+printf 'StrictHostKeyChecking accept-new\\n' >/root/.ssh/config
+shift
+exec "$@"
+"""
+
+
+def as_person(key: Path) -> list[str]:
+    """What stands before a command of somebody whose ssh key this is: a mount namespace of its own."""
+    return ["unshare", "-m", "sh", "-c", _PERSON, "sh", str(key)]
 
 
 class Program:

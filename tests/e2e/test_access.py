@@ -12,19 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Program
+from tests.e2e.program import Program, as_person
 from tests.e2e.test_main_job import create
 from tests.lab.handle import LabHandle, eventually, fetch
 from tests.lab.terminal import Terminal
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
-
-SSH_SCRIPT = """
-mount -t tmpfs tmpfs /root/.ssh && install -m 600 "$1" /root/.ssh/id_ed25519 && shift
-printf 'StrictHostKeyChecking accept-new\\n' >/root/.ssh/config
-exec "$@"
-"""
-"""In a mount namespace of its own: a person whose key the lab's hosts accept."""
 
 
 @pytest.fixture
@@ -133,11 +126,8 @@ def test_ssh_goes_to_the_address_as_the_user(cluster: Program, lab: LabHandle) -
 
 def ssh(cluster: Program, lab: LabHandle, *words: str) -> subprocess.CompletedProcess[str]:
     """`nebula vm ssh` of a person with the lab's key."""
-    argv = ["unshare", "-m", "sh", "-c", SSH_SCRIPT, "sh", str(lab.root / "key")]
-    nebula = [sys.executable, "-m", "nebula", "vm", "ssh", *words]
-    return subprocess.run(
-        [*argv, *nebula], env=cluster.environment, capture_output=True, text=True, timeout=120, check=False, input=""
-    )
+    argv = [*as_person(lab.root / "key"), sys.executable, "-m", "nebula", "vm", "ssh", *words]
+    return subprocess.run(argv, env=cluster.environment, capture_output=True, text=True, timeout=120, check=False, input="")
 
 
 def test_ssh_into_a_guest_with_the_key_that_its_context_brings(cluster: Program, lab: LabHandle) -> None:

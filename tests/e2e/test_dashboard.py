@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Program
+from tests.e2e.program import Program, as_person
 from tests.e2e.test_main_job import assert_left_nothing, other
 from tests.lab.handle import LabHandle, eventually, guest_facts
 from tests.support.tmux import Tmux
@@ -16,10 +17,11 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def terminal(cluster: Program, tmp_path: Path) -> Iterator[Tmux]:
-    """The dashboard's list of VMs."""
+def terminal(cluster: Program, lab: LabHandle, tmp_path: Path) -> Iterator[Tmux]:
+    """The dashboard's list of VMs, opened by a person with the lab's key."""
     terminal = Tmux(cluster.home, tmp_path)
     terminal.start(160, 45)
+    terminal.run(shlex.join(as_person(lab.root / "key")))
     terminal.shows("health")
     terminal.keys("2")
     terminal.shows("0 VMs")
@@ -34,7 +36,7 @@ def test_a_guest_is_made_watched_moved_reached_and_deleted_by_keys(cluster: Prog
     terminal.keys("Tab", "Tab", "Tab", "C-u")
     terminal.shows("the VM has no memory yet")
     terminal.type("128M")
-    terminal.shows("$ nebula vm create keyed", "--memory 128M", "keyed: create VM keyed")
+    terminal.shows("$ nebula vm create keyed", "--memory 128M", "keyed: create VM keyed", "/root/.ssh/id_ed25519.pub")
     terminal.keys("Enter")
     terminal.shows("✓ $ nebula vm create keyed", " RUNNING ")
     vm = cluster.vm("keyed")
@@ -45,7 +47,16 @@ def test_a_guest_is_made_watched_moved_reached_and_deleted_by_keys(cluster: Prog
     terminal.keys("c")
     terminal.shows("nebula-heartbeat", "keyed")
     terminal.keys("C-]")
-    terminal.shows("1 VMs", "$ nebula vm console keyed")
+    terminal.shows("1 VM", "$ nebula vm console keyed")
+
+    terminal.keys("l")
+    terminal.until(lambda seen: seen.rstrip().endswith("#"), "a shell")
+    terminal.type("echo at $SSH_CONNECTION on $(cat /proc/sys/kernel/hostname)")
+    terminal.keys("Enter")
+    terminal.until(lambda seen: f"{address} 22 on keyed" in seen.replace("\n", ""), "the guest's shell")
+    terminal.type("exit")
+    terminal.keys("Enter")
+    terminal.shows("1 VM", "✓ $ nebula vm ssh keyed")
 
     target = other(str(vm["host"]))
     terminal.keys("m")

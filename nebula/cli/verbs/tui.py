@@ -34,6 +34,7 @@ def run(context: Context, line: Invocation) -> int:
 
 def _dashboard(context: Context, line: Invocation) -> str:
     """One home's; the home that was chosen in its place, "" where it was left."""
+    gc.disable()  # nearly all that is made until the screen is there stays: rounds over it would be for nothing
     from nebula.cli.connect import home_of
     from nebula.tui.app import NebulaApp
     from nebula.tui.memory import Memory, directory
@@ -47,16 +48,22 @@ def _dashboard(context: Context, line: Invocation) -> str:
     def open_engine() -> AbstractContextManager[Engine]:
         return context.reader() if readonly else context.connect.changer(options)
 
-    # Full rounds of the garbage collector over all that stays would hold up keys for 60 ms.
     app = NebulaApp(
         open_engine, memory, context.connect, options, name=known.name if known and known.name else _shown(home),
-        colour=known.colour if known else "", readonly=readonly, start=line.text("view"), settled=gc.freeze,
+        colour=known.colour if known else "", readonly=readonly, start=line.text("view"), settled=_settled,
     )  # fmt: skip
     try:
         return app.run() or ""
     finally:
+        gc.enable()
         app.link.close()
         memory.save()
+
+
+def _settled() -> None:
+    """Full rounds of the garbage collector over all that stays would hold up keys for 60 ms."""
+    gc.freeze()
+    gc.enable()
 
 
 def _shown(home: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -128,8 +127,7 @@ def ssh(context: Context, line: Invocation) -> int:
     program = shutil.which("ssh")
     if program is None:
         raise NebulaError("ssh is not installed on this machine", hint="apt install openssh-client")
-    context.out.flush()
-    os.execv(program, argv)  # noqa: S606 - no shell is what we want
+    return context.become(program, argv)
 
 
 def ssh_argv(line: Invocation, engine: Engine, target: Target) -> list[str]:
