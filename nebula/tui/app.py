@@ -17,7 +17,7 @@ from textual.message import Message
 
 from nebula.tui.dashboard import Dashboard
 from nebula.tui.link import Feed, Link
-from nebula.tui.typing_ahead import TypingAhead
+from nebula.tui.typing_ahead import TypingAhead, apart
 
 if TYPE_CHECKING:
     from nebula.cli.context import Connect
@@ -76,18 +76,23 @@ class NebulaApp(App[str]):
         return self.dashboard
 
     def on_mount(self) -> None:
-        """Look for the engine, once the screen is there."""
+        """Look for the engine, once the screen is there; a list does so after its first rows."""
         wanted = theme(self._memory.known.theme, self.console.color_system if not self.is_headless else "truecolor")
         if wanted in self.available_themes:
             self.theme = wanted
-        self.call_after_refresh(self.link.start)
+        self.call_after_refresh(self._look)
         self._settled()
         self.set_timer(_SETTLED, self._settled)
+
+    def _look(self) -> None:
+        if self.dashboard.list_page is None:
+            self.link.start()
 
     async def on_event(self, event: events.Event) -> None:
         """See App: what is typed is dealt with in its turn."""
         if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
-            await self._typed.take(event)
+            for key in apart(event):
+                await self._typed.take(key)
         else:
             await super().on_event(event)
 

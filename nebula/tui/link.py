@@ -47,6 +47,7 @@ class Link:
         self._open, self._tell, self._lister = open_engine, tell, lister
         self._stopped = threading.Event()
         self._changing = threading.Lock()
+        self._started = False
         self._beginning = True
         """Whether the first engine is still on its way: what is asked meanwhile waits for it."""
         self._engine: Engine | None = None
@@ -62,8 +63,13 @@ class Link:
         return self._engine
 
     def start(self) -> None:
-        """Connect, and follow."""
-        self._follower.start()
+        """Connect, and follow; once, whoever asks first. To load an engine takes as long as to draw the first rows, so it
+        begins after them where it can.
+        """
+        with self._changing:
+            started, self._started = self._started, True
+        if not started and not self._stopped.is_set():
+            self._follower.start()
 
     def close(self) -> None:
         """Let go; called when the screen is no more."""
@@ -73,6 +79,7 @@ class Link:
 
     async def ask(self, work: Callable[[Engine], T]) -> T:
         """What `work` answers, done on another thread."""
+        self.start()
         while self._beginning and not self._stopped.is_set():
             await asyncio.sleep(_LOOK)
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(self.engine))

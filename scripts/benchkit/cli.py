@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Run the suites and report them; raises `BenchError`."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # people have what Python compiled: without it each start compiles all anew
     program = Path(arguments.program).resolve()
     wanted = arguments.suites or [name for name in names() if arguments.data or not needs_data(name)]
     if not program.exists() and any(needs_program(name) for name in wanted):
