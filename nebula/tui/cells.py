@@ -62,11 +62,17 @@ def is_right(column: Column) -> bool:
 
 
 def room(columns: Sequence[Column], natural: Sequence[int], available: int) -> list[int]:
-    """Widths within the room there is: texts give way, the widest first, down to a few letters each. Half a time is none."""
+    """Widths within the room there is: long texts have what is left, texts give way, the widest first, down to a few letters
+    each. Half a time is none.
+    """
     found = [min(wanted, MOST) for wanted in natural]
     stiff = [is_right(column) or column.show.endswith("state") or column.show == "time" for column in columns]
     flexible = [index for index in range(len(found)) if not stiff[index]]
     spare = available - sum(found) - 2 * len(found)
+    for index in flexible:
+        more = min(max(spare, 0), natural[index] - found[index])
+        found[index] += more
+        spare -= more
     while spare < 0 and flexible:
         widest = max(flexible, key=lambda index: found[index])
         if found[widest] <= LEAST:

@@ -122,6 +122,8 @@ class Charts(Drawing):
     DEFAULT_CSS = """
     Charts .chart--title { height: 1; text-style: bold; }
     Charts PlotWidget { height: 8; }
+    Charts PlotWidget > .plot--axis { color: $primary; }
+    Charts PlotWidget > .plot--tick { color: $foreground; text-style: none; }
     """
 
     def __init__(self, link: Link, kind: str, clock: Callable[[], float] = time.time) -> None:

@@ -18,12 +18,13 @@ from nebula.tui.modal import Modal
 
 
 class Choice(NamedTuple):
-    """`id` is answered; `name` is found by typing; `help` and `key` stand beside it."""
+    """`id` is answered; `name` is found by typing; `help` and `key` stand beside it. `near`: of what is chosen here."""
 
     id: str
     name: str
     help: str = ""
     key: str = ""
+    near: bool = False
 
 
 class Chooser(Modal[str]):
@@ -72,12 +73,12 @@ class Chooser(Modal[str]):
             getattr(self.query_one(OptionList), f"action_{actions[event.key]}")()
 
     def shown(self) -> list[str]:
-        """Ids of what fits, the best first."""
-        found = self.query_one(OptionList)
-        return [str(found.get_option_at_index(index).id) for index in range(found.option_count)]
+        """Ids of what fits, the best first; none before the list is there."""
+        return [str(found.get_option_at_index(index).id) for found in self.query(OptionList)
+                for index in range(found.option_count)]  # fmt: skip
 
     def _fill(self, typed: str) -> None:
-        found = ranking.best(typed, self._choices, _names, self._recent)
+        found = ranking.best(typed, self._choices, _names, self._recent, lambda choice: choice.near)
         if self._helps and typed:
             known = {choice.id for choice in found}
             found += [choice for choice in self._choices if choice.id not in known and typed.lower() in choice.help.lower()]

@@ -115,8 +115,8 @@ class Choosing:
         from nebula.tui.chooser import Choice
 
         names = {offer.id: key for key, offer in self._dashboard.by_key().items()}
-        return [Choice(offer.id, offer.command.path, offer.command.help, keys.shown(names.get(offer.id, "")))
-                for offer in found if not offer.reads]  # fmt: skip
+        return [Choice(offer.id, offer.command.path, offer.command.help, keys.shown(names.get(offer.id, "")),
+                       near=offer.target is not None) for offer in found if not offer.reads]  # fmt: skip
 
     def _own(self) -> list[Choice]:
         from nebula.tui.chooser import Choice

@@ -13,7 +13,6 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from nebula.cli.output.text import plural
 from nebula.errors import NebulaError
 from nebula.tui import keys, views
 from nebula.tui.acting import Acting
@@ -96,7 +95,8 @@ class Dashboard(Screen[None]):
         word, _, rest = where.strip().partition(" ")
         view = views.named(word)
         if view is None:
-            self.notify(f"there is no screen {word!r}", severity="warning")
+            known = ", ".join(view.name for view in views.VIEWS)
+            self.notify(f"there is no screen {word!r}; there are {known}", severity="warning", markup=False)
             return
         if remember and self._seen:
             self._past.append(self.place())
@@ -176,7 +176,8 @@ class Dashboard(Screen[None]):
         except NebulaError:
             return
         under_way = sum(count for state, count in status.jobs.items() if state in _OPEN)
-        counts = ", ".join(plural(status.counts[kind], kind) for kind in ("vm", "host") if status.counts.get(kind))
+        counts = ", ".join(view.counted(status.counts[view.noun]) for view in views.VIEWS
+                           if view.noun in {"vm", "host"} and status.counts.get(view.noun))  # fmt: skip
         self._set(jobs=under_way, counts=counts)
 
     def _set(self, **what: object) -> None:

@@ -27,6 +27,14 @@ _MOST = 3000
 """Lines that are kept of a long text: the last."""
 
 
+class DetailTabs(Tabs):
+    """The tabs; there may be none of them yet when all is closed already."""
+
+    def validate_active(self, active: str) -> str:
+        """See Tabs."""
+        return super().validate_active(active) if not active or self.query(f"#{active}") else ""
+
+
 class Detail(Vertical):
     """Tabs, and the text of the one that is open."""
 
@@ -174,7 +182,7 @@ class Detail(Vertical):
         for begun in self.query(Tabs):  # by a load that another one ended
             await begun.remove()
         active = f"tab-{self._open}" if self._open else None
-        bar = Tabs(*(Tab(tab.name, id=f"tab-{tab.name}") for tab in self._tabs), active=active)
+        bar = DetailTabs(*(Tab(tab.name, id=f"tab-{tab.name}") for tab in self._tabs), active=active)
         bar.can_focus = False
         await self.mount(bar, before=0)
         self._made = True

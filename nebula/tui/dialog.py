@@ -100,7 +100,7 @@ class CommandDialog(Modal[Filled]):
                 yield Button(command.name, id="go", variant="error" if command.risk else "primary", compact=True)
 
     def _hint(self) -> str:
-        known = ["F5 copies"]
+        known = ["F5 copies"] if self._helper.parts is None else ["Space ticks", "F5 copies"]
         if self._helper.document is not None:
             known.insert(0, "F3 as YAML")
         if any(_complete(field) and not self._ticked(field) for field in self._offer.fields):
@@ -161,7 +161,7 @@ class CommandDialog(Modal[Filled]):
             return
         listed = self.query_one(Ticks)
         (_, header), *found = await self._helper.parts(self.size.width * 8 // 10) or [("", "nothing")]
-        self.query_one("#parts", Label).update(f"  {header}   Space ticks, Tab goes on")
+        self.query_one("#parts", Label).update(f"  {header}")
         listed.fill((text, value, True) for value, text in found)
         self._look()
 

@@ -50,13 +50,8 @@ class Header(Static):
         self.update(text, layout=False)
 
 
-_LONGEST = 20
-"""Letters of a screen's title."""
-
-
-def _room(shown: Sequence[View], current: str, letters: int) -> int:
-    """Columns that the screens' keys and so many letters of their titles take; the present one has its whole title."""
-    return sum((3 if view.key else 1) + len(view.title if view.name == current else view.title[:letters]) + 1 for view in shown)
+_SHORT = 6
+"""Letters of a short title at most."""
 
 
 class Bar(Static):
@@ -86,18 +81,27 @@ class Bar(Static):
 
 
 def screens(current: str, columns: int) -> tuple[Text, list[tuple[int, str]]]:
-    """Keys and titles, as long as there is room for, the present one's title whole; where each ends, and its screen."""
+    """Keys and titles, short ones where there is little room; where each ends, and its screen."""
     shown = [view for view in VIEWS if view.key or view.name == current]
-    letters = next((most for most in (_LONGEST, 4, 3, 2) if _room(shown, current, most) <= columns), 1)
+    titles = [view.title for view in shown]
+    for letters in (_SHORT, 3, 2):
+        if _room(shown, titles) > columns:
+            titles = [(view.short or view.title)[: letters if view.key else None] for view in shown]
+    wide = _room(shown, titles) + len(shown) <= columns
     text = Text(no_wrap=True, overflow="ellipsis")
     ends: list[tuple[int, str]] = []
-    for view in shown:
+    for view, title in zip(shown, titles, strict=True):
         here = view.name == current
         style = "bold reverse" if here else ""
         text.append(f" {view.key} " if view.key else " ", f"{style} dim".strip() if not here else style)
-        text.append(f"{view.title if here else view.title[:letters]} ", style)
+        text.append(f"{title} " if here or wide else title, style)
         ends.append((len(text), view.name))
     return text, ends
+
+
+def _room(shown: Sequence[View], titles: Sequence[str]) -> int:
+    """Columns that the screens' keys and these titles take."""
+    return sum((3 if view.key else 1) + len(title) for view, title in zip(shown, titles, strict=True)) + 1
 
 
 class Footer(Static):

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.css.scalar import Scalar
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 Conditions = tuple[tuple[str, str, str], ...]
 WIDE = 120
 """Columns from which on details stand beside the list."""
+_LEAST, _MOST = 30, 67
+"""Percent of the columns that a list has at least and at most, where details stand beside it."""
 _MEASURED, _DEPENDENT = 10.0, 2.0
 """Seconds after which measured values are asked for anew, and what depends on other objects."""
 
@@ -72,7 +75,7 @@ class ListPage(Page):
         self._typed = ""
         self._filters: Conditions = ()
         self._half = False
-        self._problem = ""
+        self._problem = self._ignored = ""
         self._all, self._dirty = True, set[int]()
         self._busy = False
         self._asked_at = self._measured_at = 0.0
@@ -162,6 +165,7 @@ class ListPage(Page):
         if self.paused:
             return
         self.grid.tick()
+        self._split()
         if self.view.measured and self._clock() - self._measured_at > _MEASURED:
             self._dirty.update(self.grid.on_screen())
             self._measured_at = self._clock()
@@ -216,6 +220,7 @@ class ListPage(Page):
             self._problem = ""
             self._take(listing, keys, whole=whole)
         self._say()
+        self.call_after_refresh(self._link.start)
         if self._all and (listing is not None or filters is not self._filters):
             self.refresh_rows()
 
@@ -223,6 +228,7 @@ class ListPage(Page):
         """The last word is half typed: go by those before it until it makes sense."""
         if filters is self._filters and filters:
             self._filters, self._half, self._all = filters[:-1], False, True
+            self._ignored = self._typed.split()[-1]
 
     def _take(self, listing: Listing, keys: set[int], *, whole: bool) -> None:
         rows = self.grid.rows
@@ -232,6 +238,7 @@ class ListPage(Page):
             rows.keep_newest(self.view.most)
         if whole:
             self._asked_at = self._clock()
+        self._split()
         self.grid.empty = "nothing fits the filter" if self._typed else f"no {self.view.rows}"
         self.grid.loaded(changed)
         self.detail.begin()
@@ -242,11 +249,13 @@ class ListPage(Page):
     def _say(self) -> None:
         rows, grid = self.grid.rows, self.grid
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{len(rows)} {self.view.rows}", "bold")
+        text.append(self.view.counted(len(rows)), "bold")
         if rows.marked:
             text.append(f"  {len(rows.marked)} marked", "bold")
         if self._typed:
             text.append(f"  /{self._typed}")
+        if self._ignored:
+            text.append(f" nothing fits {self._ignored}: shown without it", "yellow")
         if rows.sort is not None:
             text.append(f"  by {grid.columns[rows.sort].name}{' falling' if rows.falling else ''}", "dim")
         if self.paused:
@@ -285,7 +294,7 @@ class ListPage(Page):
             self._problem = error.message
             self._say()
             return
-        self._typed, self._filters, self._problem = typed, found, ""
+        self._typed, self._filters, self._problem, self._ignored = typed, found, "", ""
         self._half = asking.may_become_condition(self.view.noun, typed)
         if not written:
             box = self.query_one(".filter", Input)
@@ -374,6 +383,7 @@ class ListPage(Page):
         sort = self._kept.sort
         self._kept.columns = list(names)
         self.fields = asking.fields(self.view.noun, names)
+        self._kept.room = 0
         self.grid.rows.replace([])
         self.grid.rows.sort = None
         self.grid.show_columns(self.fields.columns, self.fields.shown)
@@ -415,6 +425,15 @@ class ListPage(Page):
             self.detail.point(self.grid.cursor)
         self.post_message(self.Changed())
 
+    def _split(self) -> None:
+        """The list has what its columns take, if details have room beside it; it never shrinks while one looks."""
+        self._kept.room = max(self._kept.room, self.grid.natural)
+        most = self.size.width * _MOST // 100
+        room = "1fr" if self.has_class("-narrow") else max(min(self._kept.room, most), self.size.width * _LEAST // 100)
+        left = self.query_one(".left")
+        if left.styles.width != Scalar.parse(str(room)):
+            left.styles.width = room
+
     def on_resize(self) -> None:
         """Details stand beside the list where there is room."""
         narrow = self.app.size.width < WIDE
@@ -423,3 +442,4 @@ class ListPage(Page):
             self.remove_class("-open")
             if not narrow:
                 self.detail.point(self.grid.cursor)
+        self._split()

@@ -13,10 +13,11 @@ from nebula.errors import UsageError
 
 
 class Shown(msgspec.Struct):
-    """How a list was left."""
+    """How a list was left. `room`: columns of the screen that its rows took."""
 
     columns: list[str] = msgspec.field(default_factory=list)
     sort: str = ""
+    room: int = 0
 
 
 class Known(msgspec.Struct):

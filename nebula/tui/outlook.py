@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nebula.engine.api.values import Event
     from nebula.engine.api.verbs import Engine
 
-_HOT, _WAITING, _EVENTS = 6, 6, 12
+_HOT, _WAITING, _EVENTS = 6, 6, 60
 
 
 class Capacity(NamedTuple):

@@ -18,6 +18,7 @@ from nebula.errors import NebulaError
 from nebula.tui.cells import state_style
 from nebula.tui.outlook import Capacity, Outlook, look
 from nebula.tui.page import Page
+from nebula.tui.views import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 _AGAIN, _AFTER_NEWS = 10.0, 2.0
 """Seconds until everything is asked for again: where nothing happened, and where something did."""
-_BAR = 30
+_LEAST = 20
+"""Columns of a bar at least."""
 _HIGH, _FULL = 0.8, 0.95
 _PANELS = ("health", "capacity", "hot", "waiting", "events")
 
@@ -38,6 +40,7 @@ class Overview(Page, can_focus=True):
     DEFAULT_CSS = """
     Overview { padding: 0 1; overflow-y: auto; scrollbar-size-vertical: 1; }
     Overview ItemGrid { height: auto; grid-gutter: 0 1; }
+    Overview #panel-events { height: 1fr; min-height: 14; }
     Overview Static { height: auto; border: round $panel-lighten-1; padding: 0 1; border-title-color: $text-accent; }
     """
 
@@ -46,14 +49,15 @@ class Overview(Page, can_focus=True):
         self._link, self._clock = link, clock
         self._asked_at, self._news, self._asking = 0.0, True, False
         self.paused = False
+        self._found: Outlook | None = None
 
     def compose(self) -> ComposeResult:
         """See Widget."""
-        with ItemGrid(min_column_width=60):
-            for name in _PANELS:
-                panel = Static("…", id=f"panel-{name}", markup=False)
-                panel.border_title = {"hot": "runs hot", "waiting": "waits", "events": "last events"}.get(name, name)
-                yield panel
+        panels = [Static("…", id=f"panel-{name}", markup=False) for name in _PANELS]
+        for panel, name in zip(panels, _PANELS, strict=True):
+            panel.border_title = {"hot": "runs hot", "waiting": "waits", "events": "last events"}.get(name, name)
+        yield ItemGrid(*panels[:-1], min_column_width=58, regular=True)
+        yield panels[-1]
 
     def heard(self, events: Sequence[Event]) -> None:
         """Something happened."""
@@ -83,18 +87,30 @@ class Overview(Page, can_focus=True):
             return  # the header says that there is no engine
         finally:
             self._asking = False
+        self._found = found
+        self._write()
+
+    def on_resize(self) -> None:
+        """More or less room for bars."""
+        self.call_after_refresh(self._write)
+
+    def _write(self) -> None:
+        found = self._found
+        if found is None:
+            return
         for name in _PANELS:
             for panel in self.query(f"#panel-{name}").results(Static):
-                text = WRITERS[name](found)
+                text = WRITERS[name](found, panel.content_size.width)
                 text.rstrip()
                 panel.update(text)
 
 
-def health(found: Outlook) -> Text:
+def health(found: Outlook, _: int) -> Text:
     """How many are in which state; what wants somebody."""
     text = Text()
     for noun, states in found.states.items():
-        text.append(f"{noun + 's':<8}", "bold")
+        view = named(noun)
+        text.append(f"{view.rows if view is not None else noun:<8}", "bold")
         text.append_text(_counts(states))
         text.append("\n")
     for trouble in found.troubles[:8]:
@@ -112,37 +128,43 @@ def _counts(states: Mapping[str, int]) -> Text:
     return text if states else Text(" none", "dim")
 
 
-def capacity(found: Outlook) -> Text:
+def capacity(found: Outlook, columns: int) -> Text:
     """A bar each: used, promised, free; then when it will be full."""
     text = Text()
     for item in found.capacities:
-        text.append(f"{printable(item.name)}\n", "bold")
-        text.append_text(bar(item))
+        text.append(f"{printable(item.name)}  ", "bold")
+        text.append(f"{amounts(item)}\n")
+        text.append_text(bar(item, max(columns, _LEAST)))
         text.append("\n")
     for line in found.forecasts:
         text.append(f"{line}\n", "dim")
     return text
 
 
-def bar(item: Capacity) -> Text:
+def bar(item: Capacity, columns: int) -> Text:
     """██████▒▒▒░░░: used, promised beyond that, free; also without colours."""
     used = max(item.used, 0) / item.total if item.total else 0.0
     promised = item.promised / item.total if item.total else 0.0
-    full = round(min(used, 1) * _BAR)
-    meant = max(round(min(promised, 1) * _BAR) - full, 0)
+    full = round(min(used, 1) * columns)
+    meant = max(round(min(promised, 1) * columns) - full, 0)
     colour = "red" if used > _FULL else "yellow" if used > _HIGH else "green"
     text = Text()
     text.append("█" * full, colour)
     text.append("▒" * meant, "cyan")
-    text.append("░" * (_BAR - full - meant), "dim")
-    amounts = [f"used {human(item.unit, item.used, 0)}" if item.used >= 0 else "not measured yet"]
-    if item.promised:
-        amounts.append(f"promised {human(item.unit, item.promised, 0)} ({promised:.0%})")
-    text.append(f" {', '.join(amounts)} of {human(item.unit, item.total, 0)}")
+    text.append("░" * (columns - full - meant), "dim")
     return text
 
 
-def hot(found: Outlook) -> Text:
+def amounts(item: Capacity) -> str:
+    """What the bar shows, in figures: used 11.0G, promised 13.5G (5%) of 256.0G."""
+    found = [f"used {human(item.unit, item.used, 0)}" if item.used >= 0 else "not measured yet"]
+    if item.promised:
+        share = item.promised / item.total if item.total else 0.0
+        found.append(f"promised {human(item.unit, item.promised, 0)} ({share:.0%})")
+    return f"{', '.join(found)} of {human(item.unit, item.total, 0)}"
+
+
+def hot(found: Outlook, _: int) -> Text:
     """The busiest."""
     text = Text(no_wrap=True, overflow="ellipsis")
     for item in found.hot:
@@ -153,7 +175,7 @@ def hot(found: Outlook) -> Text:
     return text if found.hot else Text("nothing is measured yet", "dim")
 
 
-def waiting(found: Outlook) -> Text:
+def waiting(found: Outlook, _: int) -> Text:
     """What waits for a host, and why."""
     text = Text()
     for item in found.waiting:
@@ -164,7 +186,7 @@ def waiting(found: Outlook) -> Text:
     return text if found.waiting else Text("nothing waits", "green")
 
 
-def events(found: Outlook) -> Text:
+def events(found: Outlook, _: int) -> Text:
     """The latest first."""
     text = Text(no_wrap=True, overflow="ellipsis")
     for event in found.events:
@@ -176,6 +198,6 @@ def events(found: Outlook) -> Text:
     return text if found.events else Text("nothing happened yet", "dim")
 
 
-WRITERS: dict[str, Callable[[Outlook], Text]] = {
+WRITERS: dict[str, Callable[[Outlook, int], Text]] = {
     "health": health, "capacity": capacity, "hot": hot, "waiting": waiting, "events": events,
 }  # fmt: skip

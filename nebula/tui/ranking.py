@@ -38,14 +38,20 @@ def _gaps(wanted: str, name: str) -> int | None:
     return gaps
 
 
-def best(typed: str, items: Iterable[T], names: Callable[[T], Sequence[str]], recent: Sequence[str] = ()) -> list[T]:
-    """What fits by one of its names (the first is what it is called), the best first; of what fits alike the most recent."""
+def best(
+    typed: str, items: Iterable[T], names: Callable[[T], Sequence[str]], recent: Sequence[str] = (),
+    near: Callable[[T], bool] = lambda _: False,
+) -> list[T]:  # fmt: skip
+    """What fits by one of its names (the first is what it is called), the best first; of what fits alike the most recent,
+    then what is near.
+    """
     places = {name: index for index, name in enumerate(recent)}
-    found: list[tuple[tuple[int, int, int, int], T]] = []
+    found: list[tuple[tuple[int, int, bool, int, int], T]] = []
     for index, item in enumerate(items):
         called = names(item)
         scores = [score for name in called if (score := rank(typed, name)) is not None]
         if scores:
             kind, distance = min(scores)
-            found.append(((kind, places.get(called[0], len(places)), distance, index), item))
+            far = bool(typed.strip()) and not near(item)
+            found.append(((kind, places.get(called[0], len(places)), far, distance, index), item))
     return [item for _, item in sorted(found, key=lambda entry: entry[0])]

@@ -115,6 +115,10 @@ class Replay(Drawing):
             return
         self.step(1)
 
+    def on_resize(self) -> None:
+        """More or less room, also beside a bar that scrolls."""
+        self._draw()
+
     def _draw(self) -> None:
         film = self._film
         if film is None:

@@ -78,6 +78,7 @@ class ResourceTable(ScrollView, can_focus=True):
         self._line = 0
         self._arranged = -1
         self._natural: list[int] = []
+        self._sampled = False
         self._widths: list[int] = []
         self._strips: dict[tuple[int, bool], Strip] = {}
         self._styles: dict[str, Style] = {}
@@ -147,6 +148,11 @@ class ResourceTable(ScrollView, can_focus=True):
             self._ages[key] = [cells.cell(self.columns[index], row[index], now) for index in moving]
             if before.get(key) != self._ages[key]:
                 self._redraw(key, line)
+
+    @property
+    def natural(self) -> int:
+        """Columns of the screen that all takes, nothing cut, with the bar beside it."""
+        return sum(self._natural) + 2 * len(self._natural) + 3
 
     def restyle(self) -> None:
         """Marks or colours changed."""
@@ -249,9 +255,16 @@ class ResourceTable(ScrollView, can_focus=True):
 
     def _measure(self) -> None:
         keys = self.rows.keys
-        self._grow([*keys[:_SAMPLE], *self.on_screen()] if not self._widths else self.on_screen())
+        sample = [] if self._widths and self._sampled else keys[:_SAMPLE]
+        self._sampled = bool(keys)
+        self._grow([*sample, *self.on_screen()])
         wide = sum(self._widths) + 2 * len(self._widths) + 2
-        self.virtual_size = Size(wide if wide > self.size.width + 1 else self.size.width, len(keys) + 1)
+        room = self._room()
+        self.virtual_size = Size(wide if wide > room + 1 else room, len(keys) + 1)
+
+    def _room(self) -> int:
+        """Columns beside the bar that stands there where rows are more than fit: else there were one below, too."""
+        return self.size.width - (self.styles.scrollbar_size_vertical if len(self.rows.keys) + 1 > self.size.height else 0)
 
     def _grow(self, keys: Iterable[int]) -> bool:
         """Columns grow with what is in these rows, and never shrink while one looks; whether one grew."""
@@ -263,7 +276,7 @@ class ResourceTable(ScrollView, can_focus=True):
                 wanted = len(cells.cell(self.columns[index], row[index], now))
                 natural[place] = max(natural[place], wanted)
         self._natural = natural
-        widths = cells.room([self.columns[index] for index in self.shown], natural, self.size.width - 2)
+        widths = cells.room([self.columns[index] for index in self.shown], natural, self._room() - 2)
         if widths == self._widths:
             return False
         self._widths = widths

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 
 class View(NamedTuple):
-    """A screen. `noun`: what it lists; `key`: what jumps there; `also`: other words for it behind a `:`."""
+    """A screen. `noun`: what it lists; `key`: what jumps there; `also`: other words for it behind a `:`; `short`: its title
+    where there is little room.
+    """
 
     name: str
     title: str
@@ -22,20 +24,27 @@ class View(NamedTuple):
     columns: tuple[str, ...] = ()
     """Those that are shown before anybody chooses; () the list's own default."""
 
+    short: str = ""
+
     @property
     def rows(self) -> str:
         """What its rows are called."""
-        return "plans" if self.noun == "drs" else self.title
+        title = self.title
+        return "plans" if self.noun == "drs" else title if title[:2].isupper() else title.lower()
+
+    def counted(self, count: int) -> str:
+        """1 VM, 2 hosts."""
+        return f"{count} {self.rows.removesuffix('s') if count == 1 else self.rows}"
 
 
 VIEWS = (
-    View("overview", "Overview", key="1", also=("home", "health")),
+    View("overview", "Overview", key="1", also=("home", "health"), short="Over"),
     View("vm", "VMs", "vm", "2", ("vms", "virtual-machines"), measured=True),
     View("host", "Hosts", "host", "3", ("hosts", "nodes"), measured=True, of=("vm",)),
-    View("image", "Images", "image", "4", ("images",), of=("vm",)),
-    View("datastore", "Datastores", "datastore", "5", ("datastores", "stores", "ds"), of=("image",)),
-    View("network", "Networks", "network", "6", ("networks", "nets"), of=("vm",)),
-    View("template", "Templates", "template", "7", ("templates",), of=("vm",)),
+    View("image", "Images", "image", "4", ("images",), of=("vm",), short="Imgs"),
+    View("datastore", "Datastores", "datastore", "5", ("datastores", "stores", "ds"), of=("image",), short="Data"),
+    View("network", "Networks", "network", "6", ("networks", "nets"), of=("vm",), short="Nets"),
+    View("template", "Templates", "template", "7", ("templates",), of=("vm",), short="Tmpl"),
     View(
         "job",
         "Jobs",
@@ -45,7 +54,7 @@ VIEWS = (
         most=1000,
         columns=("id", "kind", "name", "state", "progress", "actor", "created", "error"),
     ),
-    View("event", "Events", "event", "9", ("events",), most=2000),
+    View("event", "Events", "event", "9", ("events",), most=2000, short="Evts"),
     View("drs", "DRS", "drs", "0", ("balance", "plans")),
     View("log", "Log", key="L", also=("logs",)),
     View("cluster", "Clusters", "cluster", "", ("clusters",), of=("host", "vm")),

@@ -111,7 +111,7 @@ async def _draw(picture: Picture, options: GlobalOptions, scratch: Path) -> None
     )
     try:
         async with app.run_test(size=SIZE) as pilot:
-            await _until(lambda: "18 vms" in _seen(app) and "connecting" not in _seen(app))
+            await _until(lambda: "18 VMs" in _seen(app) and "connecting" not in _seen(app))
             for key in picture.keys:
                 await pilot.press(key)
                 await _until_still(app)

@@ -64,13 +64,13 @@ def test_a_browser_loads_navigates_and_creates_and_nobody_else_comes_in(address:
             assert "token" not in await owner.value("location.href")
 
     async def work(tab: Tab) -> None:
-        await tab.shows("health", "2 RUNNING", "2 vms, 2 hosts")
+        await tab.shows("health", "2 RUNNING", "2 VMs, 2 hosts")
         assert len(await tab.picture()) > _NOTHING, "something is drawn"
         await tab.click(400, 300)
         await tab.type("2")
         await tab.shows("2 VMs", "web-1", "db-1")
         await tab.type("3")
-        await tab.shows("2 Hosts", "host-1", "MONITORED")
+        await tab.shows("2 hosts", "host-1", "MONITORED")
         await tab.type("2")
         await tab.shows("2 VMs")
         await tab.type("n")

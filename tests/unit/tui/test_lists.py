@@ -44,8 +44,10 @@ def test_a_filter_is_the_command_lines_and_marks_are_kept(sim: Sim, memory: Memo
         await tui.press("slash")
         await tui.type("state=RUN")
         await tui.until(lambda: len(tui.names()) >= 6, "all: a half-typed condition narrows nothing")
+        await tui.until(lambda: "nothing fits state=RUN: shown without it" in tui.screen(), "why")
         await tui.type("NING web")
         await tui.until(lambda: tui.names() == ["web-1", "web-2", "web-3", "web-4"], "four VMs")
+        assert "shown without" not in tui.screen()
         await tui.press("enter", "asterisk")
         assert len(tui.page.chosen()) == 4
         await tui.press("asterisk", "home", "space", "down", "V")

@@ -124,6 +124,8 @@ def test_exact_comes_before_prefix_before_fuzzy() -> None:
     assert ranking.best("mgt", known, lambda name: (name,)) == ["vm migrate"]
     assert ranking.best("r", known, lambda name: (name.split()[1],), ["reboot"])[0] == "vm reboot"
     assert ranking.rank("xyz", "vm resume") is None
+    snapshots = ["drs snapshot", "vm snapshot-create"]
+    assert ranking.best("snap", snapshots, lambda name: (name.split()[1],), near=lambda name: name[0] == "v")[0] == snapshots[1]
 
 
 def test_whatever_is_listed_has_a_screen() -> None:

@@ -20,7 +20,7 @@ from nebula.tui.frame import screens
 from nebula.tui.listpage import ListPage
 from nebula.tui.logpage import LogPage
 from nebula.tui.memory import Memory
-from nebula.tui.views import VIEWS
+from nebula.tui.views import VIEWS, named
 from tests.support.days import keep
 from tests.support.sim import CALL, Sim
 from tests.support.tui import Driven, drive
@@ -47,11 +47,11 @@ def test_the_overview_says_what_waits_and_why(sim: Sim, memory: Memory) -> None:
 
 def test_bars_are_read_without_colours() -> None:
     item = outlook.Capacity("memory", "mib", 512, 768, 1024)
-    text = overview.bar(item).plain
+    text = overview.bar(item, 30).plain
     assert text.count("█") == 15
     assert text.count("▒") == 7 or text.count("▒") == 8
-    assert "promised 768.0M (75%) of 1.0G" in text
-    assert "not measured yet" in overview.bar(item._replace(used=-1)).plain
+    assert overview.amounts(item) == "used 512.0M, promised 768.0M (75%) of 1.0G"
+    assert "not measured yet" in overview.amounts(item._replace(used=-1))
 
 
 def test_what_is_hot_and_what_happened() -> None:
@@ -59,10 +59,10 @@ def test_what_is_hot_and_what_happened() -> None:
     event = Event(seq=1, at=0.0, kind="vm.state", object_kind="vm", object_id=3, actor="x", body=body)
     hot = [outlook.Hot("host", "a1", 0.97, 0.2)]
     found = outlook.Outlook({"vm": {}}, [], ["full in May"], hot, [], ["host a1: ERROR"], [event])
-    assert "cpu  97%" in overview.hot(found).plain
-    assert "vm web BOOT" in overview.events(found).plain
-    assert "! host a1: ERROR" in overview.health(found).plain
-    assert "full in May" in overview.capacity(found).plain
+    assert "cpu  97%" in overview.hot(found, 60).plain
+    assert "vm web BOOT" in overview.events(found, 60).plain
+    assert "! host a1: ERROR" in overview.health(found, 60).plain
+    assert "full in May" in overview.capacity(found, 60).plain
 
 
 def test_the_log_is_filtered_and_goes_on(sim: Sim, memory: Memory) -> None:
@@ -219,4 +219,25 @@ def test_every_screen_has_its_key_where_there_is_little_room() -> None:
         for view in VIEWS:
             text = screens(view.name, columns)[0].plain
             assert len(text) <= columns
-            assert all(f" {other.key} " in text for other in VIEWS if other.key)
+            known = [other for other in VIEWS if other.key]
+            assert all(f" {other.key} {other.title[0]}" in text for other in known)
+            short = (f" {other.key} {other.short or other.title} " in f"{text} " for other in known)
+            assert not view.key or columns > 80 or all(short)
+
+
+def test_a_list_has_what_its_columns_take_and_says_how_many_there_are(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        left = tui.page.query_one(".left")
+        await tui.until(lambda: left.size.width == max(tui.page.grid.natural, 75), "the columns' room")
+        assert tui.page.detail.size.width > 120
+        page = await tui.go("event")
+        await tui.until(lambda: len(page.grid.rows) > page.grid.size.height, "more rows than fit")
+        await tui.until(lambda: page.grid.show_vertical_scrollbar and not page.grid.show_horizontal_scrollbar, "one bar")
+        await tui.go("template")
+        await tui.until(lambda: "1 template" in tui.screen() or "no templates" in tui.screen())
+
+    drive(sim, memory, play, size=(250, 40))
+    assert memory.known.lists["vm"].room > 0
+    assert [named("vm").counted(1), named("host").counted(2), named("vmgroup").counted(1), named("drs").counted(1)] == [  # type: ignore[union-attr]
+        "1 VM", "2 hosts", "1 VM group", "1 plan",
+    ]  # fmt: skip

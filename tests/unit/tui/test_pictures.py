@@ -180,7 +180,7 @@ async def look_at(tui: Driven, look: Look) -> None:
 def test_every_screen(still: Sim, memory: Memory, size: str, theme: str) -> None:
     async def play(tui: Driven) -> None:
         wrong = []
-        await tui.until(lambda: "5 vms" in tui.screen() and "connecting" not in tui.screen(), "the engine")
+        await tui.until(lambda: "5 VMs" in tui.screen() and "connecting" not in tui.screen(), "the engine")
         for look in SCREENS:
             await look_at(tui, look)
             wrong.append(await differs(tui, f"{look.name}-{size}-{theme}"))
