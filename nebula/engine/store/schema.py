@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 
-from nebula.engine.store.database import SQLITE, Dialect, Location, connect, peewee_database
+from nebula.engine.store.database import Dialect, Location, connect, peewee_database
 from nebula.engine.store.rows import (
     ALL,
     BackupRow,
@@ -259,7 +258,7 @@ def _prepare(location: Location, put_aside: Callable[[], object]) -> None:
         queries = Queries(connection, location.dialect)
         have = versions(queries)
         if have is None:
-            _create(queries, location)
+            _create(location)
             _write_versions(queries, *wanted())
             return
         check(have)
@@ -303,31 +302,19 @@ def check(have: tuple[int, int]) -> None:
         )
 
 
-def _create(queries: Queries, location: Location) -> None:
-    if location.dialect == SQLITE:
-        queries.execute("BEGIN IMMEDIATE")
-        for statement in tables_of_sqlite():
-            queries.execute(statement)
-        queries.execute("COMMIT")
-        return
+def _create(location: Location) -> None:
     database, models = make_models(location)
     with database.connection_context():
         database.create_tables(models)
 
 
-@cache
-def tables_of_sqlite() -> tuple[str, ...]:
-    """What makes all tables of a file. Putting that together takes longer than doing it, so a process does it once."""
-    return tuple(_statements(SQLITE, ALL, again=True))
-
-
-def _statements(dialect: Dialect, kinds: Sequence[type[Row]], *, again: bool = False) -> list[str]:
-    """What makes these tables, unless they are there, and their indexes; with `again`, some of these may be there too."""
+def _statements(dialect: Dialect, kinds: Sequence[type[Row]]) -> list[str]:
+    """What makes these tables and their indexes, unless they are there."""
     database = _speaking(Location(dialect=dialect, path=":memory:", database="-"))
     found: list[str] = []
     for kind in kinds:
         manager = _model(database, kind, dialect)._schema
-        found += [context.query()[0] for context in (manager._create_table(safe=True), *manager._create_indexes(safe=again))]
+        found += [context.query()[0] for context in (manager._create_table(safe=True), *manager._create_indexes(safe=False))]
     return found
 
 
