@@ -62,6 +62,11 @@ class Kind(abc.ABC):
         del row
         return ""
 
+    def refused(self, before: Document, after: Document) -> str:
+        """Why one does not become the other in place, apart from what is `fixed`; "" where it does. Both are canonical."""
+        del before, after
+        return ""
+
     @abc.abstractmethod
     def create(self, engine: Engine, document: Document, calls: Iterator[Call]) -> Accepted:
         """Make it; the first call bears the label."""

@@ -85,7 +85,8 @@ def difference(queries: Queries, kind: Kind, document: Document, mine: Mine) -> 
         given = {key: item for key, item in document.items() if key not in {"kind", "name"}}
         wanted = kind.canonical(queries, given, None)
         return Difference(action="create", kind=kind.name, name=name, changes=tuple(changes({}, wanted, kind.hidden)))
-    found = changes(*both(queries, kind, row, document), kind.hidden)
+    before, after = both(queries, kind, row, document)
+    found = changes(before, after, kind.hidden)
     job = queries.first(JobRow, _OPEN, (kind.name, row.id))
     trouble = kind.trouble(row)
     if trouble and job is None:
@@ -97,7 +98,7 @@ def difference(queries: Queries, kind: Kind, document: Document, mine: Mine) -> 
         id=row.id,
         changes=tuple(found),
         job_id=job.id if job else 0,
-        refused=_refused(kind, found),
+        refused=_refused(kind, found) or kind.refused(before, after),
     )
 
 

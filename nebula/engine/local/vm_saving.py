@@ -141,19 +141,16 @@ def _in_use(vm: VmRow, hint: str) -> ConflictError:
 
 def like(machine: Machine, images: dict[int, int]) -> dict[str, Any]:
     """The VM's template, with these images (by disk) in the place of its own disks; addresses are leased anew."""
-    asked = machine.template.get("DISK") or []
     template = {key: value for key, value in machine.template.items() if key not in _MADE_ANEW}
     if isinstance(template.get("OS"), dict):
         template["OS"] = {key: value for key, value in template["OS"].items() if key != "UUID"}
     disks = []
     for disk in machine.disks:
-        given = dict(asked[disk.disk_id]) if disk.disk_id < len(asked) else {}
+        given = dict(machine.said_of_disk(disk))
         if disk.disk_id in images:
             given = {key: value for key, value in given.items() if key not in _OF_ONE} | {"IMAGE_ID": images[disk.disk_id]}
         elif disk.kind == "cdrom":
             given = {"IMAGE_ID": disk.image_id}
-        elif not given:
-            given = {"SIZE": disk.size >> 20, "FORMAT": disk.format}
         disks.append(given)
     cards = [{"NETWORK_ID": nic.network_id, **_rest(machine.card(nic))} for nic in machine.nics]
     aliases = [

@@ -76,6 +76,8 @@ class Disk(msgspec.Struct, kw_only=True):
     """The highest number that a snapshot or a layer had; none is used twice."""
     whole: bool = False
     """It was made of an image and lies on it no more: it was moved to another datastore with all that was seen through it."""
+    asked: dict[str, Any] | None = None
+    """What was said of it when it was attached, or changed since; None: what the template says of a disk of its number."""
 
     @property
     def empty(self) -> bool:
@@ -167,6 +169,7 @@ def further(
     made, images = plan([item], image_named, system_datastore, sd_bus)
     disk = made[0]
     disk.disk_id = max((other.disk_id for other in disks), default=-1) + 1
+    disk.asked = dict(item)
     if not item.get("TARGET"):
         prefix = next(prefix for prefix in _BUSES if disk.target.startswith(prefix))
         disk.target = free_target(prefix, have | {free_target("sd", have)})

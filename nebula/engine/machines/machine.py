@@ -180,6 +180,16 @@ class Machine(msgspec.Struct, kw_only=True):
         """CONTEXT of the template, as text."""
         return {str(key): "" if value is None else str(value) for key, value in self.template.get("CONTEXT", {}).items()}
 
+    def said_of_disk(self, disk: Disk) -> dict[str, Any]:
+        """What was said of a disk: when the VM was made, when the disk was attached, or since."""
+        if disk.asked is not None:
+            return disk.asked
+        asked = self.template.get("DISK") or []
+        if disk.disk_id < len(asked):
+            found: dict[str, Any] = asked[disk.disk_id]
+            return found
+        return {"IMAGE_ID": str(disk.image_id)} if disk.image_id > 0 else {"SIZE": str(disk.size >> 20), "FORMAT": disk.format}
+
     def card(self, nic: Nic) -> dict[str, Any]:
         """What is said of a card, what it has of all cards included."""
         return {**(self.template.get("NIC_DEFAULT") or {}), **self.said_of(nic)}

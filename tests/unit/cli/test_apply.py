@@ -61,13 +61,13 @@ def test_a_second_run_changes_nothing(cli: Cli, lab: Path) -> None:
 
 
 def test_what_cannot_be_changed_is_one_error_and_nothing_is_done(cli: Cli, lab: Path) -> None:
-    lab.write_text(LAB.replace("rack: 7", "rack: 8").replace("image: linux", "disk: [{image: linux, size: 9G}]"))
+    lab.write_text(LAB.replace("rack: 7", "rack: 8").replace("image: linux", "disk: [{image: linux, target: sdb}]"))
     result = cli("apply", "-f", str(lab))
     assert result.status == 5
-    assert "disk of a vm cannot be changed in place; nothing was changed" in result.err
+    assert "disk 0 of a vm cannot be changed in place; nothing was changed" in result.err
     assert cli("apply", "-f", str(lab), "--diff").out == (
-        "~ cluster lab\n    ~ attributes/rack: 7 -> 8\n~ vm lab-1\n    + disk[0]/size: 9216\n"
-        "    ! disk of a vm cannot be changed in place\n"
+        "~ cluster lab\n    ~ attributes/rack: 7 -> 8\n~ vm lab-1\n    + disk[0]/target: sdb\n"
+        "    ! disk 0 of a vm cannot be changed in place\n"
     )
     lab.write_text(LAB)
     assert cli("apply", "-f", str(lab), "--diff").status == 0

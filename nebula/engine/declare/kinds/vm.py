@@ -9,7 +9,7 @@ from nebula.attributes import complete
 from nebula.engine.api.values import Accepted, Call
 from nebula.engine.api.verbs import Engine
 from nebula.engine.declare.kind import Kind
-from nebula.engine.declare.kinds import adopted, cards
+from nebula.engine.declare.kinds import adopted, cards, disks
 from nebula.engine.declare.kinds.adopted import ADOPT
 from nebula.engine.declare.kinds.cards import CARDS
 from nebula.engine.declare.values import Document, upper, with_secrets
@@ -38,7 +38,7 @@ class Vms(Kind):
     row = VmRow
     live = '"state"<>6'
     settings = frozenset()
-    fixed = FIXED - _SIZES - CARDS | {ADOPT}
+    fixed = FIXED - _SIZES - CARDS - {disks.DISK} | {ADOPT}
     whole = True
 
     def document(self, queries: Queries, row: VmRow) -> Document:
@@ -46,7 +46,7 @@ class Vms(Kind):
         machine = machine_of(row)
         if machine.adopted is not None:
             return adopted.document(queries, row, machine)
-        return {**machine.template, **cards.present(machine)}
+        return {**machine.template, **cards.present(machine), **disks.present(machine)}
 
     def canonical(self, queries: Queries, document: Document, row: Any) -> Document:
         """See Kind: defaults filled in, sizes in MiB, objects by their names."""
@@ -74,6 +74,11 @@ class Vms(Kind):
         shown: Document = hide_template(document)
         return shown
 
+    def refused(self, before: Document, after: Document) -> str:
+        """See Kind."""
+        foreign = sorted({disks.DISK, *CARDS} & after.keys()) if ADOPT in before else ()
+        return f"{foreign[0].lower()} of an adopted vm is its domain's" if foreign else disks.refused(before, after)
+
     def trouble(self, row: VmRow) -> str:
         """See Kind."""
         place = place_of(row)
@@ -91,7 +96,7 @@ class Vms(Kind):
     ) -> Accepted:
         """See Kind."""
         whole = with_secrets(before, after, self.hidden(before))
-        given = {key: whole[key] if key in after else _nothing(key) for key in changed - CARDS}
+        given = {key: whole[key] if key in after else _nothing(key) for key in changed - CARDS - {disks.DISK}}
         if "CONTEXT" in changed:  # which is changed key by key
             old, new, shown = before.get("CONTEXT", {}), after.get("CONTEXT", {}), self.hidden(before).get("CONTEXT", {})
             given["CONTEXT"] = {**{key: "" for key in old if key not in new and old[key] == shown[key]}, **new}
@@ -101,6 +106,8 @@ class Vms(Kind):
             accepted = engine.vms.update(str(row.id), given, next(calls))
         if sizes and not accepted.job_id:  # the next look finds what is left
             accepted = engine.vms.resize(str(row.id), sizes, next(calls))
+        if disks.DISK in changed and not accepted.job_id:
+            accepted = disks.change(engine, row.id, machine_of(row), before, after, next(calls))
         if changed & CARDS and not accepted.job_id:
             accepted = cards.change(engine, row.id, machine_of(row), before, after, next(calls)) or accepted
         return accepted

@@ -170,6 +170,8 @@ class Grow(PlugJob):
         disk = next(disk for disk in machine.disks if disk.disk_id == job.args["disk"])
         grown = size - size_of(disk)
         disk.size = size
+        if disk.kind != "persistent":
+            disk.asked = {**machine.said_of_disk(disk), "SIZE": str(size >> 20)}
         if disk.kind == "persistent" and disk.image is not None:
             disk.image = msgspec.structs.replace(disk.image, size=size)
             transaction.swap(transaction.get(ImageRow, disk.image_id), size=size)

@@ -195,7 +195,7 @@ FIXED = [
     ("base", {"size": "20M"}),
     ("disks", {"type": "system"}),
     ("lan", {"gateway": "10.9.0.1"}),
-    ("web", {"disk": [{"size": "1G"}]}),
+    ("web", {"disk": [{"image": "base", "target": "sdz"}]}),
     ("a1", {"driver": "libvirt"}),
     ("part", {"parent": "other"}),
 ]
@@ -337,6 +337,61 @@ def test_cards_and_aliases_are_exported_as_they_are_now(made: Sim, tmp_path: Pat
         apply(two, everything)
         assert differing(two, everything) == []
         assert written(exported(two)) == everything
+
+
+def on_disks(sim: Sim, verb: str, *words: Any) -> None:
+    getattr(sim.engine.vms, f"disk_{verb}")("web", *words, CALL)
+    sim.settle()
+
+
+def test_disks_are_exported_as_they_are_now(made: Sim, tmp_path: Path) -> None:
+    on_disks(made, "attach", {"SIZE": "512", "SERIAL": "data"})
+    on_disks(made, "attach", {"IMAGE_ID": str(made.engine.images.show("base").id)})
+    on_disks(made, "attach", {"SIZE": "64", "TYPE": "swap"})
+    on_disks(made, "resize", "1", 1024)
+    on_disks(made, "detach", "3")
+    assert web_of(made)["disk"][1:] == [{"type": "fs", "size": 1024, "serial": "data"}, {"image": "base"}]
+    everything = written(exported(made))
+    assert differing(made, everything) == []
+    with sim_engine(tmp_path / "two", furnished=False) as two:
+        apply(two, everything)
+        assert differing(two, everything) == []
+        assert written(exported(two)) == everything
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_disks_come_and_grow_as_a_document_says(made: Sim, off: bool) -> None:
+    if off:
+        made.engine.vms.poweroff("web", CALL)
+        made.settle()
+    first, *_ = web_of(made)["disk"]
+    wanted = changed("web", disk=[{**first, "size": "20G"}, {"size": "1G"}, {"size": "2G"}])
+    rounds = 0
+    while differing(made, wanted):
+        apply(made, wanted)
+        rounds += 1
+    assert rounds == 3, "one thing after the other"
+    disks = made.engine.vms.show("web").body["disks"]
+    assert [disk["size"] >> 30 for disk in disks] == [20, 1, 2]
+    assert made.state("web") == ("POWEROFF" if off else "RUNNING")
+    made.assert_sound()
+
+
+REFUSED = [
+    ([], "not detached"),
+    ([{"image": "base", "size": "20G"}], "not detached"),
+    ([{"image": "base", "size": "20G"}, {"size": "512M"}], "cannot shrink"),
+    ([{"image": "base", "size": "20G"}, {"size": "1G", "serial": "other"}], "cannot be changed in place"),
+]
+
+
+@pytest.mark.parametrize(("disks", "words"), REFUSED)
+def test_no_disk_is_lost_by_a_document(made: Sim, disks: list[Document], words: str) -> None:
+    on_disks(made, "attach", {"SIZE": "1024"})
+    (found,) = differing(made, changed("web", disk=disks))
+    assert words in found.refused
+    with pytest.raises(ConflictError, match=words):
+        made.engine.declarations.make(next(item for item in changed("web", disk=disks) if item["name"] == "web"), CALL)
 
 
 @pytest.mark.parametrize("off", [False, True])

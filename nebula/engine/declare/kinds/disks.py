@@ -1,0 +1,52 @@
+"""Disks of VMs, as documents say: those that a VM has now. A document attaches disks and lets them grow; it never detaches one,
+since what a disk holds may be gone with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nebula.engine.api.values import Accepted, Call
+from nebula.engine.api.verbs import Engine
+from nebula.engine.declare.values import Document
+from nebula.engine.machines.machine import Machine
+
+DISK = "DISK"
+
+
+def present(machine: Machine) -> Document:
+    """DISK of a VM as it is; a CD drive with nothing in it is not told of."""
+    return {DISK: [dict(machine.said_of_disk(disk)) for disk in machine.disks if not disk.empty]}
+
+
+def refused(before: Document, after: Document) -> str:
+    """Why these disks do not become those; "" where more or larger ones do it."""
+    wanted = after.get(DISK, [])
+    for place, disk in enumerate(before.get(DISK, [])):
+        if place >= len(wanted):
+            return f"disk {place} of a vm is not detached by a document, as what it holds could be lost"
+        if _fixed(disk) != _fixed(wanted[place]):
+            return f"disk {place} of a vm cannot be changed in place"
+        if _mebibytes(wanted[place]) < _mebibytes(disk):
+            return f"disk {place} of a vm cannot shrink"
+    return ""
+
+
+def change(engine: Engine, vm_id: int, machine: Machine, before: Document, after: Document, call: Call) -> Accepted:
+    """Do what comes next, which is a job where the VM runs: a further look finds what is left."""
+    have, wanted = before.get(DISK, []), after[DISK]
+    disks = [disk for disk in machine.disks if not disk.empty]
+    for disk, old, new in zip(disks, have, wanted, strict=False):
+        if old != new:
+            return engine.vms.disk_resize(str(vm_id), str(disk.disk_id), _mebibytes(new), call)
+    return engine.vms.disk_attach(str(vm_id), wanted[len(have)], call)
+
+
+def _fixed(disk: Document) -> Document:
+    return {key: value for key, value in disk.items() if key != "SIZE"}
+
+
+def _mebibytes(disk: Document) -> int:
+    """What is said of its size; 0: nothing."""
+    said: Any = disk.get("SIZE") or 0
+    return int(said)
