@@ -61,13 +61,13 @@ class Replay(Drawing):
     async def show(self, key: int) -> None:
         """The film of that plan's cluster; the moment stays while the plan does."""
         now, hours = self._clock(), self._hours
-        at = self._film.times[self._place] if self._film is not None and self._film.times else 0.0
         try:
             film = await self._link.ask(lambda engine: read(engine, key, now, hours))
         except NebulaError as error:
             self._film = None
             self.query_one(Static).update(str(error))
             return
+        at = self._film.times[self._place] if self._film is not None and self._film.times else 0.0  # somebody may have moved on
         if key != self._plan:
             self.stop()
             at = next((item.at for item in film.decisions if item.plan == key), film.times[0] if film.times else 0.0)
