@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,13 +38,14 @@ def home_of(options: GlobalOptions) -> Path:
 
 def reader(options: GlobalOptions) -> Engine:
     """An engine to read from: the owner's, else the file alone. A home that does not exist yet is made, and an older
-    program's brought up.
+    program's brought up. Where the owner ends meanwhile, the next one is asked, or the file.
     """
     home = home_of(options)
     if is_guest(home):
         return _as_guest(home)
-    if owner(home):
-        remote = _client(home, timeouts.SOCKET_ANSWER)
+    asked = owner(home).get("pid")
+    if asked:
+        remote = _client(home, timeouts.SOCKET_ANSWER, otherwise=lambda: _next_reader(options, home, asked))
         if remote is not None:
             return remote
     from nebula.engine.local.engine import bring_up, own, read_only
@@ -64,6 +65,16 @@ def reader(options: GlobalOptions) -> Engine:
         bring_up(home, url=url)  # where another process owns it now, that one does
         found = read_only(home, url=url)
     return found
+
+
+def _next_reader(options: GlobalOptions, home: Path, former: object) -> Engine | None:
+    """See `reader`; None while the owner whose process this is stays."""
+    until = time.monotonic() + timeouts.OWNER_HANDOVER
+    while (now := owner(home)).get("pid") == former:
+        if not in_change(now) or time.monotonic() > until:
+            return None
+        time.sleep(_PAUSE)
+    return reader(options)
 
 
 def replay(files: Sequence[Mapping[str, Any]], changes: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -259,13 +270,15 @@ def start_runner(home: Path) -> None:
         )
 
 
-def _client(home: Path, timeout: float, *, take_over: bool = False) -> Engine | None:
+def _client(
+    home: Path, timeout: float, *, take_over: bool = False, otherwise: Callable[[], Engine | None] = lambda: None
+) -> Engine | None:
     path = _socket(home)
     if path is None:
         return None
     from nebula.rpc.client import try_connect
 
-    return try_connect(path, timeout, take_over=_Succession(home) if take_over else None)
+    return try_connect(path, timeout, take_over=_Succession(home) if take_over else None, otherwise=otherwise)
 
 
 class _Succession:

@@ -17,6 +17,7 @@ from nebula.engine.api.verbs import (
     Datastores,
     Declarations,
     Drs,
+    Engine,
     Events,
     Hosts,
     Images,
@@ -32,6 +33,7 @@ from nebula.engine.api.verbs import (
     VmGroups,
     Vms,
 )
+from nebula.errors import UnreachableError
 from nebula.rpc import plain
 from nebula.rpc.link import Heir, Link, Waits
 from nebula.rpc.methods import Method, method, nouns
@@ -45,6 +47,8 @@ class RemoteEngine:
 
     Verbs raise what the engine raised; UnreachableError when nobody serves, VersionError when who serves speaks
     otherwise, TimedOutError. A lost answer is asked for again (see `nebula.rpc.link`).
+
+    `otherwise` gives an engine to read from once nobody serves any more, None where somebody does.
     """
 
     hosts: Hosts
@@ -66,36 +70,60 @@ class RemoteEngine:
     events: Events
     system: System
 
-    def __init__(self, path: Path, *, waits: Waits = _WAITS, link: Link | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        waits: Waits = _WAITS,
+        link: Link | None = None,
+        otherwise: Callable[[], Engine | None] = lambda: None,
+    ) -> None:
         self._link = link or Link(path, waits)
+        self._otherwise = otherwise
+        self._others: list[Engine] = []
         for noun in nouns():
-            setattr(self, noun, _Noun(self._link, noun))
+            setattr(self, noun, _Noun(self, self._link, noun))
+
+    def elsewhere(self) -> Engine | None:
+        """Where to read what nobody answered here."""
+        found = self._otherwise()
+        if found is not None:
+            self._others.append(found)
+        return found
 
     def close(self) -> None:
         """Close the connections that are kept; streams close on their own."""
         self._link.close()
+        for other in self._others:
+            other.close()
 
 
 class _Noun:
     """A noun of the façade: its verbs come from its Protocol class as they are asked for."""
 
-    def __init__(self, link: Link, noun: str) -> None:
-        self._link, self._noun = link, noun
+    def __init__(self, remote: RemoteEngine, link: Link, noun: str) -> None:
+        self._remote, self._link, self._noun = remote, link, noun
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         try:
             found = method(self._noun, verb)
         except KeyError:
             raise AttributeError(f"{self._noun} has no verb {verb}") from None
-        bound = partial(_invoke, self._link, found)
+        bound = partial(_invoke, self._remote, self._link, found)
         setattr(self, verb, bound)
         return bound
 
 
-def _invoke(link: Link, verb: Method, *given: Any, **named: Any) -> Any:
+def _invoke(remote: RemoteEngine, link: Link, verb: Method, *given: Any, **named: Any) -> Any:
     params: msgspec.Struct = verb.params(*given, **named)
     if not verb.streams:
-        return link.invoke(verb, params)
+        try:
+            return link.invoke(verb, params)
+        except UnreachableError:
+            other = None if verb.changes else remote.elsewhere()
+            if other is None:
+                raise
+            return getattr(getattr(other, verb.noun), verb.verb)(*given, **named)
     if verb.result is ByteStream:
         return open_console(link, verb, params)
     return open_graphics(link, verb, params) if verb.result is Tunnel else follow(link, verb, params)
@@ -107,11 +135,12 @@ def try_connect(
     *,
     waits: Waits = _WAITS,
     take_over: Callable[[], Heir] | None = None,
+    otherwise: Callable[[], Engine | None] = lambda: None,
 ) -> RemoteEngine | None:
     """The engine that serves `path`; None when nobody listens there or says hello within `timeout` seconds.
 
-    `take_over`: see Link. VersionError when who listens speaks another protocol; DeniedError and CapacityError when it
-    refuses us.
+    `take_over`: see Link; `otherwise`: see RemoteEngine. VersionError when who listens speaks another protocol; DeniedError
+    and CapacityError when it refuses us.
     """
     try:
         wire = plain.connect(path, timeout)
@@ -121,4 +150,4 @@ def try_connect(
         return None
     link = Link(path, waits, take_over=take_over)
     link.adopt(wire)
-    return RemoteEngine(path, link=link)
+    return RemoteEngine(path, link=link, otherwise=otherwise)

@@ -19,6 +19,7 @@ from nebula.cli.daemon import _until_idle
 from nebula.engine.api.tables import Query
 from nebula.engine.api.values import Call
 from nebula.engine.local.engine import own
+from nebula.errors import UnreachableError
 from nebula.rpc.client import RemoteEngine, try_connect
 from nebula.rpc.link import Heir, Link, Waits
 from nebula.rpc.server import Server
@@ -26,6 +27,7 @@ from nebula.rpc.server import Server
 OWNER = """
 import os, pathlib, signal, sys
 from nebula.engine.local.engine import own
+from nebula.errors import UnreachableError
 from nebula.rpc.server import Server
 
 engine = own(pathlib.Path(sys.argv[1]), "daemon")
@@ -101,3 +103,14 @@ def test_a_runner_stays_while_somebody_needs_it(place: Path, tmp_path: Path, mon
         runner.join(30)
         assert not runner.is_alive()
     local.close()
+
+
+def test_what_nobody_answers_is_read_elsewhere_and_changed_nowhere(place: Path, tmp_path: Path) -> None:
+    local = own(tmp_path / "home", "daemon")
+    assert local is not None
+    local.vms.create({"NAME": "web"}, Call(), hold=True)
+    client = RemoteEngine(place, waits=Waits(handover=0.1), otherwise=lambda: local)
+    assert [row[1] for row in client.vms.list(Query(columns=("id", "name"))).rows] == ["web"]
+    with pytest.raises(UnreachableError):
+        client.vms.rename("web", "other", Call())
+    client.close()
