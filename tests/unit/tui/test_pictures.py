@@ -6,10 +6,12 @@ Where a change is wanted: NEBULA_PICTURES=write pytest tests/unit/tui/test_pictu
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +91,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sim]:
     made.settle()
     for host in ("h1", "h2"):
         made.engine.hosts.show(host, refresh=True)
+    made.engine.monitor.stop()  # an event that comes late would have a host looked at once more, and its figures are by chance
     _past(made)
     yield made
     made.close()
@@ -140,23 +143,31 @@ def drawn(tui: Driven) -> str:
 
 
 async def differs(tui: Driven, name: str) -> str:
-    """The path of the picture of that name, if it goes on looking otherwise; where it is asked for, it is made instead."""
+    """The path of the picture of that name, and what is otherwise in it, if it goes on looking so; where it is asked for, it is
+    made instead.
+    """
     path = PICTURES / f"{name}.svg"
     wanted, rest = path.read_text() if path.exists() else "", 0.05
     while drawn(tui) != wanted:
         if rest > _PATIENCE:
-            return _otherwise(path, drawn(tui))
+            return _otherwise(path, wanted, drawn(tui))
         await asyncio.sleep(rest)
         rest *= 2
     return ""
 
 
-def _otherwise(path: Path, text: str) -> str:
+def _otherwise(path: Path, wanted: str, text: str) -> str:
     if os.environ.get("NEBULA_PICTURES") != "write":
-        return str(path)
+        lines = difflib.unified_diff(_words(wanted), _words(text), "wanted", "drawn", n=0, lineterm="")
+        return "\n".join((str(path), *islice(lines, 40)))
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return ""
+
+
+def _words(svg: str) -> list[str]:
+    """What an SVG says, piece by piece, with its place."""
+    return [f"{y} {x} {text}" for x, y, text in re.findall(r'<text[^>]* x="([^"]*)" y="([^"]*)"[^>]*>([^<]*)<', svg)]
 
 
 async def look_at(tui: Driven, look: Look) -> None:
@@ -184,7 +195,7 @@ def test_every_screen(still: Sim, memory: Memory, size: str, theme: str) -> None
         for look in SCREENS:
             await look_at(tui, look)
             wrong.append(await differs(tui, f"{look.name}-{size}-{theme}"))
-        assert not any(wrong), f"these look otherwise now: {', '.join(filter(None, wrong))}"
+        assert not any(wrong), "these look otherwise now:\n" + "\n".join(filter(None, wrong))
 
     memory.known.theme = f"textual-{theme}"
     memory.known.lists["event"] = Shown(columns=["seq", "at", "kind", "actor"])
