@@ -43,6 +43,8 @@ class Replay(Drawing):
         self._film: Film | None = None
         self._plan, self._place = 0, 0
         self._reel: Timer | None = None
+        self._early: list[Callable[[], None]] = []
+        """What keys asked for before there was a film."""
 
     def compose(self) -> ComposeResult:
         """See Widget."""
@@ -64,7 +66,7 @@ class Replay(Drawing):
         try:
             film = await self._link.ask(lambda engine: read(engine, key, now, hours))
         except NebulaError as error:
-            self._film = None
+            self._film, self._early = None, []
             self.query_one(Static).update(str(error))
             return
         at = self._film.times[self._place] if self._film is not None and self._film.times else 0.0  # somebody may have moved on
@@ -73,6 +75,9 @@ class Replay(Drawing):
             at = next((item.at for item in film.decisions if item.plan == key), film.times[0] if film.times else 0.0)
         self._plan, self._film, self._place = key, film, film.place(at)
         self._draw()
+        early, self._early = self._early, []
+        for act in early:
+            act()
 
     def next_span(self) -> int:
         """Go back so far instead; hours."""
@@ -81,13 +86,17 @@ class Replay(Drawing):
 
     def step(self, by: int) -> None:
         """So many slots forth or back."""
-        if self._film is not None and self._film.times:
+        if self._film is None:
+            self._early.append(lambda: self.step(by))
+        elif self._film.times:
             self._place = max(0, min(self._place + by, len(self._film.times) - 1))
             self._draw()
 
     def decision(self, by: int) -> None:
         """To the next decision, or the one before."""
-        if self._film is not None and self._film.times:
+        if self._film is None:
+            self._early.append(lambda: self.decision(by))
+        elif self._film.times:
             self._place = self._film.next_decision(self._place, by)
             self._draw()
 
