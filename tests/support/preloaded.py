@@ -10,6 +10,7 @@ import nebula.cli
 import nebula.drivers.sim
 import nebula.engine
 import nebula.rpc
+from nebula.engine.store.schema import tables_of_sqlite
 
 _SELDOM = ("nebula.engine.drs.", "nebula.engine.forecast.")
 """It brings numpy, whose threads a fork does without."""
@@ -21,8 +22,11 @@ def _import_all() -> None:
             if not module.name.startswith(_SELDOM):
                 import_module(module.name)
     for name in (
+        "asyncio",
+        "cryptography.hazmat.primitives.serialization.ssh",
         "encodings.utf_16_be",
         "nebula.transport.ssh",
+        "peewee",
         "pycdlib",
         "tests.crash.world",
         "tests.support.forked",
@@ -32,5 +36,6 @@ def _import_all() -> None:
 
 
 _import_all()
+tables_of_sqlite()
 gc.collect()
 gc.freeze()  # a collection in a fork would copy all of this

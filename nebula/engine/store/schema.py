@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 
-from nebula.engine.store.database import Dialect, Location, connect, peewee_database
+from nebula.engine.store.database import SQLITE, Dialect, Location, connect, peewee_database
 from nebula.engine.store.rows import (
     ALL,
     BackupRow,
@@ -258,7 +259,7 @@ def _prepare(location: Location, put_aside: Callable[[], object]) -> None:
         queries = Queries(connection, location.dialect)
         have = versions(queries)
         if have is None:
-            _create(location)
+            _create(queries, location)
             _write_versions(queries, *wanted())
             return
         check(have)
@@ -302,19 +303,31 @@ def check(have: tuple[int, int]) -> None:
         )
 
 
-def _create(location: Location) -> None:
+def _create(queries: Queries, location: Location) -> None:
+    if location.dialect == SQLITE:
+        queries.execute("BEGIN IMMEDIATE")
+        for statement in tables_of_sqlite():
+            queries.execute(statement)
+        queries.execute("COMMIT")
+        return
     database, models = make_models(location)
     with database.connection_context():
         database.create_tables(models)
 
 
-def _statements(dialect: Dialect, kinds: Sequence[type[Row]]) -> list[str]:
-    """What makes these tables and their indexes, unless they are there."""
+@cache
+def tables_of_sqlite() -> tuple[str, ...]:
+    """What makes all tables of a file. Putting that together takes longer than doing it, so a process does it once."""
+    return tuple(_statements(SQLITE, ALL, again=True))
+
+
+def _statements(dialect: Dialect, kinds: Sequence[type[Row]], *, again: bool = False) -> list[str]:
+    """What makes these tables, unless they are there, and their indexes; with `again`, some of these may be there too."""
     database = _speaking(Location(dialect=dialect, path=":memory:", database="-"))
     found: list[str] = []
     for kind in kinds:
         manager = _model(database, kind, dialect)._schema
-        found += [context.query()[0] for context in (manager._create_table(safe=True), *manager._create_indexes(safe=False))]
+        found += [context.query()[0] for context in (manager._create_table(safe=True), *manager._create_indexes(safe=again))]
     return found
 
 
