@@ -119,9 +119,10 @@ class Noun:
                 return known
             if self.permit is not None:
                 self.permit(tx)
+            before = len(tx.events)  # others' may be there: who waits together is written together
             accepted = work(tx)
             if call.dry_run:
-                would = accepted.would or tuple(_would(event) for event in tx.events)
+                would = accepted.would or tuple(_would(event) for event in tx.events[before:])
                 raise DryRun(msgspec.structs.replace(accepted, would=would, job_id=0))
             if call.label:
                 bear(tx, accepted, call.label)

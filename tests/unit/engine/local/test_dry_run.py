@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from nebula.engine.api.values import Accepted
-from tests.support.sim import CALL, DRY, Sim, template
+from tests.support.sim import CALL, DRY, PATIENCE, Sim, template, until
 
 Verb = Callable[[Sim], Accepted]
 
@@ -121,7 +124,7 @@ VERBS: dict[str, Verb] = {
 def busy(furnished_home: Path, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     import shutil
 
-    from tests.support.sim import SETTINGS, sim_engine, until
+    from tests.support.sim import SETTINGS, sim_engine
 
     home = Path(shutil.copytree(furnished_home, tmp_path_factory.mktemp("busy") / "home"))
     with sim_engine(home, furnished=False, settings=SETTINGS) as sim:
@@ -175,6 +178,22 @@ def test_what_would_happen_is_said_in_words(busy: Sim) -> None:
     host = busy.engine.hosts.disable("h3", DRY)
     assert host.would == (f"host h3 ({host.id}): would be DISABLED",)
     assert "start job host.setup" in busy.engine.hosts.add({"name": "h9", "driver": "sim"}, DRY).would
+
+
+def test_what_others_do_in_the_same_commit_is_not_told(busy: Sim) -> None:
+    store, commit = busy.engine.services.store, Event()
+    held = store.submit(lambda _: commit.wait(PATIENCE))
+    with ThreadPoolExecutor(2) as pool, ExitStack() as whatever_happens:
+        whatever_happens.callback(commit.set)
+        real = pool.submit(busy.engine.hosts.disable, "h3", CALL)
+        until(lambda: store._writer._queue.qsize() == 1, "a write that waits")
+        dry = pool.submit(busy.engine.vms.rename, "one", "other", DRY)
+        until(lambda: store._writer._queue.qsize() == 2, "a dry run beside it")
+        commit.set()
+        assert dry.result(PATIENCE).would == (f"VM other ({dry.result().id}): would be renamed",)
+    assert held.result()
+    assert busy.engine.hosts.show("h3").body["state"] == "DISABLED"
+    busy.engine.hosts.enable(str(real.result().id), CALL)
 
 
 def test_every_changing_verb_is_tried() -> None:
