@@ -37,10 +37,15 @@ def daemon(program: str, home: Path, environment: Mapping[str, str]) -> Iterator
 def _wait_until_it_answers(program: str, home: Path, environment: Mapping[str, str], process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     ask = [program, "--home", str(home), "status", "-f", "json"]
-    while _owner(ask, environment) != process.pid:
+    while _owner(ask, environment) != process.pid or not _listens(home):
         if process.poll() is not None or time.monotonic() > deadline:
             raise BenchError(f"no daemon came up: {(home / 'bench-daemon.log').read_text().strip()}", hint=" ".join(ask))
         time.sleep(0.1)
+
+
+def _listens(home: Path) -> bool:
+    """Whether the owner says where: while it begins, `status` reads the file without it."""
+    return '"socket"' in (home / "owner").read_text()
 
 
 def _owner(ask: Sequence[str], environment: Mapping[str, str]) -> int:
