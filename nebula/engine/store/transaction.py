@@ -143,6 +143,7 @@ class Transaction(Queries):
         for name in columns:
             setattr(row, name, changes[name])
         row.generation += 1
+        self._kept[table.table] = {row.id: row}  # what is known of it by now
         return row
 
     def forget_swaps(self, mark: int = 0) -> None:

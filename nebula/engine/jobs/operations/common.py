@@ -483,11 +483,11 @@ def forget_machine(tx: Transaction, vm: VmRow, services: Services) -> None:
 
 
 def use_image(tx: Transaction, image: ImageRow) -> None:
-    """One VM more uses the image."""
-    fresh = tx.get(ImageRow, image.id)
-    used = ImageState.USED_PERS if fresh.persistent else ImageState.USED
-    state = fresh.state if fresh.state == ImageState.LOCKED else int(used)
-    tx.swap(fresh, running_vms=fresh.running_vms + 1, state=state)
+    """One VM more uses the image, which was read in this transaction."""
+    now = tx.known(ImageRow, image.id)
+    used = ImageState.USED_PERS if now.persistent else ImageState.USED
+    state = now.state if now.state == ImageState.LOCKED else int(used)
+    tx.swap(now, running_vms=now.running_vms + 1, state=state)
 
 
 def release_image(tx: Transaction, image_id: int) -> None:
