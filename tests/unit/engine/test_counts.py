@@ -18,6 +18,8 @@ from nebula.engine.store.transaction import Queries, Transaction
 from tests.support.sim import CALL, Sim, template
 
 VMS = 20
+EACH_COMMIT = ("BEGIN", 'SELECT "value" FROM "meta"', "COMMIT")
+"""Statements of a commit, of which there are fewer the more wait together; commits are counted apart."""
 
 
 class Counts(Counter[str]):
@@ -31,7 +33,7 @@ class Counts(Counter[str]):
 
         def counted(queries: Queries, sql: str, parameters: Sequence[Any] = ()) -> Any:
             if isinstance(queries, Transaction):
-                self["writing"] += 1
+                self["writing"] += not sql.startswith(EACH_COMMIT)
             elif not here or threading.get_ident() == mine:
                 self["reading"] += 1
             return execute(queries, sql, parameters)
@@ -86,7 +88,7 @@ def test_from_pending_to_running(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> N
     quiet.settle()
     assert len(quiet.engine.vms.list(Query(filters=(("state", "=", "RUNNING"),))).rows) == VMS + 1
     a_vm = {name: count / VMS for name, count in counts.items()}
-    assert a_vm["writing"] <= 34, a_vm
+    assert a_vm["writing"] <= 29, a_vm
     assert a_vm["reading"] <= 7, a_vm
     assert a_vm["simulated"] <= 48, a_vm
     assert a_vm["encoded"] <= 14, a_vm
@@ -101,7 +103,7 @@ def test_allocating_is_one_commit(quiet: Sim, monkeypatch: pytest.MonkeyPatch) -
     for number in range(VMS):
         quiet.engine.vms.create(template(f"vm-{number}"), Call(actor="tester", key=f"k{number}"), hold=True)
     assert quiet.engine.services.store.commits - commits == VMS
-    assert counts["writing"] / VMS <= 19, counts
+    assert counts["writing"] / VMS <= 16, counts
     assert counts["reading"] == 0, counts
 
 
