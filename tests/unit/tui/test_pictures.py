@@ -23,6 +23,7 @@ from nebula.engine.drs.values import DrsPlan, Figures, HostLoad, Move
 from nebula.engine.store.rows import HostRow, VmRow
 from nebula.engine.store.transaction import Transaction
 from nebula.tui.dialog import CommandDialog
+from nebula.tui.listpage import WIDE
 from nebula.tui.memory import Memory, Shown
 from tests.support.days import keep
 from tests.support.decisions import decide
@@ -176,6 +177,7 @@ async def look_at(tui: Driven, look: Look) -> None:
     page = tui.dashboard.list_page
     if page is not None:
         await tui.until(lambda: page.grid.rows.keys, f"rows of {look.where}")
+        await tui.until(lambda: page.has_class("-narrow") == (tui.app.size.width < WIDE), "its shape")
         page.grid.put_cursor(page.grid.rows.keys[0])
         page.detail.open(look.tab)
         page.remove_class("-open")

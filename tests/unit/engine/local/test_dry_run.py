@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 
 from nebula.engine.api.values import Accepted
+from nebula.engine.store.transaction import Transaction
 from tests.support.sim import CALL, DRY, PATIENCE, Sim, template, until
 
 Verb = Callable[[Sim], Accepted]
@@ -181,19 +182,22 @@ def test_what_would_happen_is_said_in_words(busy: Sim) -> None:
 
 
 def test_what_others_do_in_the_same_commit_is_not_told(busy: Sim) -> None:
-    store, commit = busy.engine.services.store, Event()
-    held = store.submit(lambda _: commit.wait(PATIENCE))
-    with ThreadPoolExecutor(2) as pool, ExitStack() as whatever_happens:
+    store, began, commit = busy.engine.services.store, Event(), Event()
+
+    def hold(_: Transaction) -> None:
+        began.set()
+        commit.wait(PATIENCE)
+
+    with ThreadPoolExecutor(1) as pool, ExitStack() as whatever_happens:
         whatever_happens.callback(commit.set)
-        real = pool.submit(busy.engine.hosts.disable, "h3", CALL)
-        until(lambda: store._writer._queue.qsize() == 1, "a write that waits")
+        held = store.submit(hold)
+        assert began.wait(PATIENCE)
+        others = store.submit(lambda tx: tx.event("host.renamed", "host", 1, name="theirs"))
         dry = pool.submit(busy.engine.vms.rename, "one", "other", DRY)
-        until(lambda: store._writer._queue.qsize() == 2, "a dry run beside it")
+        until(lambda: store._writer._queue.qsize() >= 2, "a dry run beside it")
         commit.set()
         assert dry.result(PATIENCE).would == (f"VM other ({dry.result().id}): would be renamed",)
-    assert held.result()
-    assert busy.engine.hosts.show("h3").body["state"] == "DISABLED"
-    busy.engine.hosts.enable(str(real.result().id), CALL)
+    assert (held.result(), others.result()) == (None, None)
 
 
 def test_every_changing_verb_is_tried() -> None:
