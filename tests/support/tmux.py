@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
+_AGE = re.compile(r"\b\d+[smhd]\b")
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -56,13 +58,23 @@ class Tmux:
         self._run("send-keys", "-H", *(f"{letter:x}" for letter in said.encode()))
 
     def click(self, text: str) -> None:
-        """Press and let go."""
+        """Press and let go, once it is there and nothing moves any more, as a person does."""
+        self.shows(text)
+        self.rests()
         self.mouse(0, text)
         self.mouse(0, text, press=False)
 
     def wheel(self, text: str, *, down: bool = True) -> None:
         """One notch."""
         self.mouse(65 if down else 64, text)
+
+    def rests(self) -> None:
+        """Wait until what is seen stays as it is; ages that go on do not count."""
+        before, deadline = "", time.monotonic() + PATIENCE
+        while (seen := _AGE.sub("", self.screen())) != before:
+            assert time.monotonic() < deadline, f"the screen does not rest:\n{seen}"
+            before = seen
+            time.sleep(0.3)
 
     def screen(self) -> str:
         """What is seen."""
