@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nebula.cli.verbs.export import yaml_of
+from nebula.cli.yamlfile import parse
 from tests.e2e.program import Program
 from tests.e2e.soundness import assert_sound
 from tests.e2e.test_main_job import create, other
@@ -26,7 +28,7 @@ def disks(address: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("image", ["own", "common"])
-def test_disks_come_grow_and_go_while_a_guest_runs(cluster: Program, lab: LabHandle, image: str) -> None:
+def test_disks_come_grow_and_go_while_a_guest_runs(cluster: Program, lab: LabHandle, image: str, tmp_path: Path) -> None:
     address = create(cluster, "web", image)
     boot = guest_facts(address)["boot-id"]
     cluster.out("vm", "disk-attach", "web", "16M")
@@ -50,6 +52,15 @@ def test_disks_come_grow_and_go_while_a_guest_runs(cluster: Program, lab: LabHan
     assert_sound(cluster, lab)
     refused = cluster.run("vm", "disk-resize", "web", "vda", "100M")
     assert (refused.returncode, "cannot shrink" in refused.stderr) == (5, True), refused.stderr
+    told = tmp_path / "web.yaml"
+    told.write_text(cluster.out("export", "vm"), encoding="utf-8")
+    assert cluster.run("apply", "-f", str(told), "--diff").returncode == 0
+    [document] = parse(told.read_text(encoding="utf-8"), "it")
+    document["disk"][-1]["size"] = "24M"
+    told.write_text(yaml_of([{**document, "disk": [*document["disk"], {"size": "12M"}]}]), encoding="utf-8")
+    cluster.out("apply", "-f", str(told))
+    eventually(lambda: {24, 12} <= set(disks(address).values()), "a disk that grew and one more, as the document says")
+    assert_sound(cluster, lab)
 
 
 def test_a_cd_is_read_in_the_guest(cluster: Program, lab: LabHandle, guest_image: object) -> None:

@@ -63,7 +63,9 @@ class Queries:
         return found
 
     def known(self, kind: type[R], row_id: int) -> R:
-        """`get`, for who does not change the row: a transaction reads it once for all that are written together."""
+        """`get`, for who changes the row by `swap` alone or not at all: a transaction reads it once for all that are written
+        together.
+        """
         return self.get(kind, row_id)
 
     def kept(self, table: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:  # noqa: ARG002 - see Transaction

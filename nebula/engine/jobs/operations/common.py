@@ -483,7 +483,7 @@ def forget_machine(tx: Transaction, vm: VmRow, services: Services) -> None:
 
 
 def use_image(tx: Transaction, image: ImageRow) -> None:
-    """One VM more uses the image, which was read in this transaction."""
+    """One VM more uses the image."""
     now = tx.known(ImageRow, image.id)
     used = ImageState.USED_PERS if now.persistent else ImageState.USED
     state = now.state if now.state == ImageState.LOCKED else int(used)

@@ -310,6 +310,16 @@ def web_of(sim: Sim) -> Document:
     return next(item for item in exported(sim, "vm") if item["name"] == "web")
 
 
+def assert_told_whole(sim: Sim, another: Path) -> None:
+    """What is exported changes nothing where it comes from, and makes the same in an empty home."""
+    everything = written(exported(sim))
+    assert differing(sim, everything) == []
+    with sim_engine(another, furnished=False) as two:
+        apply(two, everything)
+        assert differing(two, everything) == []
+        assert written(exported(two)) == everything
+
+
 def on_cards(sim: Sim, verb: str, *words: Any) -> None:
     getattr(sim.engine.vms, f"nic_{verb}")("web", *words, CALL)
     sim.settle()
@@ -331,12 +341,7 @@ def test_cards_and_aliases_are_exported_as_they_are_now(made: Sim, tmp_path: Pat
         {"network": "lan", "ip": "10.9.0.36", "parent": "NIC0"},
         {"network": "lan", "parent": "back"},
     ]
-    everything = written(exported(made))
-    assert differing(made, everything) == []
-    with sim_engine(tmp_path / "two", furnished=False) as two:
-        apply(two, everything)
-        assert differing(two, everything) == []
-        assert written(exported(two)) == everything
+    assert_told_whole(made, tmp_path / "two")
 
 
 def on_disks(sim: Sim, verb: str, *words: Any) -> None:
@@ -351,12 +356,7 @@ def test_disks_are_exported_as_they_are_now(made: Sim, tmp_path: Path) -> None:
     on_disks(made, "resize", "1", 1024)
     on_disks(made, "detach", "3")
     assert web_of(made)["disk"][1:] == [{"type": "fs", "size": 1024, "serial": "data"}, {"image": "base"}]
-    everything = written(exported(made))
-    assert differing(made, everything) == []
-    with sim_engine(tmp_path / "two", furnished=False) as two:
-        apply(two, everything)
-        assert differing(two, everything) == []
-        assert written(exported(two)) == everything
+    assert_told_whole(made, tmp_path / "two")
 
 
 @pytest.mark.parametrize("off", [False, True])
