@@ -63,7 +63,7 @@ def test_disks_come_grow_and_go_while_a_guest_runs(cluster: Program, lab: LabHan
     assert_sound(cluster, lab)
 
 
-def test_a_cd_is_read_in_the_guest(cluster: Program, lab: LabHandle, guest_image: object) -> None:
+def test_a_cd_is_read_in_the_guest(cluster: Program, lab: LabHandle, guest_image: object, tmp_path: Path) -> None:
     disc = cluster.home / "disc.iso"
     disc.write_bytes(bytes(3 << 20))
     cluster.out("image", "create", "disc", "--path", str(disc), "--type", "cdrom", "--format", "raw")
@@ -74,9 +74,17 @@ def test_a_cd_is_read_in_the_guest(cluster: Program, lab: LabHandle, guest_image
     host, domain = str(cluster.vm("web")["host"]), f"one-{cluster.vm('web')['id']}"
     drive = next(disk["target"] for disk in cluster.vm("web")["disks"] if disk["kind"] == "cdrom")
     assert f"{drive}      -" in lab.exec(host, "virsh", "domblklist", domain)
+    told = tmp_path / "drive.yaml"
+    told.write_text(cluster.out("export", "vm"), encoding="utf-8")
     cluster.out("vm", "cd-insert", "web", "empty-disc")
     assert f"{drive}      -" not in lab.exec(host, "virsh", "domblklist", domain)
+    cluster.out("apply", "-f", str(told))
+    assert f"{drive}      -" in lab.exec(host, "virsh", "domblklist", domain), "the document says that the drive is empty"
     assert guest_facts(address)["boot-id"] == boot
+    cluster.out("vm", "terminate", "web", "--hard")
+    cluster.out("apply", "-f", str(told))
+    host, domain = str(cluster.vm("web")["host"]), f"one-{cluster.vm('web')['id']}"
+    assert f"{drive}      -" in lab.exec(host, "virsh", "domblklist", domain), "made with an empty drive"
     cluster.out("vm", "terminate", "web", "--hard")
     for name in ("disc", "empty-disc"):
         cluster.out("image", "remove", name)

@@ -183,12 +183,13 @@ class VmHardware(VmNoun):
                 raise ConflictError(
                     f"image {new.name} is no CD", cause=f"its type is {new.type}", hint="nebula image list type=cdrom"
                 )
-            drive.asked = {key: item for key, item in machine.said_of_disk(drive).items() if not key.startswith("IMAGE")}
+            said = machine.said_of_disk(drive)
+            drive.asked = {key: item for key, item in said.items() if key != "TYPE" and not key.startswith("IMAGE")}
+            drive.asked |= {"TYPE": "cdrom"} if new is None else {"IMAGE_ID": str(new.id)}
             drive.image_id, drive.image, drive.image_name = -1, None, ""
             if new is not None:
                 drive.image_id, drive.image, drive.image_name = new.id, image_spec(new), new.name
                 drive.datastore_id, drive.format = new.datastore_id, new.format
-                drive.asked["IMAGE_ID"] = str(new.id)
                 self._require_here(tx, vm, drive, new)
                 use_image(tx, new)
             tx.swap(vm, body=body_of(machine))

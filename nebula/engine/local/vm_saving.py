@@ -150,7 +150,7 @@ def like(machine: Machine, images: dict[int, int]) -> dict[str, Any]:
         if disk.disk_id in images:
             given = {key: value for key, value in given.items() if key not in _OF_ONE} | {"IMAGE_ID": images[disk.disk_id]}
         elif disk.kind == "cdrom":
-            given = {"IMAGE_ID": disk.image_id}
+            given = {"TYPE": "cdrom"} if disk.empty else {"IMAGE_ID": disk.image_id}
         disks.append(given)
     cards = [{"NETWORK_ID": nic.network_id, **_rest(machine.card(nic))} for nic in machine.nics]
     aliases = [

@@ -144,6 +144,8 @@ def plan(
             _usable(image, [other.id for other in images])
             disk = _from_image(number, item, image, taken)
             images.append(image)
+        elif str(item.get("TYPE", "")).lower() == "cdrom" and not item.get("SIZE"):
+            disk = _drive(number, item, system_datastore(), taken)
         else:
             disk = _volatile(number, item, system_datastore(), taken)
         taken.add(disk.target)
@@ -271,6 +273,15 @@ def _from_image(number: int, item: Mapping[str, Any], image: ImageRow, taken: se
         readonly=kind == "cdrom" or Group("DISK", item).flag("READONLY"),
         **_tuning(number, item, form),
     )
+
+
+def _drive(number: int, item: Mapping[str, Any], datastore_id: int, taken: set[str]) -> Disk:
+    """A CD drive with nothing in it."""
+    target, bus = _target(item, "sd", taken)
+    return Disk(
+        disk_id=number, kind="cdrom", format="raw", size=0, datastore_id=datastore_id, target=target,
+        bus="ide" if bus == "ide" else "sata", readonly=True, **_tuning(number, item, "raw"),
+    )  # fmt: skip
 
 
 def _volatile(number: int, item: Mapping[str, Any], datastore_id: int, taken: set[str]) -> Disk:

@@ -359,6 +359,28 @@ def test_disks_are_exported_as_they_are_now(made: Sim, tmp_path: Path) -> None:
     assert_told_whole(made, tmp_path / "two")
 
 
+def test_a_cd_comes_and_goes_as_a_document_says_and_an_empty_drive_is_told_of(made: Sim, tmp_path: Path) -> None:
+    made.add_image("disc", type="cdrom")
+    first, *_ = web_of(made)["disk"]
+    drive = {"type": "cdrom"}
+    made.engine.vms.poweroff("web", CALL)  # a drive neither comes nor goes while the guest runs
+    made.settle()
+    apply(made, changed("web", disk=[first, drive]))
+    made.engine.vms.resume("web", CALL)
+    made.settle()
+    for disks in ([first, drive], [first, {"image": "disc"}], [first, drive]):
+        wanted = changed("web", disk=disks)
+        apply(made, wanted)
+        assert differing(made, wanted) == []
+        assert web_of(made)["disk"][1:] == disks[1:]
+        assert made.engine.vms.show("web").body["disks"][1]["image"] == disks[1].get("image")
+        assert made.state("web") == "RUNNING"
+    made.engine.images.remove("disc", CALL)
+    made.settle()
+    assert_told_whole(made, tmp_path / "two")
+    made.assert_sound()
+
+
 @pytest.mark.parametrize("off", [False, True])
 def test_disks_come_and_grow_as_a_document_says(made: Sim, off: bool) -> None:
     if off:
