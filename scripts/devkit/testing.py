@@ -13,7 +13,7 @@ from pathlib import Path
 
 from labkit.errors import LabError
 
-from . import memory, packages, tested
+from . import marked, memory, packages, tested
 from .environment import ROOT, EnvironmentFailure, ready
 from .phase import Outcome, Phase, beside, run
 
@@ -112,7 +112,7 @@ _FILES_AT_ONCE = ("-n", "3", "--dist", "loadfile")
 def _unit(tools: Path, extra: list[str]) -> list[Phase]:
     return [
         Phase("unit", [*_pytest(tools, "not lab and not databases and not slow"), *_TESTS_AT_ONCE, *extra], 1700),
-        Phase("databases", [*_pytest(tools, "databases and not lab"), *extra], 300),
+        Phase("databases", [*_pytest(tools, "databases and not lab"), *_files("databases"), *extra], 300),
     ]
 
 
@@ -121,11 +121,11 @@ def _build(tools: Path, extra: list[str]) -> list[Phase]:
 
 
 def _lab(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase("lab", [*_pytest(tools, "lab and not slow"), *_FILES_AT_ONCE, *extra], 2700)]
+    return [Phase("lab", [*_pytest(tools, "lab and not slow"), *_files("lab"), *_FILES_AT_ONCE, *extra], 2700)]
 
 
 def _slow(tools: Path, extra: list[str]) -> list[Phase]:
-    return [Phase(SLOW, [*_pytest(tools, SLOW), *extra], 7200)]
+    return [Phase(SLOW, [*_pytest(tools, SLOW), *_files(SLOW), *extra], 7200)]
 
 
 PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {
@@ -137,9 +137,14 @@ PHASES: dict[str, Callable[[Path, list[str]], list[Phase]]] = {
 }
 
 
-def _pytest(tools: Path, marked: str) -> list[str]:
+def _pytest(tools: Path, markers: str) -> list[str]:
     """All tests with these markers, wherever they lie: none belongs to no phase."""
-    return [str(tools / "python"), "-m", "pytest", "-q", "--durations=10", f"--ignore={BUILD_TESTS}", "-m", marked]
+    return [str(tools / "python"), "-m", "pytest", "-q", "--durations=10", f"--ignore={BUILD_TESTS}", "-m", markers]
+
+
+def _files(marker: str) -> list[str]:
+    """Those that have tests with this marker, wherever they lie."""
+    return [str(path.relative_to(ROOT)) for path in marked.files(ROOT / "tests", {marker})]
 
 
 def variables(bin_directory: Path) -> dict[str, str]:

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from devkit import memory, tested
+from devkit import marked, memory, tested
 from devkit.environment import ROOT, fingerprint
 from devkit.phase import Outcome, Phase
 from devkit.testing import PARTS, SLOW, outcomes_of, phases, report, variables
+
+from tests.conftest import pytest_collection_modifyitems
 
 TOOLS = Path("/tools")
 
@@ -28,6 +30,24 @@ def test_what_is_slow_is_run_by_its_name_only() -> None:
     (slow,) = phases([SLOW], TOOLS, [])
     (lab,) = phases(["lab"], TOOLS, [])
     assert ("slow" in slow.argv, "lab and not slow" in lab.argv) == (True, True)
+
+
+def test_what_files_name_is_found_wherever_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name, marker in (("deep/test_one.py", "lab"), ("test_two.py", "slow"), ("helper.py", "lab")):
+        (tmp_path / name).write_text(f"pytestmark = [pytest.mark.{marker}]\n")
+    assert marked.files(tmp_path, {"lab"}) == [tmp_path / "deep" / "test_one.py"]
+    (phase,) = phases(["lab"], TOOLS, [])
+    assert {"tests/lab/test_hosts.py", "tests/unit/drivers/hypervisor/test_contract.py"} < set(phase.argv)
+
+
+def test_a_marker_that_no_file_names_is_refused(request: pytest.FixtureRequest) -> None:
+    item = request.node
+    pytest_collection_modifyitems([item])
+    item.add_marker(next(iter(marked.AWAY)))
+    item.path = Path(marked.__file__)
+    with pytest.raises(pytest.UsageError, match=r"test_a_marker_that_no_file_names_is_refused has the marker"):
+        pytest_collection_modifyitems([item])
 
 
 def test_a_phase_that_hangs_is_ended_before_everything_is() -> None:
