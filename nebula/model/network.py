@@ -20,6 +20,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     owned: bool = False
     physical_device: str = ""
     """A device that becomes a port of an owned bridge, or through which a VLAN or VXLAN goes; empty: none."""
+    physical_devices: tuple[tuple[int, str], ...] = ()
+    """Hosts, by id, where that device is another one. Drivers get a network as it is `at` their host, without these."""
     vlan_id: int = 0
     """Of 802.1Q and Open vSwitch the VLAN, of VXLAN the network identifier; 0: neither."""
     trunks: tuple[int, ...] = ()
@@ -58,6 +60,16 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     def at_gateway(self) -> bool:
         """Whether the hosts are the guests' gateway, so that guests on two hosts do not reach each other by the bridge."""
         return self.nat or self.routed
+
+    def device_at(self, host_id: int) -> str:
+        """The physical device on that host."""
+        return dict(self.physical_devices).get(host_id, self.physical_device)
+
+    def at(self, host_id: int) -> NetworkSpec:
+        """The network as that host has it."""
+        if not self.physical_devices:
+            return self
+        return msgspec.structs.replace(self, physical_device=self.device_at(host_id), physical_devices=())
 
     @property
     def bridge_id(self) -> int:

@@ -15,6 +15,12 @@ SECURITY_GROUP = Option(
     metavar="GROUP",
     complete="securitygroup",
 )
+DEVICE_ON = Option(
+    "--physical-device-on",
+    "A host whose physical device is another one; may be repeated. No device: the usual one.",
+    "many",
+    metavar="HOST=DEVICE",
+)
 _ADDRESS = Argument("address", "An IP or MAC address of the network.")
 
 _DRIVERS = ("bridge", "802.1Q", "vxlan", "ovswitch", "ovswitch_vxlan", "sim")
@@ -54,6 +60,7 @@ COMMANDS = (
                 "A device of the hosts: a port of our own bridge, or the way of VLANs and VXLANs.",
                 metavar="DEVICE",
             ),
+            DEVICE_ON,
             Option(
                 "--vlan-id",
                 "The VLAN of 802.1Q, or the number of a VXLAN; without it a free one. Of Open vSwitch the VLAN, else none.",
@@ -136,11 +143,11 @@ COMMANDS = (
     *ownership("network"),
     Command(
         "update",
-        "Change networks' security groups, on running VMs at once, and set attributes.",
+        "Change networks' security groups, on running VMs at once, the devices of hosts without VMs on them, and attributes.",
         "nebula network update lan --security-group web --set RACK=7",
         "verbs.network:update",
         (refs("network"),),
-        (SECURITY_GROUP, Option("--no-security-group", "From now on everything passes.", "flag"), SET),
+        (SECURITY_GROUP, Option("--no-security-group", "From now on everything passes.", "flag"), DEVICE_ON, SET),
         changes=True,
         key="e",
     ),

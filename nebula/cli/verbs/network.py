@@ -58,9 +58,22 @@ def spec_of(line: Invocation) -> dict[str, Any]:
         spec["dhcp"] = line.text("dhcp_address") or "yes"
     if line.texts("security_group"):
         spec["security_groups"] = list(line.texts("security_group"))
+    if line.texts("physical_device_on"):
+        spec["physical_device_on"] = _devices_on(line)
     if line.texts("dns"):
         spec["dns"] = [address for word in line.texts("dns") for address in word.split(",")]
     return spec
+
+
+def _devices_on(line: Invocation) -> dict[str, str]:
+    """Host -> its device."""
+    found: dict[str, str] = {}
+    for word in line.texts("physical_device_on"):
+        host, separator, device = word.partition("=")
+        if not separator or not host:
+            raise UsageError(f"{word[:60]!r} names no host's device", hint="write it like --physical-device-on h2=enp3s0")
+        found[host] = device
+    return found
 
 
 def range_of(word: str) -> dict[str, str]:
@@ -79,12 +92,14 @@ def range_of(word: str) -> dict[str, str]:
 
 
 def update(context: Context, line: Invocation) -> int:
-    """Security groups and attributes."""
+    """Security groups, devices and attributes."""
     changes: dict[str, Any] = {}
     if line.texts("security_group") or line.flag("no_security_group"):
         changes["security_groups"] = list(line.texts("security_group"))
     if line.texts("security_group") and line.flag("no_security_group"):
         raise UsageError("--no-security-group is for networks that are to have none", hint="leave one of the two out")
+    if line.texts("physical_device_on"):
+        changes["physical_device_on"] = _devices_on(line)
     if line.texts("set"):
         changes["attributes"] = assignments(line.texts("set"))
     if not changes:

@@ -40,21 +40,34 @@ def complete_segment(spec: Mapping[str, Any], settings: dict[str, Any], driver: 
         raise UsageError(f"a network of driver {driver} makes its own bridge, and has its gateway elsewhere", hint=hint)
     if not device:
         raise UsageError(f"a network of driver {driver} needs a device of the hosts", hint="--physical-device eth0")
-    used = {number: name for number, name in map(partial(_number, driver, device), others) if number}
+    used = {number: name for number, name in map(partial(_number, driver, settings), others) if number}
     wanted = between(spec, "vlan_id", 0, 0, SEGMENTS[driver])
     if wanted in used:
         raise ConflictError(
             f"network {used[wanted]} has the number {wanted} already", hint="leave --vlan-id out for a free one"
         )
     settings["vlan_id"] = wanted or _free(used, SEGMENTS[driver])
-    name = f"{device}.{settings['vlan_id']}"
-    if driver == "802.1Q" and len(name) > _LONGEST_DEVICE:
-        raise UsageError(
-            f"{name} is too long for a device's name", cause=f"at most {_LONGEST_DEVICE} characters", hint="another uplink"
-        )
+    check_lengths(settings, driver)
     if driver == "vxlan":
         settings["mtu"] = settings["mtu"] or _VXLAN_MTU
         settings["vxlan_mode"] = vxlan_mode(spec)
+
+
+def check_lengths(settings: Mapping[str, Any], driver: str) -> None:
+    """UsageError where a VLAN's device would have too long a name on some host."""
+    for device in (settings["physical_device"], *settings.get("physical_device_on", {}).values()):
+        name = f"{device}.{settings.get('vlan_id', 0)}"
+        if driver == "802.1Q" and len(name) > _LONGEST_DEVICE:
+            raise UsageError(
+                f"{name} is too long for a device's name", cause=f"at most {_LONGEST_DEVICE} characters", hint="another uplink"
+            )
+
+
+def same_device(settings: Mapping[str, Any], other: NetworkSpec) -> bool:
+    """Whether both go through the same device on some host, or would on one that is still to come."""
+    elsewhere = {int(host): device for host, device in settings.get("physical_device_on", {}).items()}
+    hosts = {0, *elsewhere, *dict(other.physical_devices)}
+    return any(elsewhere.get(host, settings["physical_device"]) == other.device_at(host) for host in hosts)
 
 
 def vxlan_mode(spec: Mapping[str, Any]) -> str:
@@ -65,11 +78,11 @@ def vxlan_mode(spec: Mapping[str, Any]) -> str:
     return "" if word == "multicast" else word
 
 
-def _number(driver: str, device: str, other: NetworkSpec) -> tuple[int, str]:
+def _number(driver: str, settings: Mapping[str, Any], other: NetworkSpec) -> tuple[int, str]:
     """The number of another network that this one cannot have, and that one's name; 0: none."""
     if driver == "vxlan" and other.driver == OPEN_VSWITCH_TUNNELS:
         return other.outer_id, other.name
-    taken = other.driver == driver and (driver == "vxlan" or other.physical_device == device)
+    taken = other.driver == driver and (driver == "vxlan" or same_device(settings, other))
     return (other.vlan_id if taken else 0), other.name
 
 
@@ -143,10 +156,21 @@ def refuse_vlans_of_others(spec: Mapping[str, Any], driver: str) -> None:
             raise UsageError(f"a network of driver {driver} has no {option}", hint=hint)
 
 
-def shared_bridge(others: Sequence[NetworkSpec], driver: str, device: str) -> str:
+def shared_bridge(others: Sequence[NetworkSpec], driver: str, settings: Mapping[str, Any]) -> str:
     """The bridge of ours that has the device as its uplink already, where a device can have no other; empty: none."""
+    device = settings.get("physical_device", "")
     alike = (other for other in others if other.driver == driver == "ovswitch" and other.owned and device)
-    return next((other.bridge for other in alike if other.physical_device == device), "")
+    found = next((other for other in alike if other.physical_device == device), None)
+    if found is None:
+        return ""
+    elsewhere = {int(host): name for host, name in settings.get("physical_device_on", {}).items()}
+    if dict(found.physical_devices) != elsewhere:
+        raise ConflictError(
+            f"network {found.name} has {device} as its uplink, and other devices than this one on some hosts",
+            cause="networks of one uplink share a bridge",
+            hint=f"say the same --physical-device-on: nebula network show {found.network_id}",
+        )
+    return found.bridge
 
 
 def _same_wire(other: NetworkSpec, bridge: str, device: str) -> bool:

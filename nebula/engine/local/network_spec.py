@@ -29,6 +29,7 @@ FALLBACK_DNS = ("9.9.9.9", "1.1.1.1")
 def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
     """(settings, ranges) of a network. Raises UsageError."""
     _devices(spec)
+    elsewhere = dict(spec.get("physical_device_on") or {})
     driver = str(spec.get("driver") or "bridge")
     ranges = list(spec.get("ranges") or ())
     settings: dict[str, Any] = {
@@ -41,7 +42,10 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
         "dns": [_any_address(item) for item in spec.get("dns") or ()],
         "mtu": between(spec, "mtu", 0, 0, 65535),
         "physical_device": str(spec.get("physical_device") or ""),
+        **({"physical_device_on": elsewhere} if elsewhere else {}),
     }
+    if elsewhere and not settings["physical_device"]:
+        raise UsageError("a device of some hosts needs one of all others", hint="--physical-device eth0, too")
     if driver in SEGMENTS:
         complete_segment(spec, settings, driver, others)
     elif driver in OPEN_VSWITCH:
@@ -163,13 +167,16 @@ def _is_outside(text: str) -> bool:
         return False
 
 
+def check_device(name: str) -> str:
+    """The name itself, also an empty one; UsageError for what no device is called."""
+    if name and (len(name) > 15 or not set(name) <= _BRIDGE_SIGNS):
+        raise UsageError(f"{name[:40]!r} is no device name", cause="at most 15 letters, digits, _ . -", hint="for example br0")
+    return name
+
+
 def _devices(spec: Mapping[str, Any]) -> None:
     for key in ("bridge", "physical_device"):
-        name = str(spec.get(key) or "")
-        if name and (len(name) > 15 or not set(name) <= _BRIDGE_SIGNS):
-            raise UsageError(
-                f"{name[:40]!r} is no device name", cause="at most 15 letters, digits, _ . -", hint="for example br0"
-            )
+        check_device(str(spec.get(key) or ""))
     driver = str(spec.get("driver") or "bridge")
     if driver not in NETWORKS:
         raise UsageError(f"no network driver is called {driver[:40]!r}", hint=f"one of: {', '.join(sorted(NETWORKS))}")

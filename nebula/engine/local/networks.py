@@ -20,6 +20,8 @@ from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import LABEL, OwnedNoun, free_name, resolve
 from nebula.engine.local.network_segments import shared_bridge
 from nebula.engine.local.network_spec import settings_of
+from nebula.engine.local.network_uplinks import SETTING as DEVICES
+from nebula.engine.local.network_uplinks import by_name, change, devices_of
 from nebula.engine.machines.networks import network_spec, root_of
 from nebula.engine.secrets import hide
 from nebula.engine.services import Services
@@ -57,6 +59,7 @@ class LocalNetworks(OwnedNoun):
             **belongs(row),
             "parent": row.parent_id if row.parent_id > 0 else None,
             **row.body.get("settings", {}),
+            **({DEVICES: by_name(queries, row)} if DEVICES in row.body.get("settings", {}) else {}),
             **_names_of_groups(queries, row),
             "attributes": hide(row.body.get("attributes", {})),
             "ranges": [{"number": item.number, **to_attributes(range_of(item))} for item in ranges],
@@ -82,7 +85,8 @@ class LocalNetworks(OwnedNoun):
 
         def work(tx: Transaction) -> Accepted:
             others = [network_spec(row) for row in tx.select(NetworkRow)]
-            settings, ranges = settings_of(spec, others)
+            elsewhere = {host: device for host, device in devices_of(tx, spec.get(DEVICES)).items() if device}
+            settings, ranges = settings_of({**spec, DEVICES: elsewhere}, others)
             groups = named(tx, spec.get(SETTING), self.person)
             if groups:
                 settings[SETTING] = list(groups)
@@ -100,7 +104,7 @@ class LocalNetworks(OwnedNoun):
                 )
             )
             if not row.bridge:
-                shared = shared_bridge(others, driver, settings.get("physical_device", ""))
+                shared = shared_bridge(others, driver, settings)
                 tx.swap(row, bridge=shared or f"onebr{row.id}")
             for number, item in enumerate(ranges):
                 self._insert_range(tx, row, number, item)
@@ -197,7 +201,7 @@ class LocalNetworks(OwnedNoun):
         fit: list[Place] = []
 
         def look(host: HostHandle) -> list[HostFinding]:
-            found = driver.check(host, network)
+            found = driver.check(host, network.at(host.host_id))
             if all(finding.level != "error" for finding in found):
                 end, peers = tunnels.ends(queries, row, host.host_id)
                 fit.append(Place(host=host, end=end, peers=tuple(peers)))
@@ -212,12 +216,15 @@ class LocalNetworks(OwnedNoun):
 
     def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
         """See Networks.update."""
-        unknown = set(changes) - {"attributes", SETTING}
+        unknown = set(changes) - {"attributes", SETTING, DEVICES}
         if unknown:
             raise UsageError(f"a network has no {min(unknown)[:60]!r} to change", hint="--set KEY=VALUE")
 
         def work(tx: Transaction) -> Accepted:
             row = resolve(tx, NetworkRow, ref)
+            if DEVICES in changes:
+                change(tx, row, changes[DEVICES])
+                row = resolve(tx, NetworkRow, str(row.id))
             before, body = row.body, with_attributes(row.body, changes.get("attributes") or {})
             groups = of_network(row)
             if SETTING in changes:

@@ -32,6 +32,7 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         bridge=row.bridge,
         owned=bool(row.owned),
         physical_device=settings.get("physical_device", ""),
+        physical_devices=tuple((int(host), device) for host, device in settings.get("physical_device_on", {}).items()),
         vlan_id=int(settings.get("vlan_id", 0)),
         trunks=vlans(settings.get("vlan_tagged_id", "")),
         customer_vlans=vlans(settings.get("cvlans", "")),

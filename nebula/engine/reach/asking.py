@@ -60,7 +60,7 @@ class _Asking:
         self.probe: Probe | None = None
         self.heard: Heard | None = None
         self.findings: list[Finding] = []
-        self._driver, self._network = driver, network
+        self._driver, self._network = driver, network.at(place.host.host_id)
         self._stack = ExitStack()
 
     def begin(self) -> None:
@@ -89,6 +89,7 @@ class _Asking:
             gateway=self.probe.gateway,
             answers={answer.address: answer for answer in answers},
             end=self.place.end,
+            uplink=self._network.physical_device,
             below={answer.address: answer for answer in below},
         )
 

@@ -28,6 +28,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """Where the network's tunnel begins and ends on the host."""
     below: Mapping[str, Answer] = {}
     """By the address of other hosts' ends."""
+    uplink: str = ""
+    """The device that leads out of the network there; empty where it is the network's own on all hosts, or none."""
 
 
 def judge(network: NetworkSpec, heard: Sequence[Heard]) -> list[Finding]:
@@ -69,14 +71,14 @@ class _Judge:
         if any(one.answers[other.address].found for other in mute if other.address in one.answers):
             return ": ARP passes, other packets do not, so something filters them"
         if self._apart(one, mute):
-            return f": the hosts themselves do not reach each other through {self._network.physical_device}"
+            return f": the hosts themselves do not reach each other through {self._uplink(one)}"
         if one.below:
             group = "" if self._network.vxlan_mode else ", or the multicast group does not pass the switches"
             return f": the hosts reach each other, so UDP port 4789 is closed on one of them{group}"
         if not self._network.vlan_id:
             return ": no ARP passes"
         who = "it" if one.host in self._alone else "one of them"
-        uplink = self._network.physical_device or "the uplink"
+        uplink = self._uplink(one) or "the uplink"
         return (
             f": no ARP passes, so VLAN {self._network.vlan_id} is missing at {uplink} of {who}, or at the switch's port there"
         )
@@ -90,7 +92,7 @@ class _Judge:
             accept = f"on {one.host}: nft insert rule inet filter input udp dport 4789 accept"
             return accept if network.vxlan_mode else f"{accept}; or a network with --vxlan-mode static"
         if network.vlan_id:
-            port = f"the port of {one.host}'s {network.physical_device or 'uplink'}"
+            port = f"the port of {one.host}'s {self._uplink(one) or 'uplink'}"
             return f"bridge vlan add dev PORT vid {network.vlan_id}   # on the switch, for {port}"
         return f"ssh {one.host} ip -br link show master {network.bridge}   # what of it leads to the other hosts, and is it up?"
 
@@ -124,7 +126,7 @@ class _Judge:
         passing = min(one.answers[other.address].whole for other in cut)
         names = _names([other.host for other in cut])
         text = f"packets of {one.mtu} bytes do not pass between host {one.host} and {names}: up to {passing} do"
-        uplink = self._network.physical_device or f"PORT   # of {self._network.bridge}"
+        uplink = self._uplink(one) or f"PORT   # of {self._network.bridge}"
         fix = f"on the hosts and the switches between: ip link set mtu {one.mtu + self._around()} dev {uplink}"
         yield Finding(where=one.host, check="mtu", level="error", text=text, fix=fix)
 
@@ -148,6 +150,9 @@ class _Judge:
         text = f"no gateway {self._network.gateway} answers guests on host {one.host}, as it does on others"
         fix = f"ssh {one.host} bridge fdb show br {self._network.bridge}"
         yield Finding(where=one.host, check="gateway", level="warning", text=text, fix=fix)
+
+    def _uplink(self, one: Heard) -> str:
+        return one.uplink or self._network.physical_device
 
     def _others(self, one: Heard) -> list[Heard]:
         return [other for other in self._all if other is not one]

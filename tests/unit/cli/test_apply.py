@@ -231,3 +231,17 @@ def test_a_file_that_cannot_be_read_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NebulaError):
         read([str(tmp_path)])
+
+
+def test_devices_of_hosts_are_named_and_change(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "uplinks.yaml"
+    text = "kind: network\nname: uplinks\ndriver: sim\nphysical_device: eno1\nphysical_device_on: {host-1: enp3s0}\n"
+    file.write_text(text)
+    assert cli("apply", "-f", str(file)).status == 0
+    assert cli("apply", "-f", str(file), "--diff").status == 0
+    file.write_text(text.replace("host-1: enp3s0", "host-2: bond0"))
+    assert cli("apply", "-f", str(file)).status == 0
+    shown = json.loads(cli("network", "show", "uplinks", "-f", "json").out)
+    assert shown["physical_device_on"] == {"host-2": "bond0"}
+    assert "host-2: bond0" in cli("export", "network").out
+    assert cli("network", "remove", "uplinks").status == 0

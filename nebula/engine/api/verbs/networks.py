@@ -22,7 +22,7 @@ class Networks(Belongings, Protocol):
         physical_device, vlan_id (of 802.1Q and vxlan; without it a free one; of ovswitch the VLAN of its cards),
         automatic_vlan_id, vlan_tagged_id (of ovswitch: VLANs that guests tag), outer_vlan_id (of ovswitch_vxlan: the VXLAN),
         vxlan_mode (multicast, static, evpn), cvlans and qinq_type (of ovswitch: VLANs within vlan_id, and the tag around them),
-        security_groups (list of ids or names).
+        physical_device_on (host -> its device, where that is another one), security_groups (list of ids or names).
         """
         ...
 
@@ -38,7 +38,8 @@ class Networks(Belongings, Protocol):
     def rename(self, ref: str, name: str, call: Call) -> Accepted: ...
     def update(self, ref: str, changes: Mapping[str, Any], call: Call) -> Accepted:
         """`changes`: attributes (a mapping), for expressions to name; an empty value takes one away. security_groups: a list
-        of ids or names; running VMs get their rules by the job that the answer names.
+        of ids or names; running VMs get their rules by the job that the answer names. physical_device_on: host -> device, ""
+        for the usual one; ConflictError while VMs are there.
         """
         ...
 

@@ -14,6 +14,8 @@ from nebula.engine.declare.values import Document, group, listed, merged, truth,
 from nebula.engine.firewall.groups import SETTING, of_network
 from nebula.engine.leases import HELD, range_of
 from nebula.engine.local.network_spec import dhcp_word
+from nebula.engine.local.network_uplinks import SETTING as DEVICES
+from nebula.engine.local.network_uplinks import by_name
 from nebula.engine.local.networks import spelled
 from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow, SecurityGroupRow
 from nebula.engine.store.transaction import Queries
@@ -33,7 +35,7 @@ _SETTINGS = frozenset(
         "physical_device",
         "vlan_id",
     }
-    | {"vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "routed", "cvlans", "qinq_type"}
+    | {DEVICES, "vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "routed", "cvlans", "qinq_type"}
 )
 _RESERVATION = frozenset({"parent", "size", "first"})
 
@@ -44,7 +46,7 @@ class Networks(Kind):
     name = "network"
     row = NetworkRow
     settings = _SETTINGS | _RESERVATION | {"driver", "bridge", "cluster", "ranges", "attributes", "holds", SETTING}
-    fixed = settings - {"ranges", "attributes", "holds", SETTING}
+    fixed = settings - {"ranges", "attributes", "holds", SETTING, DEVICES}
     defaults: ClassVar[Mapping[str, Any]] = {
         "nat": False,
         "routed": False,
@@ -79,6 +81,7 @@ class Networks(Kind):
             "dns": [],
             "dhcp": "",
             **settings,
+            DEVICES: by_name(queries, row),
             "ranges": ranges,
             "attributes": attributes,
             "holds": holds,
@@ -104,6 +107,8 @@ class Networks(Kind):
             found[SETTING] = sorted(str(item) for item in listed(found[SETTING]))
         if "ranges" in found:
             found["ranges"] = self._told_apart(queries, listed(found["ranges"]), row)
+        if DEVICES in found:
+            found[DEVICES] = {str(host): str(device) for host, device in group(found[DEVICES], DEVICES).items()}
         if "attributes" in found:
             found["attributes"] = upper(group(found["attributes"], "attributes"))
         return found
@@ -147,6 +152,9 @@ class Networks(Kind):
         if "attributes" in changed:
             attributes = merged(before["attributes"], after["attributes"])
             accepted = engine.networks.update(str(row.id), {"attributes": attributes}, next(calls))
+        if DEVICES in changed:
+            devices = {**dict.fromkeys(before[DEVICES], ""), **after[DEVICES]}
+            accepted = engine.networks.update(str(row.id), {DEVICES: devices}, next(calls))
         if SETTING in changed:
             accepted = engine.networks.update(str(row.id), {SETTING: after[SETTING]}, next(calls))
         if "holds" in changed:

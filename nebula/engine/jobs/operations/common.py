@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
     from nebula.engine.store.transaction import Queries, Transaction
+    from nebula.model.network import NetworkSpec
 from nebula.engine.tunnels import STATIC
 
 SHARED_COPY = -1
@@ -83,6 +84,10 @@ class Site:
         cards, networks = self.machine.nics, [self.network_rows[number] for number in self.networks]
         unchanged = self._filed == self.context.services.errands.filed
         return unchanged and not any(nic.grouped for nic in cards) and not any(map(asks_for_filters, networks))
+
+    def networks_at(self, host_id: int) -> dict[int, NetworkSpec]:
+        """The networks as that host has them."""
+        return {number: network.at(host_id) for number, network in self.networks.items()}
 
     def specs(self) -> list[DiskSpec]:
         """All disks."""
@@ -246,7 +251,7 @@ def remove_disks(site: Site, host_id: int, *, keep_persistent: bool = True) -> N
 
 def prepare_networks(site: Site, host_id: int) -> None:
     """Bridges are there, with their DHCP, and filters for the VM's cards: nothing passes before its rules do."""
-    for network in site.networks.values():
+    for network in site.networks_at(host_id).values():
         with site.context.hold(on_bridge(network, host_id)):
             site.context.services.pool.network(network.driver).prepare(site.context.handle(host_id), network)
             if network.dhcp:
@@ -254,7 +259,7 @@ def prepare_networks(site: Site, host_id: int) -> None:
             if network.vxlan_mode == STATIC:
                 tunnels.tunnel(site.context, host_id, network.bridge_id)
     for nic in site.machine.nics:
-        network = site.networks[nic.network_id]
+        network = site.networks[nic.network_id].at(host_id)
         site.context.services.pool.network(network.driver).expect(
             site.context.handle(host_id), nic_spec(site.vm.id, nic, network)
         )
@@ -265,7 +270,7 @@ def plug(site: Site, host_id: int) -> None:
     """Cards are on their bridges, with the filters that they should have by now."""
     handle = site.context.handle(host_id)
     for nic in site.machine.nics:
-        network = site.networks[nic.network_id]
+        network = site.networks[nic.network_id].at(host_id)
         site.context.services.pool.network(network.driver).plugged(handle, nic_spec(site.vm.id, nic, network))
     set_filters(site, host_id)
 
@@ -293,7 +298,7 @@ def unplug_card(site: Site, nic: Nic, host_id: int) -> None:
 
 
 def _unplug(site: Site, nic: Nic, host_id: int) -> None:
-    network = site.networks[nic.network_id]
+    network = site.networks[nic.network_id].at(host_id)
     handle = site.context.handle(host_id)
     driver = site.context.services.pool.network(network.driver)
     wanted = None if site.unfiltered else Filters(site.context.services.store.read()).of_vm(site.vm.id).get(nic.nic_id)
@@ -307,7 +312,7 @@ def _unplug(site: Site, nic: Nic, host_id: int) -> None:
 
 
 def _release(site: Site, network_id: int, host_id: int) -> None:
-    network = site.networks[network_id]
+    network = site.networks[network_id].at(host_id)
     with site.context.hold(on_bridge(network, host_id)):
         if not bridge_used(site.context.services.store.read(), network.bridge, host_id, but=site.vm.id):
             site.context.services.pool.network(network.driver).release(site.context.handle(host_id), network)

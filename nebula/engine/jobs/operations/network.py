@@ -26,7 +26,7 @@ def _release(context: JobContext) -> None:
         try:
             with context.hold(on_bridge(network, host.id)):
                 if not bridge_used(context.services.store.read(), network.bridge, host.id):
-                    driver.release(context.handle(host.id), network)
+                    driver.release(context.handle(host.id), network.at(host.id))
         except UnreachableError as error:
             context.log(f"host {host.name} does not answer, its bridge goes with its next restart: {error}", "warning")
 

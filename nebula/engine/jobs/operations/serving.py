@@ -26,7 +26,8 @@ def serve(context: JobContext, host_id: int, network_id: int) -> None:
     read = context.services.store.read()
     row = read.first(NetworkRow, '"id"=?', (network_id,))
     if row is not None:
-        context.services.pool.network(row.driver).serve(context.handle(host_id), network_spec(row), given(read, row))
+        driver = context.services.pool.network(row.driver)
+        driver.serve(context.handle(host_id), network_spec(row).at(host_id), given(read, row))
 
 
 def _tell(context: JobContext, host_id: int) -> None:

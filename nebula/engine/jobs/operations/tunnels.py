@@ -28,7 +28,7 @@ def tunnel(context: JobContext, host_id: int, network_id: int) -> None:
     row = read.first(NetworkRow, '"id"=?', (network_id,))
     if row is not None:
         driver = context.services.pool.network(row.driver)
-        driver.tunnel_to(context.handle(host_id), network_spec(row), peers(read, row, host_id))
+        driver.tunnel_to(context.handle(host_id), network_spec(row).at(host_id), peers(read, row, host_id))
 
 
 def _tell(context: JobContext, host_id: int) -> None:
