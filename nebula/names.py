@@ -10,7 +10,7 @@ from nebula.errors import UsageError
 LONGEST = 128
 """Characters in a name."""
 _REFUSED = frozenset("'\"`$\\<>|;&*?[]{}!/")
-_IDS = re.compile(r"[0-9]+\.\.[0-9]+|[0-9.,]*,[0-9.,]*")
+_IDS = r"[0-9]+\.\.[0-9]+|[0-9.,]*,[0-9.,]*"
 
 
 def check_name(kind: str, name: str) -> str:
@@ -48,7 +48,7 @@ def _problem(name: str) -> str:
 def _mistakable(name: str) -> str:
     if name[0] in "-.":
         return f"it begins with {name[0]!r}, like an option or a hidden file"
-    if name.isdigit() or _IDS.fullmatch(name):
+    if name.isdigit() or re.fullmatch(_IDS, name):
         return "it would be taken for an id"
     return ""
 

@@ -14,9 +14,10 @@ KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 LARGEST = (1 << 63) - 1
 """What a database's integer holds."""
 _FACTORS = {"": 1, "B": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB, "P": 1 << 50}
-_SIZE = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,20}))?\s*(?:([KMGTP])(?:I?B)?|(B))?", re.IGNORECASE | re.ASCII)
-_CPU = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,2})0*)?", re.ASCII)
-_DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?", re.ASCII)
+_SIZE = r"(?ai)([0-9]{1,20})(?:\.([0-9]{1,20}))?\s*(?:([KMGTP])(?:I?B)?|(B))?"
+_CPU = r"(?a)([0-9]{1,7})(?:\.([0-9]{1,2})0*)?"
+_DURATION = r"(?a)(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?"
+"""Compiled when something is read, and kept by `re`; a list only writes."""
 _SECONDS = (86400, 3600, 60, 1)
 
 
@@ -25,7 +26,7 @@ def parse_size(text: str, *, unit: str = "", what: str = "size") -> int:
 
     Raises UsageError for anything else, and for more than a database's integer holds.
     """
-    found = _SIZE.fullmatch(text.strip())
+    found = re.fullmatch(_SIZE, text.strip())
     if found is None:
         raise UsageError(f"{text[:60]!r} is no {what}", hint="write it like 512M, 2G or 1.5T")
     factor = _FACTORS[(found[3] or found[4] or unit).upper()]
@@ -38,7 +39,7 @@ def parse_size(text: str, *, unit: str = "", what: str = "size") -> int:
 
 def can_be_size(text: str) -> bool:
     """Whether `parse_size` might take the text."""
-    return _SIZE.fullmatch(text.strip()) is not None
+    return re.fullmatch(_SIZE, text.strip()) is not None
 
 
 def parse_mib(text: str, *, what: str = "amount of memory") -> int:
@@ -69,7 +70,7 @@ def format_size(size: int) -> str:
 
 def parse_cpu(text: str) -> int:
     """Hundredths of a core from a number of cores with at most two digits behind the point ("0.5" -> 50)."""
-    found = _CPU.fullmatch(text.strip())
+    found = re.fullmatch(_CPU, text.strip())
     if found is None:
         raise UsageError(f"{text!r} is not a number of CPUs", hint="write it like 2 or 0.5")
     return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
@@ -87,7 +88,7 @@ def parse_duration(text: str) -> int:
     wanted = text.strip()
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= 10:
         return int(wanted)
-    found = _DURATION.fullmatch(wanted)
+    found = re.fullmatch(_DURATION, wanted)
     if not wanted or found is None:
         raise UsageError(f"{text!r} is not a duration", hint="write it like 90s, 5m, 1h30m or 2d")
     return sum(int(count or 0) * unit for count, unit in zip(found.groups(), _SECONDS, strict=True))

@@ -11,15 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nebula import timeouts
 from nebula.cli.options import GlobalOptions
-from nebula.engine.home import SYSTEM_HOME, choose, in_change, owner
+from nebula.engine.owner import SYSTEM_HOME, choose, in_change, owner
 from nebula.errors import DeniedError, OwnerError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nebula.cli.hosting import Hosting
     from nebula.engine.api.tables import Listing, Query
     from nebula.engine.api.verbs import Engine
@@ -33,6 +34,13 @@ RUNNER = "__runner"
 
 def home_of(options: GlobalOptions) -> Path:
     """The home that the options and the environment mean."""
+    from pathlib import Path
+
+    return Path(_home(options))
+
+
+def _home(options: GlobalOptions) -> str:
+    """The same for lists, which do without `pathlib`."""
     return choose(options.home, os.environ, uid=os.geteuid())
 
 
@@ -100,28 +108,26 @@ class Lister(Protocol):
 
 def lister(options: GlobalOptions) -> tuple[Lister, bool]:
     """The quickest way to a list, and whether an engine runs: its socket, else the file alone."""
-    home = home_of(options)
+    home = _home(options)
     if is_guest(home):
         from nebula.cli.remote_lists import RemoteLists
-        from nebula.rpc.paths import SYSTEM_SOCKET
+        from nebula.rpc.plain import SYSTEM_SOCKET
 
         return RemoteLists(SYSTEM_SOCKET, lambda: _engine_lists(options)), True
-    running = bool(owner(home))
-    if running:
-        path = _socket(home)
-        if path is not None:
-            from nebula.cli.remote_lists import RemoteLists
+    found = owner(home)
+    if found.get("socket"):
+        from nebula.cli.remote_lists import RemoteLists
 
-            return RemoteLists(path, lambda: _file_lists(home, options)), True
-    if (home / "nebula.db").exists() and not database_url():
-        return _file_lists(home, options), running
-    return _engine_lists(options), running
+        return RemoteLists(str(found["socket"]), lambda: _file_lists(home, options)), True
+    if os.path.exists(f"{home}/nebula.db") and not database_url():  # noqa: PTH110 - see _home
+        return _file_lists(home, options), bool(found)
+    return _engine_lists(options), bool(found)
 
 
-def _file_lists(home: Path, options: GlobalOptions) -> Lister:
+def _file_lists(home: str, options: GlobalOptions) -> Lister:
     from nebula.engine.quick import FileLists
 
-    return FileLists(home / "nebula.db", lambda: _engine_lists(options))
+    return FileLists(f"{home}/nebula.db", lambda: _engine_lists(options))
 
 
 def _engine_lists(options: GlobalOptions) -> Lister:
@@ -175,9 +181,9 @@ def _changer(home: Path, *, quiet: bool) -> tuple[Engine, Hosting | None]:
         time.sleep(_PAUSE)
 
 
-def is_guest(home: Path) -> bool:
+def is_guest(home: Path | str) -> bool:
     """Whether the home is the system's and not ours to open: then its engine is asked, or nobody."""
-    return home == SYSTEM_HOME and os.geteuid() != 0 and not os.access(home, os.W_OK)
+    return str(home) == SYSTEM_HOME and os.geteuid() != 0 and not os.access(home, os.W_OK)
 
 
 def _as_guest(home: Path) -> Engine:
@@ -205,6 +211,8 @@ def serve(options: GlobalOptions) -> int:
 
 def finish_jobs(home: str) -> int:
     """Be the detached runner: own the home, end when no job is runnable."""
+    from pathlib import Path
+
     from nebula.cli.daemon import run
 
     return run(Path(home), "runner", url=database_url(), until_idle=True)
@@ -231,6 +239,8 @@ def restore(options: GlobalOptions, path: str, *, dry_run: bool = False) -> str:
     """Put a copy in the database's place, as the home's owner; OwnerError while an engine runs. A dry run only looks whether
     that is possible.
     """
+    from pathlib import Path
+
     from nebula.engine.home import Ownership, prepare, refuse_second
     from nebula.engine.store.backup import restore as put_back
     from nebula.engine.store.database import parse_url
@@ -255,6 +265,7 @@ def database_url() -> str:
 def start_runner(home: Path) -> None:
     """A process of its own that ends the jobs of the home."""
     import subprocess
+    from pathlib import Path
 
     package = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(path for path in (package, os.environ.get("PYTHONPATH", "")) if path)
@@ -289,6 +300,8 @@ class _Succession:
         self._again = 0.0
 
     def __call__(self) -> Heir:
+        from pathlib import Path
+
         from nebula.rpc.link import Heir
 
         found = owner(self._home)
@@ -301,6 +314,8 @@ class _Succession:
 
 def _socket(home: Path) -> Path | None:
     """Where the home's owner says that it listens."""
+    from pathlib import Path
+
     told = owner(home).get("socket")
     return Path(str(told)) if told else None
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nebula import timeouts
-from nebula.engine.home import SYSTEM_HOME, in_change, owner, refuse_second
+from nebula.engine.home import refuse_second
 from nebula.engine.local.engine import LocalEngine, own
+from nebula.engine.owner import SYSTEM_HOME, in_change, owner
 from nebula.errors import NebulaError, OwnerError
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def make_server(engine: LocalEngine) -> Server:
     from nebula.rpc.server import Server
 
     home = engine.services.home
-    system = home == SYSTEM_HOME
+    system = str(home) == SYSTEM_HOME
     server = Server(
         engine,
         socket_path(home, system),

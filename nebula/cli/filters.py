@@ -15,7 +15,7 @@ from nebula.units import parse_duration
 if TYPE_CHECKING:
     from nebula.cli.invocation import Invocation
 
-_CONDITION = re.compile(r"\s*([A-Za-z_]\w*)\s*([!<>=~]+)\s*(.*)", re.DOTALL)
+_CONDITION = r"(?s)\s*([A-Za-z_]\w*)\s*([!<>=~]+)\s*(.*)"
 _OPERATORS = ("=", "!=", "<", ">", "<=", ">=", "~")
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MACHINE = frozenset({"json", "jsonl", "yaml", "csv"})
@@ -72,7 +72,7 @@ def known(noun: str, names: Sequence[str]) -> list[Column]:
 
 def condition(noun: str, word: str, now: float) -> tuple[str, str, str]:
     """(column, operator, value) of one word; an age becomes the moment at which it began."""
-    found = _CONDITION.fullmatch(word)
+    found = re.fullmatch(_CONDITION, word)
     if found is None or len(word) > _LONGEST:
         raise UsageError(
             f"{word[:80]!r} is not a condition", hint=f"write it like name={word[:40]}* or state=RUNNING, memory>2G"

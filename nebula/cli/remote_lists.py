@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nebula.engine.api.tables import Listing, Query
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 class RemoteLists:
     """The owner's lists; where it does not answer, those of `fallback`, which raises if it has none either."""
 
-    def __init__(self, path: Path, fallback: Callable[[], Lister]) -> None:
+    def __init__(self, path: str, fallback: Callable[[], Lister]) -> None:
         self._path, self._fallback = path, fallback
 
     def list(self, noun: str, query: Query) -> Listing:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nebula.cli.changes import job_error
 from nebula.cli.waiting import Waiter, looks
 from nebula.engine.api.tables import Query
-from nebula.engine.lifecycle.states import place_name
+from nebula.engine.lifecycle.names import place_name
 from nebula.errors import CapacityError, ConflictError, NebulaError
 
 if TYPE_CHECKING:

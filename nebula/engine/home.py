@@ -1,4 +1,7 @@
-"""The engine's home: one directory, on a local disk, owned by at most one process at a time (a held flock is the proof)."""
+"""The engine's home: one directory, on a local disk, owned by at most one process at a time (a held flock is the proof).
+
+`owner.py` says which home is meant and who owns it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,12 @@ import json
 import os
 import stat
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nebula.engine.owner import SYSTEM_HOME, owner
 from nebula.errors import CapacityError, ConflictError, DeniedError, NebulaError, OwnerError
 
-SYSTEM_HOME = Path("/var/lib/nebula")
 _TRIES, _PAUSE = 5, 0.01
 """How often, and after how many seconds, the lock is tried again: `owner` holds it for a moment to look."""
 _REMOTE = {
@@ -23,55 +25,9 @@ _REMOTE = {
 }  # fmt: skip
 
 
-def choose(given: str, environ: Mapping[str, str], *, uid: int, system: Path = SYSTEM_HOME) -> Path:
-    """The home: `--home`, NEBULA_HOME, else the system home if it holds a database or we are root, else
-    `$XDG_DATA_HOME/nebula`.
-
-    Raises ConflictError where sudo leaves it open which of two homes is meant.
-    """
-    named = given or environ.get("NEBULA_HOME", "")
-    if named:
-        home = Path(named).absolute()
-        if home.exists() and not home.is_dir():
-            raise ConflictError(f"the home {home} is no directory", hint="nebula --home DIRECTORY …")
-        return home
-    if uid == 0:
-        _refuse_ambiguous(environ, system)
-        return system
-    if _holds_database(system):
-        return system
-    base = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "/nonexistent")) / ".local/share"
-    return Path(base) / "nebula"
-
-
-def _holds_database(home: Path) -> bool:
-    try:
-        return (home / "nebula.db").exists()
-    except PermissionError:
-        return False  # somebody made it 0700: nobody else shall use it
-
-
 def whereabouts(home: Path) -> str:
     """The home and its machine, for people who look for it from elsewhere."""
     return f"{home} on {os.uname().nodename}"
-
-
-def _refuse_ambiguous(environ: Mapping[str, str], system: Path) -> None:
-    user = environ.get("SUDO_USER", "")
-    if not user or user == "root" or (system / "nebula.db").exists():
-        return
-    import pwd
-
-    try:
-        private = Path(pwd.getpwnam(user).pw_dir) / ".local/share/nebula"
-    except KeyError:
-        return
-    if (private / "nebula.db").exists():
-        raise ConflictError(
-            f"which home is meant: {private} of {user}, or {system}?",
-            cause="sudo was used beside a private home",
-            hint=f"nebula --home {private} …, or nebula --home {system} …",
-        )
 
 
 def prepare(home: Path) -> None:
@@ -82,7 +38,7 @@ def prepare(home: Path) -> None:
         raise ConflictError(f"the home {home} is no directory", hint="nebula --home DIRECTORY …")
     _refuse_remote(home)
     try:
-        home.mkdir(mode=0o711 if home == SYSTEM_HOME else 0o700, parents=True, exist_ok=True)
+        home.mkdir(mode=0o711 if str(home) == SYSTEM_HOME else 0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(home, "made", error) from error
     found = home.stat()
@@ -176,32 +132,6 @@ class Ownership:
             os.ftruncate(self._file, 0)
             os.close(self._file)
             self._file = None
-
-
-def owner(home: Path) -> dict[str, Any]:
-    """{"pid", "role"} of the process that holds the home's lock; empty if nobody does."""
-    path = home / "owner"
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, PermissionError):
-        return {}
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        text = os.pread(handle, 4096, 0).decode("utf-8", "replace")
-        try:
-            found: dict[str, Any] = json.loads(text) if text else {}
-        except ValueError:
-            found = {}
-        return found or {"pid": 0, "role": "unknown"}
-    finally:
-        os.close(handle)
-    return {}
-
-
-def in_change(found: Mapping[str, Any]) -> bool:
-    """Whether the owner (see `owner`) starts or stops: soon it answers, or another process can be the owner."""
-    return bool(found) and ("stopping" in found or "socket" not in found)
 
 
 def refuse_second(home: Path) -> OwnerError:

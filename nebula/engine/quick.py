@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from nebula.engine.api.tables import Listing, Query
@@ -28,7 +27,7 @@ class Lists(Protocol):
 class FileLists:
     """Reads of one SQLite file. `other` lists where the file lacks a table or a column: an older program made it."""
 
-    def __init__(self, path: Path, other: Callable[[], Lists]) -> None:
+    def __init__(self, path: str, other: Callable[[], Lists]) -> None:
         self._other = other
         self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
         self._connection.execute("PRAGMA case_sensitive_like=ON")

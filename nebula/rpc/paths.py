@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nebula.errors import DeniedError, UsageError
+from nebula.rpc import plain
 
-SYSTEM_SOCKET = Path("/run/nebula/engine.sock")
+SYSTEM_SOCKET = Path(plain.SYSTEM_SOCKET)
 LONGEST = 107
 """Bytes that a socket's path may take."""
 _PRIME = (1 << 64) - 59

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import pwd
 import socket
 import struct
@@ -18,7 +19,7 @@ class PeerCredentials(NamedTuple):
     gid: int
 
 
-def credentials(connection: socket.socket) -> PeerCredentials:
+def credentials(connection: _socket.socket) -> PeerCredentials:
     """From SO_PEERCRED: as they were when the peer connected."""
     return PeerCredentials(
         *_CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))

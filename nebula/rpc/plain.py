@@ -1,11 +1,15 @@
-"""The client's side of the socket with nothing but `socket` and `json`: what a listing needs, and no more."""
+"""The client's side of the socket with nothing but `_socket` and `json`: what a listing needs, and no more.
+
+`_socket` is what CPython makes `socket` of, and `socket.socket` is a kind of its class; the enumerations that `socket` adds
+take milliseconds to make.
+"""
 
 from __future__ import annotations
 
 import json
 import select
-import socket
 import time
+from _socket import AF_UNIX, SHUT_RDWR, SOCK_STREAM, socket
 from contextlib import suppress
 
 from nebula import __version__, timeouts
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
+SYSTEM_SOCKET = "/run/nebula/engine.sock"
+"""Where the system's engine listens."""
 PROTOCOL = 1
 """The version of the protocol that this program speaks."""
 LONGEST_ANSWER = 1 << 29
@@ -28,7 +34,7 @@ _CHUNK = 1 << 16
 class Wire:
     """Lines over a connected socket. `longest` bounds a line, in bytes."""
 
-    def __init__(self, connection: socket.socket, longest: int) -> None:
+    def __init__(self, connection: socket, longest: int) -> None:
         self.socket = connection
         self._longest = longest
         self._buffer = bytearray()
@@ -70,7 +76,7 @@ class Wire:
         watched.register(self.socket, select.POLLIN)
         return bool(watched.poll(None if timeout is None else timeout * 1000))
 
-    def end(self, how: int = socket.SHUT_RDWR) -> None:
+    def end(self, how: int = SHUT_RDWR) -> None:
         """End one direction or both, from any thread: whoever waits on the connection wakes up."""
         with suppress(OSError):  # the peer was faster
             self.socket.shutdown(how)
@@ -103,7 +109,7 @@ def connect(path: str | PathLike[str], timeout: float) -> Wire:
     """A connection that has said hello. OSError (TimeoutError among them) when nobody listens or answers in time,
     VersionError when the peer speaks another protocol.
     """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection = socket(AF_UNIX, SOCK_STREAM)
     wire = Wire(connection, LONGEST_ANSWER)
     try:
         connection.settimeout(timeout)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchkit import cluster_source  # noqa: F401 - finds nebula
 from benchkit.errors import BenchError
-from nebula.engine.home import owner
+from nebula.engine.owner import owner
 from nebula.rpc.client import RemoteEngine, try_connect
 
 CONNECT_SECONDS = 5.0

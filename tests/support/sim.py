@@ -142,7 +142,7 @@ class Sim:
     def state(self, name: str) -> str:
         """The VM's state as shown."""
         vm = self.vm(name)
-        from nebula.engine.lifecycle.states import place_name
+        from nebula.engine.lifecycle.names import place_name
 
         return place_name(vm.state, vm.lcm_state)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from nebula.cli.connect import changer
 from nebula.cli.options import GlobalOptions
 from nebula.engine.api.verbs import Engine
-from nebula.engine.home import owner
 from nebula.engine.local.engine import own
+from nebula.engine.owner import owner
 from nebula.rpc import plain
 from nebula.rpc.client import RemoteEngine
 from tests.support.forks import FORKS

@@ -153,11 +153,14 @@ def _live(lister: Lister, noun: str, command: Command | None) -> list[Candidate]
 
 def _vms(listing: Listing, verbs: Sequence[str]) -> list[Candidate]:
     """VMs for which one of the verbs is allowed now (all for none), with their state."""
-    from nebula.engine.lifecycle.states import place_name
-    from nebula.engine.lifecycle.table import sources_of
+    from nebula.engine.lifecycle.names import place_name
 
-    allowed = {place.state * 1000 + place.lcm for verb in verbs for place in sources_of(verb)}
-    shown = [row for row in listing.rows if not verbs or row[1] in allowed]
+    shown = listing.rows
+    if verbs:
+        from nebula.engine.lifecycle.table import sources_of  # the whole table, which takes milliseconds
+
+        allowed = {place.state * 1000 + place.lcm for verb in verbs for place in sources_of(verb)}
+        shown = [row for row in shown if row[1] in allowed]
     return [Candidate(str(name), place_name(*divmod(int(state), 1000))) for name, state in shown]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nebula.cli.output.text import printable
-from nebula.engine.lifecycle.states import HostState, ImageState, place_name
+from nebula.engine.lifecycle.names import HOST_STATES, IMAGE_STATES, place_name
 from nebula.units import MIB, format_cpu, format_duration, format_size
 
 RIGHT = frozenset({"number", "cpu", "mib", "bytes", "percent", "decimal", "rate", "share", "mode"})
@@ -38,9 +39,9 @@ def machine(show: str, value: Any) -> Any:
     if show == "state":
         return _state(int(value))
     if show == "host_state":
-        return _named(HostState, value)
+        return _named(HOST_STATES, value)
     if show == "image_state":
-        return _named(ImageState, value)
+        return _named(IMAGE_STATES, value)
     if show == "problem":
         return _problem(value)
     if show == "json":
@@ -96,8 +97,5 @@ def _stored(text: str) -> Any:
     return json.loads(text)
 
 
-def _named(states: type[HostState] | type[ImageState], value: Any) -> str:
-    try:
-        return states(int(value)).name
-    except ValueError:
-        return f"STATE {value}"
+def _named(names: Mapping[int, str], value: Any) -> str:
+    return names.get(int(value), f"STATE {value}")

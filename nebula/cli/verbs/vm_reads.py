@@ -11,7 +11,8 @@ from nebula.cli.output.values import local_time
 from nebula.cli.verbs.common import print_rows
 from nebula.cli.waiting import looks
 from nebula.engine.api.tables import Query
-from nebula.engine.lifecycle.states import LcmState, VmState, place_name, place_named
+from nebula.engine.lifecycle.names import place_name
+from nebula.engine.lifecycle.states import LcmState, VmState, place_named
 from nebula.errors import ConflictError, TimedOutError, UsageError
 from nebula.units import format_duration, parse_duration
 

@@ -130,11 +130,6 @@ def active(lcm: LcmState) -> Place:
     return Place(VmState.ACTIVE, lcm)
 
 
-def place_name(state: int, lcm: int) -> str:
-    """The shown name of two stored codes."""
-    return LcmState(lcm).name if state == VmState.ACTIVE else VmState(state).name
-
-
 def place_named(name: str) -> Place | None:
     """The place that `Place.name` calls so (any case), or None."""
     wanted = name.upper()

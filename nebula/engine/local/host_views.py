@@ -7,7 +7,8 @@ from typing import Any
 
 from nebula.cpusets import listed
 from nebula.engine.api.values import Detail
-from nebula.engine.lifecycle.states import HostState, place_name
+from nebula.engine.lifecycle.names import place_name
+from nebula.engine.lifecycle.states import HostState
 from nebula.engine.machines.held import Held
 from nebula.engine.scheduler.hardware import hardware_views, held_by_host, pins_vms
 from nebula.engine.scheduler.stock import HardwareView, offers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nebula import __version__
 from nebula.engine.api.values import Accepted, Call, Finding, Status
-from nebula.engine.home import owner
+from nebula.engine.owner import owner
 from nebula.engine.services import Services
 from nebula.engine.store.backup import backup, problems
 

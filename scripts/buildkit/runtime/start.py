@@ -13,6 +13,7 @@ import sys
 TYPE_CHECKING = False  # typing itself takes milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
 
 DAMAGED = 3
@@ -29,6 +30,19 @@ def start() -> None:
         status = program()()
     except KeyboardInterrupt:
         status = 130
+    leave(status)
+
+
+def leave(status: int) -> NoReturn:
+    """End. An interpreter takes itself apart for milliseconds, which only threads, and what is to be done at exit, need."""
+    if "threading" not in sys.modules and "atexit" not in sys.modules:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            pass  # who asked has left: what is left goes nowhere
+        else:
+            os._exit(status)
     sys.exit(status)
 
 

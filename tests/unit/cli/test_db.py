@@ -11,7 +11,7 @@ import pytest
 from nebula.engine.api.tables import Query
 from nebula.engine.api.values import Call
 from nebula.engine.api.verbs import Engine
-from nebula.engine.home import owner
+from nebula.engine.owner import owner
 from tests.support.sim import sim_engine
 from tests.support.ways import in_process, through_daemon
 from tests.unit.cli.conftest import Program

@@ -13,8 +13,8 @@ import pytest
 
 from nebula.drivers.sim.world import SimWorld
 from nebula.engine.api.tables import Query
-from nebula.engine.home import owner
 from nebula.engine.local.engine import read_only
+from nebula.engine.owner import owner
 from tests.support.forks import Program
 from tests.support.sim import sim_engine, until
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nebula.drivers.sim.world import SimWorld
-from nebula.engine.home import owner
+from nebula.engine.owner import owner
 from tests.support.forks import Program
 from tests.support.sim import sim_engine, until
 

@@ -15,7 +15,7 @@ import pytest
 
 from nebula.cli import systemd
 from nebula.drivers.sim.world import SimWorld
-from nebula.engine.home import owner
+from nebula.engine.owner import owner
 from tests.support.forks import Program
 from tests.support.sim import CALL, sim_engine, template, until
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nebula.engine.home import owner
+from nebula.engine.owner import owner
 from nebula.rpc import plain
 from tests.support.sim import until
 from tests.support.ways import PATIENCE, in_process, speak, start_program

@@ -13,8 +13,8 @@ import pytest
 from nebula.drivers.sim.world import SimWorld
 from nebula.engine.api.tables import Query
 from nebula.engine.api.values import Call
-from nebula.engine.home import owner
 from nebula.engine.local.engine import own
+from nebula.engine.owner import owner
 from nebula.engine.store.rows import EventRow, JobRow
 from nebula.errors import ConflictError, OwnerError, UnreachableError
 from nebula.rpc.client import RemoteEngine

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from nebula.engine.jobs.registry import OPERATIONS, operation
-from nebula.engine.lifecycle.states import LcmState, Place, VmState, place_name, place_named
+from nebula.engine.lifecycle import names
+from nebula.engine.lifecycle.names import place_name
+from nebula.engine.lifecycle.states import HostState, ImageState, LcmState, Place, VmState, place_named
 from nebula.engine.lifecycle.table import (
     DONE,
     PENDING,
@@ -155,3 +157,18 @@ class Walk(RuleBasedStateMachine):
 
 TestWalk = Walk.TestCase
 TestWalk.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.parametrize(
+    ("listed", "states"),
+    [
+        (names.VM_STATES, VmState),
+        (names.LCM_STATES, LcmState),
+        (names.HOST_STATES, HostState),
+        (names.IMAGE_STATES, ImageState),
+    ],
+)
+def test_a_list_shows_states_by_their_own_names(
+    listed: dict[int, str], states: type[VmState] | type[LcmState] | type[HostState] | type[ImageState]
+) -> None:
+    assert listed == {state.value: state.name for state in states}
