@@ -58,7 +58,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(home: Path, argv: list[str]) -> subprocess.CompletedProcess[str]:
     """Run the program in a fresh interpreter that tells what it loaded, started as the one file starts it."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "NEBULA_HOME": str(home), }
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "NEBULA_HOME": str(home)}
     return subprocess.run(
         [sys.executable, "-I", "-S", "-c", PROBE, *argv],
         env=environment,
