@@ -9,11 +9,13 @@ from typing import Any
 from nebula import typed
 from nebula.engine.addresses import AddressRange, address_at, first_free, index_of, reserved_positions
 from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow
-from nebula.engine.store.transaction import Transaction
+from nebula.engine.store.transaction import Queries, Transaction
 from nebula.errors import CapacityError, ConflictError, NotFoundError
 
 _reserved = lru_cache(maxsize=256)(reserved_positions)
 """Networks change seldom, and the arithmetic took a fifth of the writer's part of an allocation."""
+SLAAC = 64
+"""The prefix's length where a guest makes its address of it and its MAC."""
 READY = 1
 """OpenNebula's state of a network that can be used."""
 HELD = -1
@@ -127,6 +129,22 @@ class Leases:
 def range_of(row: AddressRangeRow) -> AddressRange:
     """The range's arithmetic."""
     return typed.convert(row.body, AddressRange)
+
+
+def prefix_length6(queries: Queries, lease: LeaseRow) -> int:
+    """That of its IPv6 address, where its range says one; 0: its network's. 64 is also what a range has that says nothing."""
+    if not lease.ip6:
+        return 0
+    found = range_of(queries.known(AddressRangeRow, lease.range_id))
+    return SLAAC if found.type.is_slaac else found.prefix_length6 if found.prefix_length6 != SLAAC else 0
+
+
+def second_ip6(queries: Queries, lease: LeaseRow) -> str:
+    """The unique local address that it has beside a global one, where its range has a prefix of each; else empty."""
+    if not lease.ip6:
+        return ""
+    found = range_of(queries.known(AddressRangeRow, lease.range_id))
+    return address_at(found, lease.position).ip6_ula if found.global_prefix and found.ula_prefix else ""
 
 
 def count(tx: Transaction, network: NetworkRow, by: int) -> None:

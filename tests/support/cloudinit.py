@@ -76,3 +76,31 @@ def from_cd(iso: bytes, name: str) -> bytes:
         image.flush()
         argv = ["isoinfo", "-i", image.name, "-R", "-x", f"/{name}"]
         return subprocess.run(argv, check=True, capture_output=True, timeout=30).stdout
+
+
+def rendered(network: dict[str, Any], kind: str) -> dict[str, set[str]]:
+    """What it writes down for ifupdown (`eni`), netplan, networkd or network-manager: the lines of each card's part, by the
+    line that begins it, or by the card where each has a file of its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="nebula-cloudinit-") as name:
+        folder = Path(name)
+        (folder / "network").write_text(json.dumps(network))
+        argv = [_PYTHON, "-I", "-m", "cloudinit.cmd.main", "devel", "net-convert", "--network-data", str(folder / "network")]
+        argv += ["--kind", "yaml", "--directory", str(folder / "made"), "--distro", "debian", "--output-kind", kind]
+        subprocess.run(argv, check=True, capture_output=True, timeout=60)
+        files = [path for path in (folder / "made").rglob("*") if path.is_file() and path.suffix != ".rules"]
+        if kind in {"networkd", "network-manager"}:
+            cards = network["ethernets"]
+            return {card: set(path.read_text().splitlines()) for card in cards for path in files if card in path.name}
+        return _parts(files[0].read_text().splitlines())
+
+
+def _parts(lines: list[str]) -> dict[str, set[str]]:
+    """Parts begin where `iface` or a card's name stands."""
+    parts: dict[str, set[str]] = {}
+    head = ""
+    for line in map(str.strip, lines):
+        if line.startswith("iface ") or (line.startswith("en") and line.endswith(":")):
+            head = line
+        parts.setdefault(head, set()).add(line)
+    return parts

@@ -48,7 +48,11 @@ CARDS: tuple[Row, ...] = (
 GUESTS: tuple[Row, ...] = (
     *done("", "cloud-init's datasource", note="Debian's package, unmodified, boots with it in the tests"),
     *done("", "one-context's services", note="they find the CD by its label and read context.sh"),
-    *done("", "re-run on a CD change", note="one-context does what is new; cloud-init looks again at the next boot"),
+    *done(
+        "",
+        "re-run on a CD change",
+        note="one-context does what is new; cloud-init has the host name at the next boot, all else after `cloud-init clean`",
+    ),
     *done("daemon onegate", "TOKEN", "REPORT_READY", note="REPORT_READY brings the token with it"),
     *done("vm wait NAME READY", "READY gate", note="READY goes when the VM starts anew"),
     *none("no local path is taken: FILES is refused", "CONTEXT_RESTRICTED_DIRS", "CONTEXT_SAFE_DIRS"),

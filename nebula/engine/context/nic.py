@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
@@ -47,6 +48,8 @@ class NicContext(msgspec.Struct, frozen=True, kw_only=True):
         return f"ETH{self.nic_id}" + (f"_ALIAS{self.alias_id}" if self.alias_id >= 0 else "")
 
 
+_ROUTE = re.compile(r"(\S+) via (\S+)(?: dev [A-Za-z0-9_.-]{1,15}(?: metric [0-9]{1,9})?)?")
+"""One-context reads by place, and wants the device for NetworkManager."""
 METHODS = ("static", "dhcp", "skip")
 METHODS6 = (*METHODS, "auto", "disable")
 
@@ -62,7 +65,7 @@ def nic_variables(nic: NicContext) -> dict[str, str]:
         "METHOD": nic.method,
         "IP6_METHOD": nic.ip6_method,
         "VLAN_ID": nic.vlan_id,
-        "ROUTES": ", ".join(" ".join(route.split()) for route in _routes(nic)),
+        "ROUTES": ", ".join(_routes(nic)),
         "EXTERNAL": "YES" if nic.external else "",
         **_ip4(nic),
         **_ip6(nic),
@@ -79,15 +82,15 @@ def _check(nic: NicContext) -> None:
     for address in filter(None, (nic.gateway, nic.ip6_gateway, nic.ip6_ula, *nic.dns)):
         _legal(nic, "the address", address, _address)
     for route in _routes(nic):
-        words = route.split()
-        if len(words) != 3 or words[1] != "via":
+        found = _ROUTE.fullmatch(route)
+        if found is None:
             raise UsageError(
                 f"ROUTES of card {nic.nic_id} cannot be understood",
                 cause=f"got {route[:60]!r}",
                 hint="10.1.0.0/16 via 10.0.0.254, 10.2.0.0/16 via 10.0.0.253",
             )
-        _legal(nic, "a route to", words[0], ip_network)
-        _legal(nic, "a route through", words[2], ip_address)
+        _legal(nic, "a route to", found[1], ip_network)
+        _legal(nic, "a route through", found[2], ip_address)
 
 
 _address = lru_cache(maxsize=256)(ip_address)
@@ -100,7 +103,7 @@ def _mask(prefix_length: int) -> IPv4Address:
 
 
 def _routes(nic: NicContext) -> list[str]:
-    return [part.strip() for part in nic.routes.split(",") if part.strip()]
+    return [" ".join(part.split()) for part in nic.routes.split(",") if part.strip()]
 
 
 def _legal(nic: NicContext, what: str, text: str, parse: Callable[[str], object]) -> None:

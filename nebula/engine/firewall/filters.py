@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from nebula.engine.addresses import address_at
 from nebula.engine.firewall.groups import aliases_of, leases_with, of_card, of_network, rules_of
 from nebula.engine.firewall.rules import Rule, collapsed, filter_rule
-from nebula.engine.leases import range_of
+from nebula.engine.leases import range_of, second_ip6
 from nebula.engine.store.rows import AddressRangeRow, LeaseRow, NetworkRow, SecurityGroupRow
 from nebula.engine.store.transaction import Queries
 from nebula.model.firewall import CardFilter, FilterRule
@@ -36,11 +36,16 @@ class Filters:
         found = self._queries.select(LeaseRow, '"vm_id"=?', (vm_id,))
         cards = [lease for lease in found if lease.parent_id < 0]
         networks = {row.network_id: self._queries.get(NetworkRow, row.network_id) for row in cards}
-        further = {card.nic_id: tuple(_texts(lease for lease in found if lease.parent_id == card.nic_id)) for card in cards}
-        return {card.nic_id: self._of_card(card, networks[card.network_id], further[card.nic_id]) for card in cards}
+        return {card.nic_id: self._of_card(card, networks[card.network_id], self._further(card, found)) for card in cards}
+
+    def _further(self, card: LeaseRow, leases: Iterable[LeaseRow]) -> tuple[str, ...]:
+        """What its guest sends from beside the addresses that drivers know of it."""
+        second = second_ip6(self._queries, card)
+        aliases = self._texts(lease for lease in leases if lease.parent_id == card.nic_id)
+        return (second, *aliases) if second else tuple(aliases)
 
     def _of_card(self, lease: LeaseRow, network: NetworkRow, further: tuple[str, ...]) -> CardFilter | None:
-        """None for a card without groups, on a network that asks for nothing either. `further`: addresses of its aliases."""
+        """None for a card without groups, on a network that asks for nothing either. `further`: see `_further`."""
         said: Mapping[str, object] = network.body.get("attributes") or {}
         groups = of_card(lease, network)
         mac, ips = (str(said.get(f"FILTER_{what}_SPOOFING", "")).strip().upper() for what in ("MAC", "IP"))
@@ -69,7 +74,10 @@ class Filters:
     def _of_group(self, group_id: int) -> tuple[str, ...]:
         """The addresses of all cards that have it, and of their aliases."""
         cards = leases_with(self._queries, group_id)
-        return collapsed(map(_alone, _texts([*cards, *aliases_of(self._queries, cards)])))
+        return collapsed(map(_alone, self._texts([*cards, *aliases_of(self._queries, cards)])))
+
+    def _texts(self, leases: Iterable[LeaseRow]) -> Iterator[str]:
+        return (text for lease in leases for text in (lease.ip, lease.ip6, second_ip6(self._queries, lease)) if text)
 
     def _of_network(self, network_id: int) -> tuple[str, ...]:
         """All addresses of its ranges."""
@@ -77,14 +85,10 @@ class Filters:
         for row in self._queries.select(AddressRangeRow, '"network_id"=?', (network_id,)):
             span = range_of(row)
             first, last = address_at(span, 0), address_at(span, span.size - 1)
-            for low, high in ((first.ip, last.ip), (first.ip6, last.ip6)):
+            for low, high in ((first.ip, last.ip), (first.ip6, last.ip6), (first.ip6_ula, last.ip6_ula)):
                 if low and high:
                     nets += _between(low, high)
         return collapsed(nets)
-
-
-def _texts(leases: Iterable[LeaseRow]) -> Iterator[str]:
-    return (text for lease in leases for text in (lease.ip, lease.ip6) if text)
 
 
 def _alone(text: str) -> str:

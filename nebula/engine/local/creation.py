@@ -10,7 +10,7 @@ from nebula.engine.context import asks_token, check_context, file_references
 from nebula.engine.firewall.groups import ATTRIBUTE, named, packed
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.operations.common import use_image
-from nebula.engine.leases import Leases
+from nebula.engine.leases import Leases, prefix_length6, second_ip6
 from nebula.engine.lifecycle.states import ImageState, VmState
 from nebula.engine.local.access import Right, may, require
 from nebula.engine.local.base import resolve, usable
@@ -147,6 +147,7 @@ class Creation:
         wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
         lease = self._leases.take(self._tx, network, vm.id, number, wanted=wanted, parent_id=parent.nic_id)
         alias = aliases.made(number, parent, item, lease, network)
+        alias.prefix_length6, alias.ip6_ula = prefix_length6(self._tx, lease), second_ip6(self._tx, lease)
         aliases.require_free_name(machine, alias.name)
         parent.aliases.append(alias)
         card = self._tx.first(LeaseRow, '"vm_id"=? AND "nic_id"=?', (vm.id, parent.nic_id))
@@ -283,6 +284,8 @@ class Creation:
             mac=lease.mac,
             ip=lease.ip,
             ip6=lease.ip6,
+            prefix_length6=prefix_length6(self._tx, lease),
+            ip6_ula=second_ip6(self._tx, lease),
             tap=tap_name(vm.id, number),
             grouped=bool(groups),
             **cards.settings_of(number, item, network.body.get("attributes") or {}),

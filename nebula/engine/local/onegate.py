@@ -101,7 +101,7 @@ def _cards(machine: Machine) -> dict[str, Any]:
 
 def _card(card: Nic | Alias, name: str) -> dict[str, str]:
     six = "IP6_ULA" if card.ip6 and IPv6Address(card.ip6) in _ULA else "IP6_GLOBAL"
-    values = {"NAME": name, "NETWORK": card.network, "MAC": card.mac, "IP": card.ip, six: card.ip6}
+    values = {"NAME": name, "NETWORK": card.network, "MAC": card.mac, "IP": card.ip, "IP6_ULA": card.ip6_ula, six: card.ip6}
     return {name: value for name, value in values.items() if value}
 
 

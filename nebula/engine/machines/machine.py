@@ -26,6 +26,10 @@ class Alias(msgspec.Struct, kw_only=True):
     """What the lease has; the guest sends from its card's."""
     ip: str = ""
     ip6: str = ""
+    prefix_length6: int = 0
+    """0: its network's."""
+    ip6_ula: str = ""
+    """Beside a global one in `ip6`."""
     external: bool = False
     """Others lead it to the card: the guest need not set it up."""
     asked: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -42,6 +46,10 @@ class Nic(msgspec.Struct, kw_only=True):
     tap: str
     ip: str = ""
     ip6: str = ""
+    prefix_length6: int = 0
+    """0: its network's."""
+    ip6_ula: str = ""
+    """Beside a global one in `ip6`."""
     model: str = "virtio"
     queues: int = 0
     """-1: as many as vCPUs."""

@@ -60,6 +60,12 @@ def test_routes_are_on_one_line_whatever_their_spaces() -> None:
     assert variables("web", {}, [nic], [])["ETH0_ROUTES"] == "10.9.0.0/16 via 10.0.0.254, 10.8.0.0/16 via 10.0.0.253"
 
 
+def test_a_route_may_name_its_device_and_its_metric() -> None:
+    """NetworkManager's part of one-context takes no others."""
+    told = "10.9.0.0/16 via 10.0.0.254 dev eth0, fd00:9::/48 via fd00::9 dev eth0 metric 5"
+    assert variables("web", {}, [msgspec.structs.replace(NIC, routes=told)], [])["ETH0_ROUTES"] == told
+
+
 def test_network_no_leaves_the_cards_out() -> None:
     assert variables("web", {"NETWORK": "no"}, [NIC], []) == {"NETWORK": "no", "SET_HOSTNAME": "web"}
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nebula.drivers.sim.agent import SimAgent
+from nebula.engine.firewall.filters import Filters
 from nebula.engine.store.rows import EventRow, JobLogRow, JobRow, RequestRow
 from nebula.errors import ConflictError, NotFoundError, UsageError, WrongStateError
 from tests.support.cloudinit import from_cd
@@ -183,3 +184,39 @@ def test_secrets_are_on_the_cd_and_nowhere_else(sim: Sim) -> None:
     assert SECRET not in repr(kept)
     shown = sim.engine.vms.show("one"), sim.engine.vms.describe("one"), sim.engine.vms.log("one")
     assert SECRET not in repr(shown)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "length"),
+    [
+        ([{"IP6": "fd00::10", "SIZE": "4"}], "56"),
+        ([{"IP6": "fd00::10", "SIZE": "4", "PREFIX_LENGTH": "48"}], "48"),
+        ([{"IP": "10.5.0.10+4", "IP6": "fd00::10", "PREFIX_LENGTH": "120"}], "120"),
+        ([{"GLOBAL_PREFIX": "2001:db8:1:2::", "SIZE": "4"}], "64"),
+    ],
+)
+def test_a_range_may_say_how_long_its_ipv6_prefix_is(sim: Sim, ranges: list[dict[str, str]], length: str) -> None:
+    sim.engine.networks.create({"name": "six", "driver": "sim", "prefix_length6": 56, "ranges": ranges}, CALL)
+    sim.add_vm("one", NIC=[{"NETWORK": "six"}], NIC_ALIAS=[{"NETWORK": "six", "PARENT": "NIC0"}])
+    told = context_of(sim, "one")
+    assert f"ETH0_IP6_PREFIX_LENGTH='{length}'" in told
+    assert f"ETH0_ALIAS0_IP6_PREFIX_LENGTH='{length}'" in told
+    sim.engine.vms.nic_attach("one", {"NETWORK": "six"}, CALL)
+    sim.settle()
+    assert f"ETH2_IP6_PREFIX_LENGTH='{length}'" in context_of(sim, "one")
+
+
+def test_a_range_of_two_prefixes_gives_a_guest_both_addresses(sim: Sim) -> None:
+    prefixes = {"GLOBAL_PREFIX": "2001:db8:1:2::", "ULA_PREFIX": "fd12:3456:789a:1::", "MAC": "02:00:00:00:00:10", "SIZE": "4"}
+    sim.engine.networks.create({"name": "six", "driver": "sim", "ranges": [prefixes]}, CALL)
+    sim.engine.networks.update("six", {"attributes": {"FILTER_IP_SPOOFING": "YES"}}, CALL)
+    sim.add_vm("one", NIC=[{"NETWORK": "six"}], NIC_ALIAS=[{"NETWORK": "six", "PARENT": "NIC0"}])
+    told = context_of(sim, "one")
+    for name, last in (("ETH0", "10"), ("ETH0_ALIAS0", "11")):
+        assert f"{name}_IP6='2001:db8:1:2:0:ff:fe00:{last}'" in told
+        assert f"{name}_IP6_ULA='fd12:3456:789a:1:0:ff:fe00:{last}'" in told
+    found = {item.address for item in sim.engine.vms.addresses("one")}
+    assert {f"fd12:3456:789a:1:0:ff:fe00:{last}" for last in ("10", "11")} <= found
+    own = Filters(sim.engine.services.store.read()).of_vm(sim.vm("one").id)[0]
+    assert own is not None
+    assert {f"fd12:3456:789a:1:0:ff:fe00:{last}" for last in ("10", "11")} <= set(own.further), "it may send from them"
