@@ -7,6 +7,10 @@ from typing import Literal
 import msgspec
 
 Format = Literal["qcow2", "raw"]
+BOOTED = frozenset({"kernel", "ramdisk"})
+"""Types of images that a VM is booted from without a disk."""
+FILES = BOOTED | {"context"}
+"""Types of images that are files and no disks: they stay as they come."""
 
 
 class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +20,7 @@ class ImageSpec(msgspec.Struct, frozen=True, kw_only=True):
     uuid: str
     format: Format
     size: int
-    type: Literal["os", "datablock", "cdrom", "context"] = "os"
+    type: Literal["os", "datablock", "cdrom", "context", "kernel", "ramdisk"] = "os"
     persistent: bool = False
     source: str = ""
     """What it is on a storage where nothing is made: the name of a LUN."""

@@ -104,6 +104,18 @@ class DatastoreContract:
         with pytest.raises(NotFoundError):
             lab.datastore.read_image(lab.source, os_image(9, format="raw", type="context"), 100)
 
+    def test_a_file_comes_to_the_other_host_as_it_is(self, lab: DatastoreLab) -> None:
+        """Where images are plain files, a kernel does: QEMU opens it by its path."""
+        plain = lab.datastore.capabilities.plain_files
+        image = os_image(format="raw", type="kernel" if plain else "context", size=11)
+        path = lab.datastore.staging_path(lab.source, image)
+        lab.source.transport.write_file(path, b"a kernel\xff\0\n", root=True)
+        lab.datastore.take_in(lab.source, image, path, job="1-take", progress=None, cancel=None)
+        lab.datastore.copy_image(lab.source, lab.target, image, job="3-copy", progress=None, cancel=None)
+        there = lab.datastore.image_path(lab.target, image)
+        read = lab.target.transport.read_file(there, limit=100, root=True) if plain else b""
+        assert (read or lab.datastore.read_image(lab.target, image, 100)) == b"a kernel\xff\0\n"
+
     def test_removing_an_image_twice_is_fine(self, lab: DatastoreLab) -> None:
         image = take_in(lab, os_image())
         for _ in range(2):

@@ -69,11 +69,15 @@ def furnish(home: Path, *, storage: str = "own") -> None:
         used.datastores.create({"name": "disks", "driver": "sim", "settings": {storage: "true"}}, CALL)
         picture = home / "picture.raw"
         picture.write_bytes(bytes(1 << 20))
+        used.datastores.create({"name": "boot", "driver": "sim", "type": "file"}, CALL)
         used.networks.create({"name": "lan", "driver": "sim", "ranges": [{"IP": "10.9.0.10-10.9.0.250"}]}, CALL)
         assert used.wait_idle(PATIENCE)
         used.images.create({"name": "base", "path": str(picture), "format": "raw", "datastore": "disks"}, CALL)
         assert used.wait_idle(PATIENCE)
-        assert used.images.show("base").body["state"] == "READY"
+        used.images.create({"name": "vmlinuz", "path": str(picture), "type": "kernel", "datastore": "boot"}, CALL)
+        assert used.wait_idle(PATIENCE)
+        for name in ("base", "vmlinuz"):
+            assert used.images.show(name).body["state"] == "READY"
         for name in ("disc", "spare"):
             used.images.create({"name": name, "size": 1 << 20, "type": "cdrom", "datastore": "disks"}, CALL)
         assert used.wait_idle(PATIENCE)
@@ -82,13 +86,14 @@ def furnish(home: Path, *, storage: str = "own") -> None:
 
 
 def template(name: str) -> dict[str, object]:
-    """A VM with a disk of each kind that is made, and a card."""
+    """A VM with a disk of each kind that is made, a kernel out of a datastore, and a card."""
     return {
         "NAME": name,
         "MEMORY": 128,
         "MEMORY_MAX": 256,
         "DISK": [{"IMAGE": "base"}, {"SIZE": 8, "FORMAT": "raw"}, {"IMAGE": "disc"}],
         "NIC": [{"NETWORK": "lan"}],
+        "OS": {"KERNEL_DS": "vmlinuz"},
         "CONTEXT": {"NETWORK": "YES"},
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -151,19 +153,54 @@ def free_pages() -> int:
     return int(next(line for line in Path("/proc/meminfo").read_text().splitlines() if "HugePages_Free" in line).split()[1])
 
 
+BOOTED = """\
+topology: {hugepage_size: 2}
+os: {kernel_ds: vmlinuz, initrd_ds: '$FILE[IMAGE="initrd"]', kernel_cmd: console=ttyS0 quiet tsc=unstable no_timer_check}
+"""
+
+
+@pytest.fixture
+def boot_files(cluster: Program, guest_image: Path, tmp_path: Path) -> Iterator[dict[str, Path]]:
+    """The guest's own kernel and RAM disk as images; by the domain's name for them, where they came from."""
+    found = {"kernel": tmp_path / "vmlinuz", "initrd": tmp_path / "initrd.gz"}
+    for file in found.values():
+        source = f"{guest_image.with_name('guest.raw')}@@1M"
+        subprocess.run(["mcopy", "-i", source, f"::{file.name}", str(file)], check=True, timeout=60)
+    cluster.out("image", "create", "vmlinuz", "--path", str(found["kernel"]), "--type", "kernel")
+    cluster.out("image", "create", "initrd", "--path", str(found["initrd"]), "--type", "ramdisk")
+    yield found
+    for name in ("vmlinuz", "initrd"):
+        cluster.out("image", "remove", name)
+
+
+def assert_boots_from(lab: LabHandle, host: str, vm_id: int, boot_files: dict[str, Path]) -> None:
+    """The running domain has them from files that are on its host and whole."""
+    system = definition(lab, host, vm_id).find("os")
+    assert system is not None
+    assert system.find("boot") is None
+    for name, file in boot_files.items():
+        assert digest(lab, host, system.findtext(name, "")) == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 @pytest.mark.usefixtures("huge_pages")
-def test_memory_of_huge_pages_goes_along_to_another_host(cluster: Program, lab: LabHandle, tmp_path: Path) -> None:
-    (tmp_path / "pages.yaml").write_text("topology: {hugepage_size: 2}\n")
+def test_memory_of_huge_pages_and_what_was_booted_go_along_to_another_host(
+    cluster: Program, lab: LabHandle, boot_files: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "booted.yaml").write_text(BOOTED)
     whole = free_pages()
-    address = start(cluster, "big", "--image", "common", "--memory", "128M", "--file", str(tmp_path / "pages.yaml"))
+    address = start(cluster, "big", "--image", "common", "--memory", "128M", "--file", str(tmp_path / "booted.yaml"))
     vm, before = cluster.vm("big"), guest_facts(address)
     assert whole - free_pages() == 64
     page = definition(lab, vm["host"], vm["id"]).find("memoryBacking/hugepages/page")
     assert page is not None
     assert (page.get("size"), page.get("unit")) == ("2048", "KiB")
+    assert_boots_from(lab, vm["host"], vm["id"], boot_files)
+    refused = cluster.run("image", "remove", "vmlinuz")
+    assert (refused.returncode, "boots from image vmlinuz" in refused.stderr) == (5, True)
     cluster.out("vm", "migrate", "big", "--host", other(vm["host"]), "--live")
     assert guest_facts(address)["boot-id"] == before["boot-id"], "it was started anew"
     assert whole - free_pages() == 64
+    assert_boots_from(lab, other(vm["host"]), vm["id"], boot_files)
     cluster.out("vm", "terminate", "big", "--hard")
     eventually(lambda: free_pages() == whole, "its pages")
     assert_left_nothing(lab, vm["id"])

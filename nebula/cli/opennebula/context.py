@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from nebula.cli.opennebula.rows import Row, done, none, refused
 
-_SERVICES = "services are still to come"
-_ROUTERS = "virtual routers are still to come"
+_SERVICES = "services are OneFlow's, a program of its own; nebula apply makes a set of VMs as one document says"
+_ROUTERS = "virtual routers are appliances of OpenNebula's; a VM with a card in each network routes"
 
 CD: tuple[Row, ...] = (
     *done("", "label CONTEXT", note="ISO 9660 with Joliet and Rock Ridge"),
@@ -35,14 +35,17 @@ CARDS: tuple[Row, ...] = (
         *("EXTERNAL", "ROUTES", "IP6", "IP6_ULA", "IP6_GATEWAY", "IP6_METRIC", "IP6_METHOD", "IP6_PREFIX_LENGTH"),
         note="ETHn_NAME: the card's own attribute, or its network's",
     ),
-    *refused(_ROUTERS, "VROUTER_IP", "VROUTER_MANAGEMENT", "VROUTER_IP6"),
+    *none(_ROUTERS, "VROUTER_IP", "VROUTER_MANAGEMENT", "VROUTER_IP6"),
     *done(
         "vm nic-attach --alias",
         "ALIAS",
         note="ETHn_ALIASm_NAME: each of these; one-context sets them up, but for EXTERNAL ones. cloud-init reads none",
     ),
-    *refused("cards that are given whole are still to come", "PCI", "PCI ADDRESS"),
-    *refused("shared folders are still to come", "DISK MOUNT_TAG", "DISK MOUNT_POINT"),
+    *refused("a card that is given whole by PCI has no lease: START_SCRIPT or USER_DATA set it up", "PCI", "PCI ADDRESS"),
+    *refused(
+        "a host's folder is on no other host: NFS in the guest, or RAW/DATA with a filesystem",
+        *("DISK MOUNT_TAG", "DISK MOUNT_POINT"),
+    ),
 )
 """What each card's `ETHn_` has behind it; and other prefixes."""
 GUESTS: tuple[Row, ...] = (
@@ -61,7 +64,7 @@ GATE: tuple[Row, ...] = (
     *done("daemon onegate", "GET /", "GET /vm", "PUT /vm", note="X-ONEGATE-TOKEN and X-ONEGATE-VMID; type=2 takes away"),
     *done("daemon onegate", "GET /vms/ID", "PUT /vms/ID", note="of the guest's own VM"),
     *done("", "restricted_attrs", note="all that says what a VM is made of or where it may be"),
-    *refused(_SERVICES, "POST /vms/ID/action", "GET /service", "PUT /service/role/ROLE"),
-    *refused(_ROUTERS, "GET /vrouter", "GET /vnet/ID"),
+    *none(_SERVICES, "POST /vms/ID/action", "GET /service", "PUT /service/role/ROLE"),
+    *none(_ROUTERS, "GET /vrouter", "GET /vnet/ID"),
 )
 """OneGate's requests."""

@@ -84,7 +84,7 @@ ONEVM: tuple[Row, ...] = (
     *done("vm nic-attach --alias", "nic-attach --alias", note="a card by its name, number or MAC address"),
     *done("vm nic-attach --name", "nic-attach --nic_name"),
     *refused(
-        "cards that are given whole are still to come",
+        "devices of a host are booked with the VM's place there: PCI of its template",
         *(f"nic-attach --{flag}" for flag in ("pci", "pci_class", "pci_device", "pci_vendor")),
     ),
     *done("vm nic-detach", "nic-detach", note="a card takes its aliases along"),
@@ -189,7 +189,7 @@ ONEIMAGE: tuple[Row, ...] = (
     *done("image create --path | image create --url", "create --path"),
     *done("image create --persistent", "create --persistent"),
     *done("image create --size", "create --size"),
-    *done("image create --type", "create --type", note="os, datablock, cdrom, context; kernels are still to come"),
+    *done("image create --type", "create --type", note="os, datablock, cdrom, context, kernel, ramdisk"),
     *none("the name stands behind create", "create --name"),
     *none("space is looked at where the file is put", "create --no_check_capacity"),
     *refused("a VM's DISK says its bus and name: disk-attach image=data,dev_prefix=sd", "create --prefix", "create --target"),

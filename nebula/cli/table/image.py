@@ -34,9 +34,9 @@ COMMANDS = (
             Option("--catalogue", "The catalogue's name for it, if NAME is another.", metavar="NAME", complete="catalogue"),
             Option(
                 "--type",
-                "os (default), datablock, cdrom, or context: a file for guests' context CDs.",
+                "os (default), datablock, cdrom; or a file: context (for guests' context CDs), kernel, ramdisk.",
                 metavar="TYPE",
-                choices=("os", "datablock", "cdrom", "context"),
+                choices=("os", "datablock", "cdrom", "context", "kernel", "ramdisk"),
             ),
             Option("--format", "qcow2 or raw.", metavar="FORMAT", choices=("qcow2", "raw")),
             Option("--persistent", "One VM at a time uses the image itself.", "flag"),

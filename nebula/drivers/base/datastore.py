@@ -37,6 +37,8 @@ class DatastoreCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """QEMU itself refuses a disk that somebody else writes to; where not, `require_unused` is asked before a start."""
     known_there: bool = False
     """A host knows its own users of a disk alone: `require_unused` is asked on every host."""
+    plain_files: bool = False
+    """An image is a file on each host that has it, which QEMU opens by its path like any other."""
     registers: bool = False
     """Images are LUNs that exist already: they are registered by their name, each is one VM's disk, and nothing else is made,
     cloned or deleted.

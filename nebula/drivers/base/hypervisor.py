@@ -107,6 +107,9 @@ class MigrationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Memory pages that go again are sent as what changed in them."""
     disk_paths: tuple[tuple[str, str], ...] = ()
     """(guest name, path on the target) where a path differs between the hosts."""
+    kernel: str = ""
+    initrd: str = ""
+    """Where the target has what is booted; empty: where this host has it."""
     pins: tuple[str, ...] = ()
     """The target's CPUs for each vCPU; empty: as here."""
     host_nodes: tuple[int, ...] = ()

@@ -39,8 +39,9 @@ class FileDatastore:
     def capabilities(self) -> DatastoreCapabilities:
         """See Datastore.capabilities."""
         return DatastoreCapabilities(
-            shared=False, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True
-        )
+            shared=False, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True,
+            plain_files=True,
+        )  # fmt: skip
 
     def base(self, host: HostHandle) -> str:
         """The datastore's directory on this host."""

@@ -42,6 +42,7 @@ class SharedDatastore(FileDatastore):
             live_copy=False,
             snapshots=True,
             backups=True,
+            plain_files=True,
             attached=self._nfs is not None,
             activates=self._nfs is not None,
         )

@@ -55,7 +55,7 @@ class SimDatastore:
             )
         return DatastoreCapabilities(
             shared=self._shared, formats=("qcow2", "raw"), linked_clones=True, live_copy=True, snapshots=True, backups=True,
-            attached=self._attached,
+            attached=self._attached, plain_files=True,
         )  # fmt: skip
 
     def attach(self, host: HostHandle) -> None:

@@ -27,14 +27,14 @@ class Disks:
         self._db = db
 
     def check_there(self, host: str, spec: DomainSpec) -> None:
-        """NotFoundError if a disk that lies in a datastore is not on the host."""
-        for disk in spec.disks:
-            scope, datastore = place(host, disk.path)
+        """NotFoundError if a disk, or what is booted, lies in a datastore and is not on the host."""
+        for path in (*(disk.path for disk in spec.disks), spec.kernel, spec.initrd):
+            scope, datastore = place(host, path)
             if datastore is None:
                 continue
-            row = self._db.one(_WITH_BACKING, scope, disk.path)
+            row = self._db.one(_WITH_BACKING, scope, path)
             if row is None or row[1] == "part":
-                raise _missing(host, spec, disk.path)
+                raise _missing(host, spec, path)
             if row[0] and row[2] is None:
                 raise _missing(host, spec, row[0])
 

@@ -215,6 +215,7 @@ class SimHypervisor:
                 now,
                 copy_targets=request.copy_targets,
                 disk_paths=request.disk_paths,
+                booted=(request.kernel, request.initrd),
                 pins=request.pins,
                 host_nodes=request.host_nodes,
                 bandwidth_mib=request.bandwidth_mib,

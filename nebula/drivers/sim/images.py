@@ -11,7 +11,7 @@ from nebula.drivers.sim.places import place
 from nebula.drivers.sim.storage import EMPTY_FILE, File
 from nebula.drivers.sim.transport import sim
 from nebula.errors import ConflictError, ImageError, NotFoundError, UsageError
-from nebula.model.storage import DatastoreUsage, DiskSpec, Format, ImageProbe, ImageSpec
+from nebula.model.storage import FILES, DatastoreUsage, DiskSpec, Format, ImageProbe, ImageSpec
 
 
 def qcow2_head(size: int) -> bytes:
@@ -92,7 +92,7 @@ def take_in(host: HostHandle, image: ImageSpec, staged: str, path: str) -> None:
         need(host, path)
         return
     world.storage.remove(name, staged)
-    head = found.head if image.type == "context" else b""
+    head = found.head if image.type in FILES else b""
     world.storage.put(_image(host, image, path, found.size)._replace(head=head))
 
 

@@ -42,6 +42,7 @@ class Migrations:
     def begin(
         self, source: str, uuid: str, target: str, now: float, *,
         copy_targets: tuple[str, ...] = (), disk_paths: tuple[tuple[str, str], ...] = (), bandwidth_mib: int = 0,
+        booted: tuple[str, str] = ("", ""),
         pins: tuple[str, ...] = (), host_nodes: tuple[int, ...] = (),
     ) -> int | None:  # fmt: skip
         """Start one, or find the one under way; its id. None: the domain is at the target already and gone here."""
@@ -63,7 +64,7 @@ class Migrations:
         if spec is None:
             raise ConflictError(f"domain {domain.name} on host {source} is not ours", cause="nothing is known of its disks")
         _require_absence(target, at_target)
-        moved = _at_target(spec, dict(disk_paths), pins, host_nodes)
+        moved = _at_target(spec, dict(disk_paths), booted, pins, host_nodes)
         self._domains.arrive(target, moved, now)
         total, duration = self._course(spec, copy_targets, source, bandwidth_mib)
         migration_id = self._db.insert(
@@ -197,12 +198,15 @@ def _to_follow(under_way: Migration, target: str) -> int:
     return under_way.migration_id
 
 
-def _at_target(spec: DomainSpec, paths: dict[str, str], pins: tuple[str, ...], host_nodes: tuple[int, ...]) -> DomainSpec:
+def _at_target(
+    spec: DomainSpec, paths: dict[str, str], booted: tuple[str, str], pins: tuple[str, ...], host_nodes: tuple[int, ...]
+) -> DomainSpec:
     """The domain as the target is told of it."""
     disks = tuple(msgspec.structs.replace(disk, path=paths.get(disk.target, disk.path)) for disk in spec.disks)
     nodes = host_nodes if len(host_nodes) == len(spec.cells) else tuple(cell.host_node for cell in spec.cells)
     cells = tuple(msgspec.structs.replace(cell, host_node=node) for cell, node in zip(spec.cells, nodes, strict=True))
-    return msgspec.structs.replace(spec, disks=disks, cells=cells, pins=pins or spec.pins)
+    kernel, initrd = booted[0] or spec.kernel, booted[1] or spec.initrd
+    return msgspec.structs.replace(spec, disks=disks, cells=cells, pins=pins or spec.pins, kernel=kernel, initrd=initrd)
 
 
 def _require_absence(target: str, at_target: Domain | None) -> None:

@@ -22,6 +22,7 @@ from nebula.engine.machines.domain import tap_name
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
 from nebula.engine.machines.hardware.group import one
+from nebula.engine.machines.hardware.system import boot_files
 from nebula.engine.machines.machine import Alias, Machine, Nic, addresses_of, body_of
 from nebula.engine.machines.template import Template, hundredths, mebibytes, whole, yes
 from nebula.engine.onegate import new_token
@@ -61,6 +62,7 @@ class Creation:
         template = with_password(template, self._services.new_uuid)
         disk_ids, nic_ids = (range(len(template.get(name, ()))) for name in ("DISK", "NIC"))
         check_hardware(template, vcpus=vcpus, memory=memory, disks=disk_ids, nics=nic_ids)
+        self.check_boot_files(template)
         named = {**template, "NAME": template.get("NAME") or "vm"}
         check_wishes(self._tx, named)
         check_card_wishes(self._tx, named)
@@ -166,16 +168,22 @@ class Creation:
         """UsageError for what no CD carries; NotFoundError, DeniedError, ConflictError for files that cannot be on it."""
         check_context(context)
         for ref in file_references(str(context.get("FILES_DS") or "")):
-            image = self._image(ref)
-            if image.type != "context":
-                raise UsageError(
-                    f"image {image.name} is of type {image.type}: only files of type context go on a context CD",
-                    hint="nebula image list type=context",
-                )
-            if image.state not in {ImageState.READY, ImageState.USED}:
-                raise ConflictError(
-                    f"image {image.name} is {ImageState(image.state).name}", hint=f"nebula image show {image.id}"
-                )
+            self._require_file(ref, "context", "goes on a context CD")
+
+    def check_boot_files(self, template: Template) -> None:
+        """The same for kernels and RAM disks out of datastores."""
+        for kind, ref in boot_files(template).items():
+            self._require_file(ref, kind, f"is booted as a {kind}")
+
+    def _require_file(self, ref: str, kind: str, use: str) -> None:
+        image = self._image(ref)
+        if image.type != kind:
+            raise UsageError(
+                f"image {image.name} is of type {image.type}: only what is of type {kind} {use}",
+                hint=f"nebula image list type={kind}",
+            )
+        if image.state not in {ImageState.READY, ImageState.USED}:
+            raise ConflictError(f"image {image.name} is {ImageState(image.state).name}", hint=f"nebula image show {image.id}")
 
     def filled(self, vm: VmRow, machine: Machine, images: list[ImageRow]) -> dict[str, Any]:
         """The context with its variables."""

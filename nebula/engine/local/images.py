@@ -8,23 +8,25 @@ from urllib.parse import urlsplit, urlunsplit
 
 from nebula.engine.api.values import Accepted, Call, CatalogueEntry, Detail
 from nebula.engine.context import file_references
-from nebula.engine.jobs.operations.common import SHARED_COPY
+from nebula.engine.jobs.operations.image_copies import SHARED_COPY
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.local.access import belongs
 from nebula.engine.local.attributes import with_attributes
 from nebula.engine.local.base import OwnedNoun, free_name, resolve
 from nebula.engine.local.luns import DISKS, lun_named, makes, require_making
+from nebula.engine.machines.hardware.system import boot_files
 from nebula.engine.machines.machine import machine_of
 from nebula.engine.secrets import hide
 from nebula.engine.store.rows import DatastoreRow, HostRow, ImageCopyRow, ImageRow, JobRow, VmRow
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.errors import ConflictError, UsageError
+from nebula.model.storage import BOOTED, FILES
 from nebula.units import parse_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TYPES = ("os", "datablock", "cdrom", "context")
+_TYPES = ("os", "datablock", "cdrom", "context", "kernel", "ramdisk")
 MAX_SIZE = 64 << 40
 _WHOLE = (ImageState.READY, ImageState.USED, ImageState.USED_PERS)
 
@@ -78,12 +80,14 @@ class LocalImages(OwnedNoun):
         if kind not in _TYPES:
             raise UsageError(f"{kind[:40]!r} is no type of image", hint=f"one of: {', '.join(_TYPES)}")
         content = _source(spec, self._services.home)
-        if kind == "context":
-            _check_file(spec)
+        if kind in FILES:
+            _check_file(spec, kind)
 
         def work(tx: Transaction) -> Accepted:
             datastore = self._datastore(tx, spec)
             lun = lun_named(tx, self._services, datastore, spec, self.person)
+            if kind in BOOTED:
+                self._require_plain_files(datastore, kind)
             host = self._host(tx, spec, datastore)
             row = tx.insert(
                 ImageRow(
@@ -114,6 +118,15 @@ class LocalImages(OwnedNoun):
             return Accepted(kind="image", id=row.id, name=row.name, job_id=job.id, would=would)
 
         return self._change(call, work)
+
+    def _require_plain_files(self, datastore: DatastoreRow, kind: str) -> None:
+        driver = self._services.pool.datastore(datastore)
+        if not driver.capabilities.plain_files:
+            raise ConflictError(
+                f"datastore {datastore.name} has no files, and QEMU reads a {kind} as one",
+                cause=f"its images are devices (driver {datastore.driver})",
+                hint="nebula datastore create files --type file, then --datastore files",
+            )
 
     def clone(self, ref: str, name: str, call: Call, datastore: str = "", source: str = "") -> Accepted:
         """See Images.clone."""
@@ -310,7 +323,7 @@ class LocalImages(OwnedNoun):
                 raise UsageError(f"datastore {row.name} is of type {row.type}", hint="nebula datastore list type=image")
             return row
         wanted = '"type"=? AND "state"=0 ORDER BY "id"'
-        of_files = tx.first(DatastoreRow, wanted, ("file",)) if spec.get("type") == "context" else None
+        of_files = tx.first(DatastoreRow, wanted, ("file",)) if str(spec.get("type") or "").lower() in FILES else None
         usual = (
             row for row in tx.select(DatastoreRow, wanted, ("image",)) if makes(self._services, row) != bool(spec.get("source"))
         )
@@ -341,30 +354,37 @@ class LocalImages(OwnedNoun):
 
 
 def _require_unasked(queries: Queries, row: ImageRow) -> None:
-    """ConflictError for a file that VMs' contexts ask for by its name: each start of theirs reads it anew."""
-    if row.type != "context":
+    """ConflictError for a file that VMs ask for by its name: each start of theirs reads it anew."""
+    if row.type not in FILES:
         return
+    names = {row.name, str(row.id)}
     for vm in queries.select(VmRow, '"state"<>6'):
-        asked = machine_of(vm).context.get("FILES_DS", "")
-        if asked and {row.name, str(row.id)} & set(file_references(asked)):
+        machine = machine_of(vm)
+        if row.type != "context" and boot_files(machine.template).get(row.type) in names:
+            raise ConflictError(
+                f"VM {vm.name} ({vm.id}) boots from image {row.name}",
+                hint=f"nebula vm terminate {vm.id}, or give it another one while it is off: nebula vm update {vm.id} -f FILE",
+            )
+        asked = machine.context.get("FILES_DS", "") if row.type == "context" else ""
+        if asked and names & set(file_references(asked)):
             raise ConflictError(
                 f"image {row.name} goes on the context CD of VM {vm.name} ({vm.id})",
                 hint=f"nebula vm update {vm.id} --context FILES_DS=   (then the file is free)",
             )
 
 
-def _check_file(spec: Mapping[str, Any]) -> None:
-    """UsageError for a file of context CDs that makes no sense."""
+def _check_file(spec: Mapping[str, Any], kind: str) -> None:
+    """UsageError for a file that makes no sense."""
     if spec.get("persistent"):
-        raise UsageError("a file for context CDs is never persistent", hint="leave --persistent out")
+        raise UsageError(f"an image of type {kind} is a file, and never persistent", hint="leave --persistent out")
     if not (spec.get("path") or spec.get("url")):
-        raise UsageError("a file for context CDs comes from a path or a URL", hint="--type context --path FILE")
+        raise UsageError(f"an image of type {kind} comes from a path or a URL", hint=f"--type {kind} --path FILE")
     if spec.get("format") not in (None, "", "raw"):
-        raise UsageError("a file for context CDs stays as it is", hint="leave --format out")
+        raise UsageError(f"an image of type {kind} stays as it is", hint="leave --format out")
 
 
 def _format(spec: Mapping[str, Any], kind: str) -> str:
-    text = str(spec.get("format") or ("raw" if kind in {"cdrom", "context"} else "qcow2")).lower()
+    text = str(spec.get("format") or ("raw" if kind in {"cdrom", *FILES} else "qcow2")).lower()
     if text not in {"qcow2", "raw"}:
         raise UsageError(f"{text[:40]!r} is no format", hint="qcow2 or raw; convert others with qemu-img convert")
     return text

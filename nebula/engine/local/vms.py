@@ -345,6 +345,8 @@ class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs)
             check_wishes(tx, {**machine.template, "NAME": vm.name}, of=given)
             disks, nics = machine.disk_ids, machine.nic_ids
             check_hardware(machine.template, vcpus=vm.vcpus, memory=vm.memory, disks=disks, nics=nics)
+            if "OS" in given:
+                Creation(tx, self._services, self._leases, call.actor, self.person).check_boot_files(machine.template)
             if GROUP in given:
                 join(tx, vm, machine.template, self.person)
             tx.swap(vm, body=body_of(machine), autostart=int(yes(machine.template, "AUTOSTART")))

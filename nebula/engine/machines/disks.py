@@ -15,7 +15,7 @@ from nebula.engine.machines.hardware.group import Group
 from nebula.engine.machines.template import mebibytes
 from nebula.engine.store.rows import ImageRow
 from nebula.errors import ConflictError, UsageError
-from nebula.model.storage import DiskSpec, ImageSpec
+from nebula.model.storage import FILES, DiskSpec, ImageSpec
 
 if TYPE_CHECKING:
     from nebula.drivers.base import DatastoreCapabilities
@@ -225,10 +225,10 @@ def size_of(disk: Disk) -> int:
 
 
 def _usable(image: ImageRow, used_here: list[int]) -> None:
-    if image.type == "context":
+    if image.type in FILES:
+        use = {"context": "CONTEXT/FILES_DS", "kernel": "OS/KERNEL_DS", "ramdisk": "OS/INITRD_DS"}[image.type]
         raise UsageError(
-            f"image {image.name} is a file for context CDs and no disk",
-            hint=f"CONTEXT/FILES_DS = {image.name} gives it to guests",
+            f"image {image.name} is a file of type {image.type} and no disk", hint=f"{use} = {image.name} is what it is for"
         )
     if image.state == ImageState.ERROR:
         raise ConflictError(f"image {image.name} is in ERROR", cause=image.error, hint=f"nebula image show {image.id}")

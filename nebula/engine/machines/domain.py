@@ -45,9 +45,11 @@ def design(
     context_path: str,
     networks: Mapping[int, NetworkSpec],
     held: Held | None = None,
+    booted_files: Mapping[str, str] | None = None,
 ) -> DomainSpec:
     """The domain. `paths`: disk id -> file on the host; `baseline`: the cluster's common CPU, empty for none; `held`: what
-    it has of the host for itself.
+    it has of the host for itself; `booted_files`: file on the host by what it is (kernel, ramdisk), of what comes out of
+    datastores.
     """
     machine = machine_of(vm)
     template, own = machine.template, held or Held()
@@ -62,6 +64,8 @@ def design(
         **_queues(one(template, "FEATURES"), sizes, disks),
         "uefi": _firmware(booted.uefi, context_path),
     }
+    files = booted_files or {}
+    parts |= {"kernel": files.get("kernel", booted.kernel), "initrd": files.get("ramdisk", booted.initrd)}
     return DomainSpec(
         vm_id=vm.id,
         uuid=vm.uuid,

@@ -17,7 +17,7 @@ from nebula.names import check_name
 ATTRIBUTE = "SCHED_ACTION"
 """Of a template: actions that its VMs get when they are created, with times that count from then."""
 MOST = 100
-"""Actions of a VM that are still to come."""
+"""Actions of a VM that are not due yet."""
 _REMEMBERED = 20
 """Actions of a VM that are over and still shown."""
 

@@ -13,7 +13,7 @@ from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Lanes, Link, Session
 from nebula.drivers.hypervisor.libvirt.migration_outcome import Outcome
 from nebula.drivers.hypervisor.libvirt.migration_route import Route, plan, taken
-from nebula.drivers.hypervisor.libvirt.migration_xml import There, moved_definitions
+from nebula.drivers.hypervisor.libvirt.migration_xml import Booted, There, moved_definitions
 from nebula.drivers.hypervisor.libvirt.ownership import ROOT, given, leaves_owners
 from nebula.drivers.hypervisor.libvirt.watching import Watch, perform
 from nebula.errors import UnreachableError
@@ -82,8 +82,11 @@ class Migration:
     def _call(self, session: Session, route: Route, leave_owners: bool) -> None:
         domain = domains.require(session, self._request.uuid, self._handle.name)
         parameters = route.typed(session.lib)
-        paths = dict(self._request.disk_paths)
-        there = There(paths=paths, leave_owners=leave_owners, pins=self._request.pins, host_nodes=self._request.host_nodes)
+        asked = self._request
+        there = There(
+            paths=dict(asked.disk_paths), booted=Booted(asked.kernel, asked.initrd), leave_owners=leave_owners,
+            pins=asked.pins, host_nodes=asked.host_nodes,
+        )  # fmt: skip
         for name, xml in moved_definitions(session.lib, domain, there).items():
             parameters[getattr(session.lib, name)] = xml
         domain.migrateToURI3(route.uri, parameters, route.flag_bits(session.lib))

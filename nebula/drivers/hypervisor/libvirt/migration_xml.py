@@ -12,12 +12,20 @@ from nebula.drivers.hypervisor.libvirt.xml.tree import node, parse, write
 _BOUND = frozenset({"vcpupin", "memory", "memnode"})
 
 
+class Booted(NamedTuple):
+    """Files that a domain is booted from; empty: none, or as they are."""
+
+    kernel: str = ""
+    initrd: str = ""
+
+
 class There(NamedTuple):
     """What is otherwise at the target. `paths`: guest name -> path there; `leave_owners`: what ownership.py says of it; `pins`
     and `host_nodes`: its CPUs for each vCPU and its NUMA node for each of the guest's, empty: as here.
     """
 
     paths: Mapping[str, str]
+    booted: Booted = Booted()
     leave_owners: bool = False
     pins: tuple[str, ...] = ()
     host_nodes: tuple[int, ...] = ()
@@ -27,8 +35,9 @@ def moved_definitions(lib: Any, domain: Any, there: There) -> dict[str, str]:
     """Parameters by the name of their constant: the running and the persistent definition. Nothing changes: none."""
     flags = lib.VIR_DOMAIN_XML_MIGRATABLE | lib.VIR_DOMAIN_XML_SECURE
     running = domain.XMLDesc(flags)
+    same = with_booted(running, there.booted) == with_booted(running, Booted())
     bound = there.pins or there.host_nodes
-    if not bound and not differs(running, there.paths) and not owned_otherwise(running, there.leave_owners):
+    if same and not bound and not differs(running, there.paths) and not owned_otherwise(running, there.leave_owners):
         return {}
     inactive = domain.XMLDesc(flags | lib.VIR_DOMAIN_XML_INACTIVE)
     return {
@@ -38,7 +47,17 @@ def moved_definitions(lib: Any, domain: Any, there: There) -> dict[str, str]:
 
 
 def _moved(text: str, there: There) -> str:
-    return with_owners(with_binding(with_paths(text, there.paths), there), there.leave_owners)
+    moved = with_booted(with_paths(text, there.paths), there.booted)
+    return with_owners(with_binding(moved, there), there.leave_owners)
+
+
+def with_booted(text: str, booted: Booted) -> str:
+    """The definition with what it is booted from where that is."""
+    root = parse(text, "a domain's definition")
+    for name, path in booted._asdict().items():
+        if path and (element := root.find(f"os/{name}")) is not None:
+            element.text = path
+    return write(root)
 
 
 def with_binding(text: str, there: There) -> str:

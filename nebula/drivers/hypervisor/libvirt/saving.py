@@ -11,7 +11,7 @@ from nebula.cancel import CancelToken
 from nebula.drivers.base import HostHandle, Progress
 from nebula.drivers.hypervisor.libvirt import domains
 from nebula.drivers.hypervisor.libvirt.connection import Lanes, Link, Session
-from nebula.drivers.hypervisor.libvirt.migration_xml import with_paths
+from nebula.drivers.hypervisor.libvirt.migration_xml import Booted, with_booted, with_paths
 from nebula.drivers.hypervisor.libvirt.ownership import leaves_owners, with_owners
 from nebula.drivers.hypervisor.libvirt.watching import Watch, perform
 from nebula.errors import ConflictError, UnreachableError
@@ -95,7 +95,8 @@ def _restore_from(session: Session, spec: DomainSpec, xml: str, path: str, host:
         raise _no_memory(spec, host, path)
     lib, conn = session
     saved = conn.saveImageGetXMLDesc(path, lib.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
-    here = with_owners(with_paths(saved, {disk.target: disk.path for disk in spec.disks}), leaves_owners(session))
+    moved = with_paths(saved, {disk.target: disk.path for disk in spec.disks})
+    here = with_owners(with_booted(moved, Booted(spec.kernel, spec.initrd)), leaves_owners(session))
     domains.define(session, spec, xml, host)
     conn.restoreFlags(path, here, lib.VIR_DOMAIN_SAVE_PAUSED if paused else lib.VIR_DOMAIN_SAVE_RUNNING)
 

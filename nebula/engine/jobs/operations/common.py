@@ -10,7 +10,9 @@ from nebula.engine.firewall.filters import Filters, asks_for_filters
 from nebula.engine.firewall.refresh import members_changed
 from nebula.engine.jobs.base import Lock
 from nebula.engine.jobs.operations import filtering, serving, tunnels
+from nebula.engine.jobs.operations.boot_files import boot_paths, bring_boot_files, drop_boot_files
 from nebula.engine.jobs.operations.context_files import context_files
+from nebula.engine.jobs.operations.image_copies import add_copy, bring, drop
 from nebula.engine.lifecycle.states import HostState, ImageState
 from nebula.engine.machines.disks import Disk
 from nebula.engine.machines.domain import context_iso, design
@@ -33,7 +35,7 @@ from nebula.engine.store.rows import (
     ReservationRow,
     VmRow,
 )
-from nebula.errors import ConflictError, NebulaError, NotFoundError, UnreachableError
+from nebula.errors import ConflictError, NebulaError, NotFoundError
 from nebula.model.domain import DomainSpec, DomainState
 from nebula.model.storage import DiskSpec
 
@@ -45,9 +47,6 @@ if TYPE_CHECKING:
     from nebula.engine.store.transaction import Queries, Transaction
     from nebula.model.network import NetworkSpec
 from nebula.engine.tunnels import STATIC
-
-SHARED_COPY = -1
-"""host_id of an image copy on storage that all hosts share."""
 
 
 def vm_lock(job: JobRow) -> Lock:
@@ -120,84 +119,26 @@ def site(context: JobContext) -> Site:
 
 
 def bring_images(site: Site, host_id: int) -> None:
-    """See that every image of the VM is on the host, from another host if need be."""
+    """See that every image of the VM is on the host, from another host if need be; those that it boots from, too."""
     for disk in site.machine.disks:
         if disk.image is not None and disk.kind != "persistent" and not disk.whole:  # a persistent one goes with its VM only
-            _bring_image(site, disk, host_id)
-
-
-def _bring_image(site: Site, disk: Disk, host_id: int) -> None:
-    context, image, driver = site.context, disk.image, site.store_of(disk)
-    if image is None or driver.capabilities.shared:
-        return
-    if _has_copy(context, disk, host_id):
-        return
-    with context.hold(f"image:{image.image_id}:{host_id}"):
-        if _has_copy(context, disk, host_id):  # another VM's job brought it meanwhile
-            return
-        target = source = context.handle(host_id)
-        if not driver.has_image(target, image):
-            source = _reachable_copy(context, _copies(context, disk), disk)
-            context.log(f"copying image {disk.image_name} from {source.name} to {target.name}")
-        driver.copy_image(source, target, image, job=_copy_job(disk, host_id), progress=context.report, cancel=context.cancel)
-        context.services.store.write(lambda tx: add_copy(tx, image.image_id, host_id))
-
-
-def _copy_job(disk: Disk, host_id: int) -> str:
-    """The copy's name on the host: whichever job wants the image there finds the one copy that is under way."""
-    return f"image-{disk.image_id}-{host_id}"
+            bring(site.context, site.store_of(disk), disk.image, disk.image_name, host_id)
+    bring_boot_files(site.context, site.machine, host_id)
 
 
 def drop_images(site: Site, host_id: int) -> None:
     """Undo of bring_images: an image that did not come whole to the host is not left there half, or unknown to us."""
-    context = site.context
     for disk in site.machine.disks:
         image, driver = None if disk.whole else disk.image, site.datastores.get(disk.datastore_id)
-        if image is None or driver is None or driver.capabilities.shared or disk.kind == "persistent":
-            continue
-        with context.hold(f"image:{image.image_id}:{host_id}"):
-            if not _has_copy(context, disk, host_id):
-                driver.abandon(context.handle(host_id), _copy_job(disk, host_id))
-                driver.remove_image(context.handle(host_id), image)
-
-
-def _has_copy(context: JobContext, disk: Disk, host_id: int) -> bool:
-    """Whether the host has the disk's image, by our books."""
-    return context.services.store.read().count(ImageCopyRow, '"image_id"=? AND "host_id"=?', (disk.image_id, host_id)) > 0
-
-
-def _copies(context: JobContext, disk: Disk) -> list[int]:
-    """The hosts that have the disk's image."""
-    rows = context.services.store.read().select(ImageCopyRow, '"image_id"=? ORDER BY "host_id"', (disk.image_id,))
-    return [row.host_id for row in rows]
+        if image is not None and driver is not None and disk.kind != "persistent":
+            drop(site.context, driver, image, host_id)
+    drop_boot_files(site.context, site.machine, host_id)
 
 
 def end_copies(site: Site, host_id: int) -> None:
     """End what this job's long commands may still do on the host; before the undo takes away their files."""
     for driver in site.datastores.values():
         driver.abandon(site.context.handle(host_id), f"job-{site.context.job.id}")
-
-
-def _reachable_copy(context: JobContext, copies: list[int], disk: Disk):  # type: ignore[no-untyped-def]
-    for host_id in copies:
-        handle = context.handle(host_id)
-        try:
-            context.hypervisor(host_id).domains()
-        except UnreachableError as error:
-            context.log(f"host {handle.name} has image {disk.image_name} but does not answer: {error}", "warning")
-            continue
-        return handle
-    raise UnreachableError(
-        f"no host that has image {disk.image_name} answers",
-        cause=f"{len(copies)} hosts have a copy",
-        hint=f"nebula image show {disk.image_id}",
-    )
-
-
-def add_copy(tx: Transaction, image_id: int, host_id: int) -> None:
-    """Remember that the host has the image."""
-    if not tx.count(ImageCopyRow, '"image_id"=? AND "host_id"=?', (image_id, host_id)):
-        tx.insert(ImageCopyRow(image_id=image_id, host_id=host_id))
 
 
 def make_disks(site: Site, host_id: int) -> None:
@@ -337,7 +278,7 @@ def domain_spec(site: Site, host_id: int, context_path: str, vm: VmRow | None = 
     cluster = site.context.services.store.known(ClusterRow, row.cluster_id)
     return design(
         vm or site.vm, virt=row.virt, baseline=cluster.baseline, paths=paths, context_path=context_path, networks=site.networks,
-        held=held_on(site, host_id),
+        held=held_on(site, host_id), booted_files=boot_paths(site.context, site.machine, host_id),
     )  # fmt: skip
 
 
@@ -351,6 +292,7 @@ def make_ready(site: Site, host_id: int) -> None:
     """The VM's disks can be opened on the host, and nobody writes to them, as far as QEMU itself would not see to that; but
     this very domain may run already.
     """
+    bring_boot_files(site.context, site.machine, host_id)  # what it boots may be others since it came to the host
     asleep = [disk for disk in site.machine.disks if not disk.empty and site.store_of(disk).capabilities.activates]
     asked = [
         disk

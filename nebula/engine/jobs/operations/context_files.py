@@ -12,6 +12,7 @@ from nebula.errors import NebulaError, NotFoundError, UnreachableError
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
+    from nebula.engine.store.transaction import Queries
 
 
 def context_files(context: JobContext, machine: Machine, host_id: int) -> dict[str, bytes]:
@@ -20,17 +21,19 @@ def context_files(context: JobContext, machine: Machine, host_id: int) -> dict[s
 
 
 def _images(context: JobContext, machine: Machine) -> list[ImageRow]:
-    read, found = context.services.store.read(), []
-    for ref in file_references(machine.context.get("FILES_DS", "")):
-        row = read.first(ImageRow, '"name"=?', (ref,))
-        if row is None and ref.isascii() and ref.isdecimal() and len(ref) < 19:
-            row = read.first(ImageRow, '"id"=?', (int(ref),))
-        if row is None:
-            raise NotFoundError(
-                f"there is no image {ref[:80]!r}, which the context asks for", hint="nebula image list type=context"
-            )
-        found.append(row)
-    return found
+    read, asked = context.services.store.read(), file_references(machine.context.get("FILES_DS", ""))
+    return [image_asked_for(read, ref, "the context asks for") for ref in asked]
+
+
+def image_asked_for(queries: Queries, ref: str, why: str) -> ImageRow:
+    """The image that a template names, by its id or its name, as when it was checked; `why` is said where there is none."""
+    row = None
+    if ref.isascii() and ref.isdecimal() and len(ref) < 19:
+        row = queries.first(ImageRow, '"id"=?', (int(ref),))
+    row = row or queries.first(ImageRow, '"name"=?', (ref,))
+    if row is None:
+        raise NotFoundError(f"there is no image {ref[:80]!r}, which {why}", hint="nebula image list")
+    return row
 
 
 def _content(context: JobContext, image: ImageRow, host_id: int) -> bytes:

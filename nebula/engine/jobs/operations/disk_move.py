@@ -14,6 +14,7 @@ from nebula import typed
 from nebula.drivers.base import DiskCopyRequest
 from nebula.engine.jobs.base import Lock, Onward, Step
 from nebula.engine.jobs.operations import common
+from nebula.engine.jobs.operations.image_copies import SHARED_COPY, add_copy
 from nebula.engine.machines.disks import Disk, size_of
 from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.machines.migration import travel
@@ -244,7 +245,7 @@ def _move_image(tx: Transaction, job: JobRow, disk: Disk, services: Services) ->
     tx.swap(image, datastore_id=disk.datastore_id, format=disk.format, size=size_of(disk), body=body)
     tx.execute('DELETE FROM "image_copy" WHERE "image_id"=?', (image.id,))
     shared = services.pool.datastore(tx.get(DatastoreRow, disk.datastore_id)).capabilities.shared
-    common.add_copy(tx, image.id, common.SHARED_COPY if shared else int(job.args["host"]))
+    add_copy(tx, image.id, SHARED_COPY if shared else int(job.args["host"]))
     tx.event("image.moved", "image", image.id, actor=job.actor, name=image.name, datastore=disk.datastore_id)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from nebula.drivers.base import Datastore, HostHandle
 from nebula.engine.context import MAX_ISO
 from nebula.engine.jobs.base import Lock, Step
-from nebula.engine.jobs.operations.common import SHARED_COPY, add_copy
+from nebula.engine.jobs.operations.image_copies import SHARED_COPY, add_copy
 from nebula.engine.jobs.operations.luns import register
 from nebula.engine.lifecycle.moves import move
 from nebula.engine.lifecycle.states import ImageState, VmState
@@ -20,7 +20,7 @@ from nebula.engine.machines.disks import image_spec, rounded
 from nebula.engine.machines.machine import body_of, machine_of
 from nebula.engine.store.rows import DatastoreRow, ImageCopyRow, ImageRow, VmRow
 from nebula.errors import NotFoundError
-from nebula.model.storage import Format, ImageSpec
+from nebula.model.storage import FILES, Format, ImageSpec
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from nebula.engine.settings import Settings
     from nebula.engine.store.rows import JobRow
     from nebula.engine.store.transaction import Transaction
+
+
+_LIMITS = {"context": MAX_ISO, "kernel": 4 << 30, "ramdisk": 4 << 30}
+"""Bytes: a CD's, and what a machine has below 4 GiB."""
 
 
 def parts(context: JobContext) -> tuple[ImageRow, Datastore, HostHandle]:
@@ -50,13 +54,14 @@ def _fetch(context: JobContext) -> None:
         return
     from nebula.images.fetch import LIMIT, fetch
 
+    kind = context.services.store.read().get(ImageRow, context.job.target_id).type
     fetched = fetch(
         args.get("path") or args["url"],
         _staging(context),
         checksum=args.get("checksum", ""),
         checksum_url=args.get("checksum_url", ""),
-        limit=MAX_ISO if _is_file(context) else LIMIT,
-        packed=_is_file(context),
+        limit=_LIMITS.get(kind, LIMIT),
+        packed=kind in FILES,
         progress=context.report,
         cancel=context.cancel,
     )
@@ -67,11 +72,6 @@ def _unfetch(context: JobContext) -> None:
     folder = _staging(context).parent
     for leftover in folder.glob(f"image-{context.job.target_id}*"):
         leftover.unlink(missing_ok=True)
-
-
-def _is_file(context: JobContext) -> bool:
-    """Whether it is a file for context CDs, which stays as it comes."""
-    return context.services.store.read().get(ImageRow, context.job.target_id).type == "context"
 
 
 def _bring(context: JobContext) -> None:
@@ -89,7 +89,7 @@ def _bring(context: JobContext) -> None:
         context.save(size=rounded(image.size, driver.capabilities.unit), format=made.format, probed=True)
         return
     staged = _upload(context, driver, host, spec)
-    if image.type == "context":  # nobody ever takes it for a disk: what is in it is the guest's own affair
+    if image.type in FILES:  # nobody ever takes it for a disk: what is in it is the guest's own affair
         context.save(size=Path(context.facts["fetched"]).stat().st_size, format="raw", probed=True)
     else:
         probe = driver.probe(host, staged, str(context.job.args.get("format", "")))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.engine.jobs.base import Lock, Step
-from nebula.engine.jobs.operations.common import SHARED_COPY, add_copy
 from nebula.engine.jobs.operations.image import mark_failed, mark_ready, parts, wake_waiting
+from nebula.engine.jobs.operations.image_copies import SHARED_COPY, add_copy
 from nebula.engine.jobs.operations.luns import transfer
 from nebula.engine.lifecycle.states import ImageState
 from nebula.engine.machines.disks import image_spec

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nebula.drivers.base import MigrationRequest
 from nebula.engine.jobs.base import Lock, Onward, Step
 from nebula.engine.jobs.operations import common
+from nebula.engine.jobs.operations.boot_files import boot_paths
 from nebula.engine.machines.held import Held, host_nodes, pins
 from nebula.engine.machines.migration import manner, travel
 from nebula.engine.store.rows import ClusterRow, HostRow, VmRow
@@ -116,6 +117,7 @@ def _migrate(context: JobContext) -> None:
     way = travel(context.services.store.read().get(ClusterRow, context.host_row(target).cluster_id))
     held = common.held_on(site, target) or Held()
     converge, compressed = manner(site.machine.template)
+    booted = boot_paths(context, site.machine, target)
     context.hypervisor(source).migrate(
         MigrationRequest(
             uuid=site.vm.uuid,
@@ -125,6 +127,8 @@ def _migrate(context: JobContext) -> None:
             tunnel=way.tunnel,
             bandwidth_mib=way.bandwidth_mib,
             disk_paths=tuple(paths),
+            kernel=booted.get("kernel", ""),
+            initrd=booted.get("ramdisk", ""),
             converge=converge,
             compressed=compressed,
             pins=pins(held),

@@ -8,6 +8,7 @@ from nebula.engine.backups.content import Content, content_of
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import common
 from nebula.engine.jobs.operations.image import mark_failed, mark_ready
+from nebula.engine.jobs.operations.image_copies import SHARED_COPY, add_copy
 from nebula.engine.jobs.operations.repository import repository, use_lock, work
 from nebula.engine.machines.disks import Disk, image_spec
 from nebula.engine.machines.machine import body_of, machine_of
@@ -191,7 +192,7 @@ class RestoreImages:
             image = transaction.get(ImageRow, item["image"])
             datastore = transaction.get(DatastoreRow, image.datastore_id)
             shared = services.pool.datastore(datastore).capabilities.shared
-            common.add_copy(transaction, image.id, common.SHARED_COPY if shared else job.args["host"])
+            add_copy(transaction, image.id, SHARED_COPY if shared else job.args["host"])
             mark_ready(transaction, image, job)
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations import common
 from nebula.engine.jobs.operations.image import mark_failed, mark_ready
+from nebula.engine.jobs.operations.image_copies import SHARED_COPY, add_copy
 from nebula.engine.machines.disks import image_spec
 from nebula.engine.store.rows import DatastoreRow, ImageRow
 
@@ -61,7 +62,7 @@ class SaveAs:
             image = transaction.get(ImageRow, save["image"])
             datastore = transaction.get(DatastoreRow, image.datastore_id)
             shared = services.pool.datastore(datastore).capabilities.shared
-            common.add_copy(transaction, image.id, common.SHARED_COPY if shared else job.args["host"])
+            add_copy(transaction, image.id, SHARED_COPY if shared else job.args["host"])
             mark_ready(transaction, image, job)
 
     def failed(self, transaction: Transaction, job: JobRow, services: Services, message: str, *, clean: bool) -> None:

@@ -1,7 +1,7 @@
 """Every attribute of a VM's template that OpenNebula knows (and some of libvirt's that it does not), by its block.
 
 `done`: it does what it says. `refused`: a template that has it is refused, as leaving it out in silence would mislead.
-`kept`: it stays in the template, and nothing reads it yet. `none`: it means nothing here. docs/template.md is made of this.
+`kept`: it stays in the template, and nothing reads it. `none`: it means nothing here. docs/template.md is made of this.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ _BACKUPS = "OpenNebula's core notes it; ours is in `backup list`"
 _CORE = "set by OpenNebula's core; ours are in the VM's disks and cards"
 _CACHE = "none without it; with one of the host's own, disks on shared storage bar live migrations"
 _GUACAMOLE = "for a web front that we do not have"
+_ROUTER = "marks OpenNebula's virtual routers; here a VM with a card in each network routes"
+_ENCRYPTED = "each host would have to be given the key: encrypt within the guest, or what the datastore lies on"
+_FOLDER = "a host's folder is on no other host: NFS in the guest, or RAW/DATA with a filesystem and MEMORY_ACCESS shared"
 
 _METRIC = 999_999_999
 
@@ -63,7 +66,13 @@ CAPACITY = (
     Attribute("MEMORY_MAX", mib(MAX_MEMORY_MIB)),
     Attribute("MEMORY_SLOTS", whole(1, 255), note="16 without it"),
     Attribute("MEMORY_RESIZE_MODE", one_of("hotplug", "ballooning")),
-    *_kept("for accounting, which is still to come", "CPU_COST", "MEMORY_COST", "DISK_COST", "MEMORY_UNIT_COST"),
+    *_kept(
+        "prices; metrics say what VMs use, and nothing is charged for it",
+        "CPU_COST",
+        "MEMORY_COST",
+        "DISK_COST",
+        "MEMORY_UNIT_COST",
+    ),
 )
 DISK = (
     *_elsewhere("IMAGE", "IMAGE_ID", "SIZE", "TYPE", "FORMAT", "FS"),
@@ -81,10 +90,11 @@ DISK = (
     Attribute("SERIAL", kinds.matching(r"[A-Za-z0-9_.+ -]{1,20}", "at most 20 letters, digits and _.+-", "disk-1")),
     *(Attribute(name, whole(0, _COUNT)) for name in THROTTLES),
     Attribute("SIZE_IOPS_SEC", whole(0, _COUNT)),
-    Attribute("LUKS_SECRET", status="refused", note="encrypted images are still to come"),
+    Attribute("LUKS_SECRET", status="refused", note=_ENCRYPTED),
+    *(Attribute(name, status="refused", note=_FOLDER) for name in ("MOUNT_TAG", "MOUNT_POINT")),
     *_none("storage drivers decide", "TM_MAD_SYSTEM", "ALLOW_ORPHANS", "PERSISTENT_SNAPSHOTS", "OPENNEBULA_MANAGED"),
     *_none("of OpenNebula's former vCenter driver", "VCENTER_ADAPTER_TYPE", "VCENTER_DISK_TYPE", "VCENTER_DS_REF"),
-    Attribute("RECOVERY_SNAPSHOT_FREQ", status="kept", note="replicas are still to come"),
+    Attribute("RECOVERY_SNAPSHOT_FREQ", status="kept", note="no disk is replicated; SCHED_ACTION makes backups as often"),
     *_none(
         _CORE,
         *("DISK_ID", "CLONE", "CLONE_TARGET", "LN_TARGET", "SOURCE", "TM_MAD", "DATASTORE", "DATASTORE_ID", "DISK_TYPE"),
@@ -126,7 +136,7 @@ NIC = (
     *_none("the network says it", "VLAN_ID", "VLAN_TAGGED_ID", "OUTER_VLAN_ID", "BRIDGE", "VN_MAD"),
     *_FOR_THE_GUEST,
     *_none(_GUACAMOLE, "RDP", "SSH"),
-    *_kept("virtual routers are still to come", "FLOATING_IP", "FLOATING_ONLY", "VROUTER_MANAGEMENT"),
+    *_kept(_ROUTER, "FLOATING_IP", "FLOATING_ONLY", "VROUTER_MANAGEMENT"),
 )
 NIC_ALIAS = (
     *_elsewhere("NETWORK", "NETWORK_ID", "IP", "IP6", "MAC", note="it has a lease of its own"),
@@ -164,11 +174,16 @@ INPUT = (
     Attribute("BUS", one_of("usb", "ps2", "virtio")),
 )
 OS = (
-    Attribute("ARCH", one_of("x86_64", "i686", amd64="x86_64"), note="other architectures are still to come"),
+    Attribute(
+        "ARCH",
+        one_of("x86_64", "i686", amd64="x86_64"),
+        note="machines, firmware and CPUs that templates are given are those of x86",
+    ),
     Attribute("MACHINE", _WORD, note="q35 without it"),
     Attribute("KERNEL", path, note="a file on the host"),
     Attribute("INITRD", path, note="a file on the host"),
-    *(Attribute(name, status="refused", note="datastores of files are still to come") for name in ("KERNEL_DS", "INITRD_DS")),
+    Attribute("KERNEL_DS", kinds.file, note="an image of type kernel, which the host is given"),
+    Attribute("INITRD_DS", kinds.file, note="an image of type ramdisk, which the host is given"),
     Attribute("ROOT", text(64), note="becomes root=/dev/… of the kernel's command line"),
     Attribute("KERNEL_CMD", text(2048)),
     Attribute("BOOTLOADER", status="refused", note="QEMU has none outside of the guest"),
@@ -191,7 +206,7 @@ FEATURES = (
     Attribute(
         "IOTHREADS", whole(1, 64), note="virtio disks take turns; QEMU 7.0 to 8.1 takes no such disk live from another host"
     ),
-    *(Attribute(name, status="refused", note="ARM's, and ARM is still to come") for name in ("GIC", "RAS")),
+    *(Attribute(name, status="refused", note="ARM's, and guests here are x86") for name in ("GIC", "RAS")),
     Attribute("PCIHOLE64", whole(1, 2**40, unit="KiB")),
     Attribute(
         "MIGRATE_AUTO_CONVERGE",
@@ -224,7 +239,8 @@ NUMA_NODE = (
         *("CPUS", "NODE_ID", "MEMORY_NODE_ID", "DISTANCE"),
     ),
 )
-_PASSTHROUGH = "cards that are given whole are still to come"
+_PASSTHROUGH = "PCI without it gives a card whole; the guest sets it up itself, as START_SCRIPT or USER_DATA say"
+_MEDIATED = "slices of a device are not booked: make one on a host, and name that HOST and RAW/DATA with a hostdev of type mdev"
 PCI = (
     Attribute("VENDOR", _HEX),
     Attribute("DEVICE", _HEX),
@@ -232,10 +248,8 @@ PCI = (
     Attribute(
         "SHORT_ADDRESS", kinds.matching(r"([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]", "a PCI address", "3b:00.0")
     ),
-    *(
-        Attribute(name, status="refused", note="mediated devices are still to come")
-        for name in ("PROFILE", "MDEV_MODE", "UUID", "IOMMUFD")
-    ),
+    *(Attribute(name, status="refused", note=_MEDIATED) for name in ("PROFILE", "MDEV_MODE", "UUID")),
+    *_none("libvirt chooses how QEMU gets at the device", "IOMMUFD"),
     *(Attribute(name, status="refused", note=_PASSTHROUGH) for name in ("TYPE", "NETWORK", "NETWORK_ID", "TRUST", "SPOOFCHK")),
     *_none(
         "set by OpenNebula's core; vm show has what the host gave",
@@ -260,7 +274,7 @@ OTHERS = (
     *_kept("shown, and for people", "LABELS", "LOGO"),
     *_none("KVM is the only one", "HYPERVISOR"),
     *_kept("VMs belong to those who make them", "AS_UID", "AS_GID"),
-    *_kept("virtual routers are still to come", "VROUTER"),
+    *_kept(_ROUTER, "VROUTER"),
     *_none("storage drivers decide", "TM_MAD_SYSTEM"),
     *_none("for LXC", "LXC_UNPRIVILEGED", "LXC_PROFILES"),
 )

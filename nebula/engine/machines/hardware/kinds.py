@@ -133,6 +133,16 @@ def _path(name: str, value: Any) -> str:
     return found
 
 
+def _file(name: str, value: Any) -> str:
+    """The name or id of one image that is a file."""
+    from nebula.engine.context.files import file_references
+
+    found = file_references(str(value), name)
+    if len(found) != 1:
+        raise refuse(name, value, "one image", '$FILE[IMAGE="NAME"]')
+    return found[0]
+
+
 def _firmware(name: str, value: Any) -> str:
     """BIOS, UEFI, or the path of a firmware on the host."""
     word = str(value).strip()
@@ -188,6 +198,7 @@ def _anything(_: str, value: Any) -> Any:
 yes = Kind("YES, NO", _yes)
 cpu_set = Kind("CPUs: 0-3,8", _cpu_set)
 path = Kind("a path on the host", _path)
+file = Kind('$FILE[IMAGE="NAME"], or NAME', _file)
 firmware = Kind("BIOS, UEFI, a path on the host", _firmware)
 compression = Kind("YES, NO, XBZRLE", _compression)
 xml = Kind("elements", _xml)

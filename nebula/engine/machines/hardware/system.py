@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from nebula.engine.machines.hardware.group import one
+from nebula.engine.machines.hardware.group import Group, one
 from nebula.model.domain import DomainFeatures, DomainFirmware
+
+_FILES = {"KERNEL_DS": "kernel", "INITRD_DS": "ramdisk"}
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +37,7 @@ def system(template: Mapping[str, Any]) -> System:
     """UsageError for what does not fit together."""
     asked, features, whole = one(template, "OS"), one(template, "FEATURES"), one(template, "")
     model, raw = one(template, "CPU_MODEL"), one(template, "RAW")
-    if (asked.given("INITRD") or asked.given("KERNEL_CMD") or asked.given("ROOT")) and not asked.given("KERNEL"):
-        name = next(name for name in ("INITRD", "KERNEL_CMD", "ROOT") if asked.given(name))
-        raise asked.refuse(name, "it is for a KERNEL, and there is none", "KERNEL: /path/on/the/host")
+    _check_kernel(asked)
     foreign = raw.word("TYPE", "kvm") not in {"kvm", "qemu"}
     return System(
         arch=asked.word("ARCH", "x86_64"),
@@ -88,6 +88,23 @@ def _firmware(template: Mapping[str, Any]) -> DomainFirmware | None:
     if one(template, "MEMORY_ENCRYPTION").given("TYPE") and not uefi:
         raise asked.refuse("FIRMWARE", "memory is encrypted with UEFI only", "FIRMWARE: UEFI")
     return DomainFirmware(secure_boot=secure, loader=loader) if uefi else None
+
+
+def boot_files(template: Mapping[str, Any]) -> dict[str, str]:
+    """What is booted out of datastores: the image's name or id, by the type that it must be of (kernel, ramdisk)."""
+    asked = one(template, "OS")
+    return {kind: asked.word(name) for name, kind in _FILES.items() if asked.given(name)}
+
+
+def _check_kernel(asked: Group) -> None:
+    for name in ("KERNEL", "INITRD"):
+        if asked.given(name) and asked.given(f"{name}_DS"):
+            raise asked.refuse(f"{name}_DS", f"{name} names another one", f"leave one of {name} and {name}_DS out")
+    if asked.given("KERNEL") or asked.given("KERNEL_DS"):
+        return
+    for name in ("INITRD", "INITRD_DS", "KERNEL_CMD", "ROOT"):
+        if asked.given(name):
+            raise asked.refuse(name, "it is for a KERNEL, and there is none", "KERNEL: /path/on/the/host, or KERNEL_DS: IMAGE")
 
 
 def boot_order(template: Mapping[str, Any], disks: Collection[int], nics: Collection[int]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nebula.drivers.hypervisor.libvirt.migration_xml import There, with_binding
+from nebula.drivers.hypervisor.libvirt.migration_xml import Booted, There, with_binding, with_booted
 from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 
 HERE = """<domain><cputune><shares>100</shares><vcpupin vcpu='0' cpuset='2'/><vcpupin vcpu='1' cpuset='3'/>
@@ -25,3 +25,10 @@ def test_a_domain_without_nodes_of_its_own_has_memory_alone() -> None:
 
 def test_a_domain_that_is_bound_to_nothing_stays_as_it_is() -> None:
     assert with_binding(HERE, There(paths={})) == HERE
+
+
+def test_what_a_domain_is_booted_from_is_where_the_target_has_it() -> None:
+    root = parse(with_booted("<domain><os><kernel>/a/k</kernel></os></domain>", Booted("/b/k", "/b/i")), "a test's XML")
+    assert (root.findtext("os/kernel"), root.find("os/initrd")) == ("/b/k", None)
+    root = parse(with_booted("<domain><os><kernel>/a/k</kernel><initrd>/a/i</initrd></os></domain>", Booted()), "a test's XML")
+    assert [root.findtext(f"os/{name}") for name in ("kernel", "initrd")] == ["/a/k", "/a/i"]

@@ -90,6 +90,7 @@ TEMPLATES: dict[str, dict[str, Any]] = {
         },
         "EMULATOR": "/usr/bin/qemu-system-x86_64",
     },
+    "kernel-ds": {"OS": {"KERNEL_DS": '$FILE[IMAGE="vmlinuz"]', "INITRD_DS": "$FILE[IMAGE_ID=4]", "KERNEL_CMD": "quiet"}},
     "uefi": {"OS": {"FIRMWARE": "uefi", "SD_DISK_BUS": "sata"}, "DISK": [{"IMAGE": "base", "DEV_PREFIX": "sd"}]},
     "uefi-secure": {"OS": {"FIRMWARE": "UEFI", "FIRMWARE_SECURE": "YES"}, "TPM": {"MODEL": "tpm-tis"}},
     "uefi-loader": {
@@ -150,6 +151,9 @@ HELD = {
     "node": Held(nodes=(HeldNode(node=1, memory_node=1, memory_mib=1024, pins=("16-31,48-63",)),)),
 }
 """What the scheduler gave them."""
+IMAGES = "/var/lib/nebula/datastores/2/images"
+BOOTED = {"kernel-ds": {"kernel": f"{IMAGES}/u3.raw", "ramdisk": f"{IMAGES}/u4.raw"}}
+"""What came out of datastores."""
 
 
 def made(name: str) -> str:
@@ -176,11 +180,11 @@ def made(name: str) -> str:
         cpu=100 * vcpus, body=body_of(Machine(template=template, disks=disks, nics=nics)),
     )  # fmt: skip
     paths = {disk.disk_id: f"{ROOT}/disk.{disk.disk_id}" for disk in disks}
-    return domain_xml(
-        design(
-            vm, virt="kvm", baseline="", paths=paths, context_path=f"{ROOT}/context.iso", networks={0: LAN}, held=HELD.get(name)
-        )
-    )
+    spec = design(
+        vm, virt="kvm", baseline="", paths=paths, context_path=f"{ROOT}/context.iso", networks={0: LAN}, held=HELD.get(name),
+        booted_files=BOOTED.get(name),
+    )  # fmt: skip
+    return domain_xml(spec)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
