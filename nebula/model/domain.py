@@ -46,8 +46,12 @@ class DomainInterface(msgspec.Struct, frozen=True, kw_only=True):
 
     nic_id: int
     mac: str
-    bridge: str
-    tap: str
+    bridge: str = ""
+    tap: str = ""
+    address: str = ""
+    """Of a virtual function that the guest is given (0000:3b:10.2); it has no bridge and no tap."""
+    vlan_id: int = 0
+    """0: what the guest sends goes as it is."""
     open_vswitch: bool = False
     """The bridge is one of Open vSwitch."""
     model: str = "virtio"

@@ -41,7 +41,7 @@ CARDS: tuple[Row, ...] = (
         "ALIAS",
         note="ETHn_ALIASm_NAME: each of these; one-context sets them up, but for EXTERNAL ones. cloud-init reads none",
     ),
-    *refused("a card that is given whole by PCI has no lease: START_SCRIPT or USER_DATA set it up", "PCI", "PCI ADDRESS"),
+    *none("a PCI device of TYPE NIC has the MAC address of its lease: the guest finds it as ETHn", "PCI", "PCI ADDRESS"),
     *refused(
         "a host's folder is on no other host: NFS in the guest, or RAW/DATA with a filesystem",
         *("DISK MOUNT_TAG", "DISK MOUNT_POINT"),

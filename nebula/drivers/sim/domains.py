@@ -172,11 +172,11 @@ class Domains:
     def plug(self, host: str, spec: DomainSpec) -> None:
         """The taps of its cards, on bridges that must be there."""
         self._check_bridges(host, spec)
-        for card in spec.interfaces:
+        for card in (card for card in spec.interfaces if not card.address):
             self._db.run("INSERT OR REPLACE INTO taps VALUES (?,?,?,?)", host, card.tap, card.bridge, spec.uuid)
 
     def _check_bridges(self, host: str, spec: DomainSpec) -> None:
-        for card in spec.interfaces:
+        for card in (card for card in spec.interfaces if not card.address):
             if self._db.one("SELECT 1 FROM bridges WHERE host=? AND name=?", host, card.bridge) is None:
                 raise NotFoundError(
                     f"domain {spec.name} cannot start on host {host}",

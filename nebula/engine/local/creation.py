@@ -16,14 +16,14 @@ from nebula.engine.local.access import Right, may, require
 from nebula.engine.local.base import resolve, usable
 from nebula.engine.local.luns import makes
 from nebula.engine.local.rules import right_to
-from nebula.engine.machines import aliases, cards
+from nebula.engine.machines import aliases, cards, passthrough
 from nebula.engine.machines.disks import Disk, plan, suit
 from nebula.engine.machines.domain import tap_name
 from nebula.engine.machines.hardware.check import check_hardware
 from nebula.engine.machines.hardware.declared import MAX_VCPUS
 from nebula.engine.machines.hardware.group import one
 from nebula.engine.machines.hardware.system import boot_files
-from nebula.engine.machines.machine import Alias, Machine, Nic, addresses_of, body_of
+from nebula.engine.machines.machine import Alias, Machine, Nic, PassthroughNic, addresses_of, body_of
 from nebula.engine.machines.template import Template, hundredths, mebibytes, whole, yes
 from nebula.engine.onegate import new_token
 from nebula.engine.people import ENGINE, Person
@@ -111,6 +111,7 @@ class Creation:
             template=template,
             disks=disks,
             nics=self._nics(vm, template),
+            passthrough=self._functions(vm, template),
             prefer_host=self._host(template),
             hold=hold,
         )
@@ -240,7 +241,7 @@ class Creation:
     def _bound(self, template: Template) -> frozenset[int]:
         """The clusters of what the template names: its cluster, its host, its images' datastores, its networks."""
         host = self._host(template)
-        cards = (*template.get("NIC", ()), *template.get("NIC_ALIAS", ()))
+        cards = (*template.get("NIC", ()), *template.get("NIC_ALIAS", ()), *template.get("PCI", ()))
         networks = (card.get("NETWORK_ID", card.get("NETWORK")) for card in cards)
         found = [
             self._cluster(template),
@@ -251,7 +252,8 @@ class Creation:
         return frozenset(cluster for cluster in found if cluster > 0)
 
     def _context_home(self, template: Template) -> int:
-        return self.system_datastore(template) if template.get("CONTEXT") or template.get("NIC") else -1
+        needed = template.get("CONTEXT") or template.get("NIC") or passthrough.asked_for(template)
+        return self.system_datastore(template) if needed else -1
 
     def _cluster(self, template: Template) -> int:
         named = template.get("CLUSTER") or template.get("CLUSTER_ID")
@@ -270,6 +272,23 @@ class Creation:
         for number, item in enumerate(asked):
             nics.append(self._nic(vm, number, {**defaults, **item}, template, nics))
         return nics
+
+    def _functions(self, vm: VmRow, template: Template) -> list[PassthroughNic]:
+        """Cards that are virtual functions, with their leases; their numbers follow those of the others."""
+        found = []
+        for nic_id, (pci, item) in enumerate(passthrough.asked_for(template), len(template.get("NIC", ()))):
+            network = usable(self._tx, NetworkRow, str(item.get("NETWORK_ID", item.get("NETWORK"))), self._person)
+            passthrough.require_direct(network)
+            wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
+            lease = self._leases.take(
+                self._tx, network, vm.id, nic_id, wanted=wanted, parent_id=passthrough.OF_NO_BRIDGE
+            )  # fmt: skip
+            members_changed(self._tx, self._services, [lease], self._actor)
+            leases_changed(self._tx, self._services, [lease], self._actor)
+            card = passthrough.made(nic_id, pci, item, lease, network)
+            card.prefix_length6, card.ip6_ula = prefix_length6(self._tx, lease), second_ip6(self._tx, lease)
+            found.append(card)
+        return found
 
     def _nic(self, vm: VmRow, number: int, item: Mapping[str, Any], template: Template, others: list[Nic]) -> Nic:
         ref = item.get("NETWORK_ID", item.get("NETWORK"))

@@ -123,9 +123,10 @@ def addresses(services: Services, vm: VmRow) -> list[GuestAddress]:
     machine = machine_of(vm)
     nics, adopted = machine.nics, machine.adopted
     leased = [(nic.mac, (nic.ip, nic.ip6, nic.ip6_ula)) for nic in nics]
+    leased += [(nic.mac, (nic.ip, nic.ip6, nic.ip6_ula)) for nic in machine.passthrough]
     leased += [(nic.mac, (alias.ip, alias.ip6, alias.ip6_ula)) for nic in nics for alias in nic.aliases]
     found = [GuestAddress(mac=mac, address=address, source="lease") for mac, its in leased for address in its if address]
-    cards = {card.mac.lower() for card in (*nics, *(adopted.cards if adopted else ()))}
+    cards = {card.mac.lower() for card in (*nics, *machine.passthrough, *(adopted.cards if adopted else ()))}
     known = {item.address for item in found}
     for item in services.pool.hypervisor(host).addresses(vm.uuid):
         if item.mac.lower() in cards and item.address not in known and _is_reachable(item.address):

@@ -391,6 +391,13 @@ def card_or_alias(vm: VmRow, ref: str) -> Nic | Alias:
     """The VM's card or alias of that name, id or MAC address; NotFoundError."""
     machine = machine_of(vm)
     found = card_called(machine.nics, ref) or alias_called(machine, ref)
+    function = next((nic for nic in machine.passthrough if ref in {nic.name, str(nic.nic_id)} or ref.lower() == nic.mac), None)
+    if found is None and function is not None:
+        raise ConflictError(
+            f"card {function.name} of VM {vm.name} ({vm.id}) is a device of its host, and stays as it is",
+            cause="devices are booked with the VM's place",
+            hint=f"nebula vm nic-attach {vm.id} {function.network} adds another card",
+        )
     if found is None:
         cards = [f"{nic.nic_id} ({nic.network})" for nic in machine.nics]
         have = ", ".join([*cards, *(f"{alias.nic_id} ({alias.name})" for alias in machine.aliases)]) or "none"

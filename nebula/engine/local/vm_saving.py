@@ -152,6 +152,10 @@ def like(machine: Machine, images: dict[int, int]) -> dict[str, Any]:
         elif disk.kind == "cdrom":
             given = {"TYPE": "cdrom"} if disk.empty else {"IMAGE_ID": disk.image_id}
         disks.append(given)
+    for nic in machine.passthrough:
+        devices = list(template["PCI"])
+        devices[nic.pci] = {"NETWORK_ID": nic.network_id, **_rest(nic.asked)}
+        template["PCI"] = devices
     cards = [{"NETWORK_ID": nic.network_id, **_rest(machine.card(nic))} for nic in machine.nics]
     aliases = [
         {"NETWORK_ID": alias.network_id, **_rest(alias.asked), "PARENT": str(number)}

@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from nebula import typed
 from nebula.engine.api.values import Detail, LogLine
 from nebula.engine.firewall.groups import of_card
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.states import HostState, LcmState, VmState
 from nebula.engine.lifecycle.table import legal_verbs
 from nebula.engine.local.access import belongs
+from nebula.engine.machines.held import Held
 from nebula.engine.machines.machine import Alias, Machine, machine_of
 from nebula.engine.onegate import gate_settings, is_ready
 from nebula.engine.scheduler.hardware import held_by_host
@@ -25,6 +27,7 @@ from nebula.engine.store.rows import (
     JobRow,
     LeaseRow,
     NetworkRow,
+    ReservationRow,
     SecurityGroupRow,
     VmRow,
 )
@@ -75,6 +78,7 @@ def show(queries: Queries, vm: VmRow, reality: DomainReality | None) -> Detail:
         "disks": [_disk(disk) for disk in machine.disks],
         **({"adopted": msgspec.to_builtins(machine.adopted)} if machine.adopted else {}),
         "nics": _cards(queries, vm, machine),
+        **({"passthrough": _functions(queries, vm, machine)} if machine.passthrough else {}),
         "template": hide_template(machine.template),
         **_reports(queries, machine),
     }
@@ -108,6 +112,14 @@ def _cards(queries: Queries, vm: VmRow, machine: Machine) -> list[dict[str, Any]
             card["security_groups"] = [queries.get(SecurityGroupRow, number).name for number in groups]
         found.append(card)
     return found
+
+
+def _functions(queries: Queries, vm: VmRow, machine: Machine) -> list[dict[str, Any]]:
+    """Cards that are virtual functions, with what the VM's host gave for each."""
+    row = queries.first(ReservationRow, '"vm_id"=? AND "host_id"=?', (vm.id, vm.host_id))
+    held = typed.convert(row.body, Held).pci if row is not None else ()
+    shown = [{key: value for key, value in msgspec.to_builtins(nic).items() if key != "asked"} for nic in machine.passthrough]
+    return [{**card, "device": held[card["pci"]] if card["pci"] < len(held) else None} for card in shown]
 
 
 def _alias(alias: Alias) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from posixpath import dirname
 from typing import Any
 
@@ -75,10 +75,11 @@ def design(
         virt="qemu" if virt == "qemu" else "kvm",
         cpu_xml="" if booted.cpu_mode or virt == "qemu" else baseline,
         disks=disks,
-        interfaces=tuple(
-            _interface(nic, networks[nic.network_id], order.get(f"nic{nic.nic_id}", 0), sizes) for nic in machine.nics
+        interfaces=(
+            *(_interface(nic, networks[nic.network_id], order.get(f"nic{nic.nic_id}", 0), sizes) for nic in machine.nics),
+            *_functions(machine, networks, own),
         ),
-        host_devices=tuple(DomainHostDevice(address=address) for address in own.pci),
+        host_devices=_host_devices(machine, own),
         **parts,
     )
 
@@ -87,6 +88,7 @@ def context_iso(vm: VmRow, networks: Mapping[int, NetworkRow], files: Mapping[st
     """The VM's context CD, with these files beside the script. `endpoint`: where OneGate is, "" for nowhere."""
     machine = machine_of(vm)
     nics = [nic_context(nic, networks[nic.network_id], machine.card(nic)) for nic in machine.nics]
+    nics += [nic_context(nic, networks[nic.network_id], nic.asked) for nic in machine.passthrough]
     nics += [alias_context(nic, alias, networks[alias.network_id]) for nic in machine.nics for alias in nic.aliases]
     gate = GateContext(vm.id, machine.token, endpoint)
     values = context_variables(vm.name, machine.context, nics, (), gate)
@@ -190,6 +192,20 @@ def _interface(nic: Nic, network: NetworkSpec, boot_order: int, sizes: Size) -> 
         outbound=_bandwidth(nic.outbound),
         boot_order=boot_order,
     )
+
+
+def _functions(machine: Machine, networks: Mapping[int, NetworkSpec], held: Held) -> Iterator[DomainInterface]:
+    """What the host gave for cards that are virtual functions."""
+    for nic in machine.passthrough:
+        if nic.pci < len(held.pci):
+            yield DomainInterface(
+                nic_id=nic.nic_id, mac=nic.mac, address=held.pci[nic.pci], vlan_id=networks[nic.network_id].vlan_id
+            )
+
+
+def _host_devices(machine: Machine, held: Held) -> tuple[DomainHostDevice, ...]:
+    cards = {nic.pci for nic in machine.passthrough}
+    return tuple(DomainHostDevice(address=address) for number, address in enumerate(held.pci) if number not in cards)
 
 
 def _bandwidth(limits: tuple[int, int, int]) -> DomainBandwidth | None:

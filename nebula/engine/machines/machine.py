@@ -72,6 +72,27 @@ class Nic(msgspec.Struct, kw_only=True):
         return self.name or f"NIC{self.nic_id}"
 
 
+class PassthroughNic(msgspec.Struct, kw_only=True):
+    """A virtual function of a card of the host that the guest has as its own, with a lease; the host has no tap of it."""
+
+    nic_id: int
+    """Counted together with cards and aliases."""
+    pci: int
+    """Which of the PCI devices that the template asks for it is."""
+    name: str
+    network_id: int
+    network: str
+    mac: str
+    ip: str = ""
+    ip6: str = ""
+    prefix_length6: int = 0
+    """0: its network's."""
+    ip6_ula: str = ""
+    """Beside a global one in `ip6`."""
+    asked: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What was said of it."""
+
+
 class Waiting(msgspec.Struct, kw_only=True):
     """Why the scheduler left the VM waiting, as it was last told: in one line, and the tests that hosts failed."""
 
@@ -122,6 +143,7 @@ class Machine(msgspec.Struct, kw_only=True):
     template: dict[str, Any] = msgspec.field(default_factory=dict)
     disks: list[Disk] = msgspec.field(default_factory=list)
     nics: list[Nic] = msgspec.field(default_factory=list)
+    passthrough: list[PassthroughNic] = msgspec.field(default_factory=list)
     waiting: Waiting | None = None
     adopted: Adopted | None = None
     """A VM that somebody else made: it has neither disks nor cards of ours."""
@@ -173,8 +195,8 @@ class Machine(msgspec.Struct, kw_only=True):
         return 1 + max((held.nic_id for held in self._leased), default=-1)
 
     @property
-    def _leased(self) -> list[Nic | Alias]:
-        return [*self.nics, *self.aliases]
+    def _leased(self) -> list[Nic | PassthroughNic | Alias]:
+        return [*self.nics, *self.passthrough, *self.aliases]
 
     def boots_without(self, name: str) -> None:
         """What is gone (disk1, nic0) is no more in the order in which it boots."""
@@ -212,7 +234,7 @@ class Machine(msgspec.Struct, kw_only=True):
 
 def addresses_of(machine: Machine) -> str:
     """What a VM's row says of its addresses: those of its cards first."""
-    held: list[Nic | Alias] = [*machine.nics, *machine.aliases]
+    held: list[Nic | PassthroughNic | Alias] = [*machine.nics, *machine.passthrough, *machine.aliases]
     return ",".join(one.ip or one.ip6 for one in held if one.ip or one.ip6)[:255]
 
 

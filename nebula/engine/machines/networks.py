@@ -16,7 +16,7 @@ from nebula.model.network import NetworkSpec, NicSpec
 
 if TYPE_CHECKING:
     from nebula.engine.context import NicContext
-    from nebula.engine.machines.machine import Alias, Nic
+    from nebula.engine.machines.machine import Alias, Nic, PassthroughNic
 
 LAST_VLAN = 4094
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -89,7 +89,7 @@ def alias_context(nic: Nic, alias: Alias, row: NetworkRow) -> NicContext:
     return msgspec.structs.replace(nic_context(alias, row, alias.asked), nic_id=nic.nic_id, alias_id=alias.alias_id)
 
 
-def nic_context(nic: Nic | Alias, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) -> NicContext:
+def nic_context(nic: Nic | PassthroughNic | Alias, row: NetworkRow, asked: Mapping[str, Any] = _NOTHING) -> NicContext:
     """A card as the context CD describes it: what the template says of it (`asked`), else its network. UsageError for what
     no guest could make sense of.
     """

@@ -11,7 +11,7 @@ from nebula.drivers.hypervisor.libvirt.xml import devices as make
 from nebula.drivers.hypervisor.libvirt.xml import raw
 from nebula.drivers.hypervisor.libvirt.xml.disk import DiskElement
 from nebula.drivers.hypervisor.libvirt.xml.domain import DomainElement, encrypted_memory
-from nebula.drivers.hypervisor.libvirt.xml.interface import BandwidthElement, InterfaceElement
+from nebula.drivers.hypervisor.libvirt.xml.interface import BandwidthElement, FunctionElement, InterfaceElement
 from nebula.drivers.hypervisor.libvirt.xml.memory import MemoryElements, TuneElements, VcpuElement
 from nebula.drivers.hypervisor.libvirt.xml.tree import parse
 from nebula.errors import UsageError
@@ -223,8 +223,12 @@ def bus_of(given: DomainDisk, *, q35: bool) -> str:
     return given.bus
 
 
-def interface(given: DomainInterface) -> InterfaceElement:
-    """A card on its bridge."""
+def interface(given: DomainInterface) -> InterfaceElement | FunctionElement:
+    """A card on its bridge, or a virtual function of one of the host's."""
+    if given.address:
+        return FunctionElement(
+            mac=given.mac, address=_address(given.address), vlan_id=given.vlan_id, boot_order=given.boot_order
+        )
     return InterfaceElement(
         mac=given.mac,
         bridge=given.bridge,
@@ -266,11 +270,14 @@ def video(given: DomainVideo) -> make.VideoElement:
 
 def host_device(given: DomainHostDevice) -> make.HostDeviceElement:
     """A PCI device of the host; UsageError for an address that is none."""
-    parts = given.address.replace(".", ":").split(":")
+    return make.HostDeviceElement(address=_address(given.address))
+
+
+def _address(given: str) -> make.PciAddress:
+    parts = given.replace(".", ":").split(":")
     if len(parts) != 4 or not all(part.isalnum() and part.isascii() for part in parts):
-        raise UsageError(f"{given.address[:40]!r} is no PCI address", hint="0000:3b:00.0")
-    domain, bus, slot, function = parts
-    return make.HostDeviceElement(domain=domain, bus=bus, slot=slot, function=function)
+        raise UsageError(f"{given[:40]!r} is no PCI address", hint="0000:3b:00.0")
+    return make.PciAddress(*parts)
 
 
 def _devices(spec: DomainSpec) -> Iterator[ET.Element]:

@@ -77,6 +77,9 @@ class Site:
         """Those of its aliases, too, which no host needs."""
         self.networks = {nic.network_id: network_spec(self.network_rows[nic.network_id]) for nic in self.machine.nics}
 
+        self.direct = {nic.network_id: network_spec(self.network_rows[nic.network_id]) for nic in self.machine.passthrough}
+        """Networks of cards that are on no bridge: hosts make nothing for those."""
+
     @property
     def unfiltered(self) -> bool:
         """Nobody asked for filters of its cards when it was read, and nothing has changed since."""
@@ -264,7 +267,7 @@ def bridge_used(queries: Queries, bridge: str, host_id: int, *, but: int = -1) -
     rows = queries.rows(
         'SELECT COUNT(*) FROM "lease" JOIN "vm" ON "vm"."id"="lease"."vm_id" '
         'JOIN "network" ON "network"."id"="lease"."network_id" '
-        'WHERE "network"."bridge"=? AND "lease"."parent_id"<0 AND "vm"."id"<>? AND "vm"."state"<>6 '
+        'WHERE "network"."bridge"=? AND "lease"."parent_id"=-1 AND "vm"."id"<>? AND "vm"."state"<>6 '
         'AND ("vm"."host_id"=? OR "vm"."target_host"=?)',
         (bridge, but, host_id, host_id),
     )
@@ -277,7 +280,8 @@ def domain_spec(site: Site, host_id: int, context_path: str, vm: VmRow | None = 
     paths = {disk.disk_id: medium(site, disk, host_id) for disk in site.machine.disks}
     cluster = site.context.services.store.known(ClusterRow, row.cluster_id)
     return design(
-        vm or site.vm, virt=row.virt, baseline=cluster.baseline, paths=paths, context_path=context_path, networks=site.networks,
+        vm or site.vm, virt=row.virt, baseline=cluster.baseline, paths=paths, context_path=context_path,
+        networks={**site.direct, **site.networks},
         held=held_on(site, host_id), booted_files=boot_paths(site.context, site.machine, host_id),
     )  # fmt: skip
 

@@ -239,7 +239,8 @@ NUMA_NODE = (
         *("CPUS", "NODE_ID", "MEMORY_NODE_ID", "DISTANCE"),
     ),
 )
-_PASSTHROUGH = "PCI without it gives a card whole; the guest sets it up itself, as START_SCRIPT or USER_DATA say"
+_VIRTUAL_FUNCTION = "with TYPE NIC: the card's lease, whose MAC address and VLAN libvirt gives the function"
+_UNTRUSTED = "libvirt leaves it to the host: ip link set CARD vf NUMBER trust on, spoofchk off"
 _MEDIATED = "slices of a device are not booked: make one on a host, and name that HOST and RAW/DATA with a hostdev of type mdev"
 PCI = (
     Attribute("VENDOR", _HEX),
@@ -250,7 +251,13 @@ PCI = (
     ),
     *(Attribute(name, status="refused", note=_MEDIATED) for name in ("PROFILE", "MDEV_MODE", "UUID")),
     *_none("libvirt chooses how QEMU gets at the device", "IOMMUFD"),
-    *(Attribute(name, status="refused", note=_PASSTHROUGH) for name in ("TYPE", "NETWORK", "NETWORK_ID", "TRUST", "SPOOFCHK")),
+    Attribute("TYPE", one_of("nic"), note="a virtual function (SR-IOV) of a card of the host, as a card of a network"),
+    *_elsewhere("NETWORK", "NETWORK_ID", "IP", "IP6", "MAC", note=_VIRTUAL_FUNCTION),
+    Attribute("NAME", _WORD, note="PCI0, PCI1 … without it"),
+    *_none("networks are found by name or id alone", "NETWORK_UID", "NETWORK_UNAME"),
+    *_FOR_THE_GUEST,
+    *(Attribute(name, status="refused", note=_UNTRUSTED) for name in ("TRUST", "SPOOFCHK")),
+    Attribute("SECURITY_GROUPS", status="refused", note="nothing of the host's sees what the guest sends: rules on the switch"),
     *_none(
         "set by OpenNebula's core; vm show has what the host gave",
         *("PCI_ID", "ADDRESS", "DOMAIN", "BUS", "SLOT", "FUNCTION", "NUMA_NODE"),

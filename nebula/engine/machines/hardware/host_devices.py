@@ -37,6 +37,11 @@ def pci_wishes(template: Mapping[str, Any]) -> tuple[PciWish, ...]:
             class_=_digits(asked.word("CLASS")),
             address=f"0000:{address}" if address.count(":") == 1 else address,
         )
+        network = next((name for name in ("NETWORK", "NETWORK_ID") if asked.given(name)), "")
+        if network and not asked.given("TYPE"):
+            raise asked.refuse(network, "a device of no TYPE has no network", "TYPE: NIC")
+        if asked.given("TYPE") and not network:
+            raise asked.refuse("TYPE", "it names no network", "NETWORK: lan")
         if wish == PciWish():
             raise asked.refuse("VENDOR", "it says nothing of the device", "VENDOR: 10de, or SHORT_ADDRESS: 3b:00.0")
         found.append(wish)

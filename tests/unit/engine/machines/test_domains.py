@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nebula.drivers.hypervisor.libvirt.design import domain_xml
-from nebula.engine.machines import aliases, cards
+from nebula.engine.machines import aliases, cards, passthrough
 from nebula.engine.machines.disks import plan
 from nebula.engine.machines.domain import design, tap_name
 from nebula.engine.machines.hardware.check import check_hardware
@@ -29,6 +29,7 @@ GOLDEN = Path(__file__).parent / "golden"
 IMAGE = ImageRow(id=1, name="base", uuid="u1", datastore_id=1, type="os", format="qcow2", size=8 << 20, state=1)
 CD = ImageRow(id=2, name="cd", uuid="u2", datastore_id=1, type="cdrom", format="raw", size=8 << 20, state=1)
 LAN = NetworkSpec(network_id=0, name="lan", driver="bridge", bridge="br0", mtu=1450)
+TAGGED = NetworkSpec(network_id=1, name="tagged", driver="vlan", bridge="onebr.42", vlan_id=42)
 ROOT = "/var/lib/nebula/datastores/1/vms/7"
 
 TEMPLATES: dict[str, dict[str, Any]] = {
@@ -120,6 +121,20 @@ TEMPLATES: dict[str, dict[str, Any]] = {
         "EMULATOR_CPUS": "0,32",
         "PCI": [{"VENDOR": "10de", "DEVICE": "0x1db6", "CLASS": "0302"}, {"SHORT_ADDRESS": "3b:00.0"}],
     },
+    "functions": {
+        "NIC": [{"NETWORK": "lan"}],
+        "PCI": [
+            {
+                "VENDOR": "8086", "DEVICE": "154c", "TYPE": "NIC", "NETWORK": "tagged", "NAME": "fast", "METRIC": 7,
+                "METHOD": "static",
+            },
+            {"VENDOR": "10de"},
+            {
+                "SHORT_ADDRESS": "3b:10.2", "TYPE": "nic", "NETWORK_ID": 0, "MAC": "02:00:00:00:00:42", "IP6_METRIC": 8,
+                "IP6_METHOD": "auto",
+            },
+        ],
+    },
     "node": {"TOPOLOGY": {"NODE_AFFINITY": 1}},
     "numa": {"VCPU": 3, "NUMA_NODE": [{"TOTAL_CPUS": 2, "MEMORY": "768M"}, {"TOTAL_CPUS": 1, "MEMORY": 256}]},
     "devices": {
@@ -138,6 +153,15 @@ TEMPLATES: dict[str, dict[str, Any]] = {
             "<qemu:commandline><qemu:arg value='-no-hpet'/></qemu:commandline>",
         }
     },
+    "raw-in-the-place-of-what-is-refused": {
+        "TOPOLOGY": {"MEMORY_ACCESS": "shared"},
+        "RAW": {
+            "DATA": "<devices><filesystem type='mount' accessmode='passthrough'><driver type='virtiofs'/>"
+            "<source dir='/srv/data'/><target dir='data'/></filesystem>"
+            "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source>"
+            "<address uuid='c2177883-f1bb-47f0-914d-32a22e3a8804'/></source></hostdev></devices>"
+        },
+    },
     "raw-of-others": {"RAW": {"TYPE": "lxc", "DATA": "<idmap/>"}},
 }  # fmt: skip
 HELD = {
@@ -148,6 +172,7 @@ HELD = {
             HeldNode(node=1, memory_node=1, memory_mib=512, page_mib=2, pins=("18,50", "19,51"), cpus=(18, 50, 19, 51)),
         ),
     ),
+    "functions": Held(pci=("0000:3b:10.0", "0000:3c:00.0", "0000:3b:10.2")),
     "node": Held(nodes=(HeldNode(node=1, memory_node=1, memory_mib=1024, pins=("16-31,48-63",)),)),
 }
 """What the scheduler gave them."""
@@ -175,14 +200,20 @@ def made(name: str) -> str:
         parent = aliases.parent_of(nics, item)
         lease = LeaseRow(network_id=0, range_id=0, position=0, vm_id=7, mac="02:00:00:00:00:99", ip="10.0.0.99")
         parent.aliases.append(aliases.made(number, parent, item, lease, NetworkRow(name="lan", driver="bridge", bridge="br0")))
+    functions = []
+    for nic_id, (pci, item) in enumerate(passthrough.asked_for(template), len(nics)):
+        row = NetworkRow(id=0 if "NETWORK_ID" in item else 1, name="", driver="bridge", bridge="")
+        lease = LeaseRow(network_id=row.id, range_id=0, position=0, vm_id=7, mac=item.get("MAC", "02:00:00:00:00:41"))
+        functions.append(passthrough.made(nic_id, pci, item, lease, row))
+    machine = Machine(template=template, disks=disks, nics=nics, passthrough=functions)
     vm = VmRow(
         id=7, name="web", uuid="5a1cd1a5-3f0e-4b5c-9a39-6a2f6a0c1e07", owner="", state=3, memory=memory, vcpus=vcpus,
-        cpu=100 * vcpus, body=body_of(Machine(template=template, disks=disks, nics=nics)),
+        cpu=100 * vcpus, body=body_of(machine),
     )  # fmt: skip
     paths = {disk.disk_id: f"{ROOT}/disk.{disk.disk_id}" for disk in disks}
     spec = design(
-        vm, virt="kvm", baseline="", paths=paths, context_path=f"{ROOT}/context.iso", networks={0: LAN}, held=HELD.get(name),
-        booted_files=BOOTED.get(name),
+        vm, virt="kvm", baseline="", paths=paths, context_path=f"{ROOT}/context.iso",
+        networks={0: LAN, 1: TAGGED}, held=HELD.get(name), booted_files=BOOTED.get(name),
     )  # fmt: skip
     return domain_xml(spec)
 

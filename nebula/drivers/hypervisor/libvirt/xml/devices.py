@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -122,19 +123,27 @@ class WatchdogElement(msgspec.Struct, frozen=True, kw_only=True):
         return node("watchdog", model=self.model, action=self.action)
 
 
-class HostDeviceElement(msgspec.Struct, frozen=True, kw_only=True):
-    """A PCI device of the host, by the four parts of its address; libvirt takes it from the host's driver and gives it back."""
+class PciAddress(NamedTuple):
+    """The four parts of a PCI device's address, in hexadecimal digits."""
 
     domain: str
     bus: str
     slot: str
     function: str
 
+    def element(self, **further: str) -> ET.Element:
+        """The element, with further attributes."""
+        return node("address", **further, **{name: f"0x{value}" for name, value in self._asdict().items()})
+
+
+class HostDeviceElement(msgspec.Struct, frozen=True, kw_only=True):
+    """A PCI device of the host; libvirt takes it from the host's driver and gives it back."""
+
+    address: PciAddress
+
     def element(self) -> ET.Element:
         """The element."""
-        parts = {"domain": self.domain, "bus": self.bus, "slot": self.slot, "function": self.function}
-        address = node("address", **{name: f"0x{value}" for name, value in parts.items()})
-        return node("hostdev", node("source", address), mode="subsystem", type_="pci", managed=True)
+        return node("hostdev", node("source", self.address.element()), mode="subsystem", type_="pci", managed=True)
 
 
 def _switch(value: bool) -> str:

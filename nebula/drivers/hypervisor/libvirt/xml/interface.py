@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from nebula.drivers.hypervisor.libvirt.xml.devices import PciAddress
 from nebula.drivers.hypervisor.libvirt.xml.tree import node
 
 
@@ -19,6 +20,29 @@ class BandwidthElement(msgspec.Struct, frozen=True, kw_only=True):
     def element(self, tag: str) -> ET.Element:
         """The element, called `inbound` or `outbound`."""
         return node(tag, average=self.average, peak=self.peak or None, burst=self.burst or None)
+
+
+class FunctionElement(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual function of a card of the host: libvirt gives it this MAC address and VLAN (0: none) through the card, takes it
+    from the host's driver, and undoes both when the guest ends.
+    """
+
+    mac: str
+    address: PciAddress
+    vlan_id: int = 0
+    boot_order: int = 0
+
+    def element(self) -> ET.Element:
+        """The element."""
+        return node(
+            "interface",
+            node("mac", address=self.mac),
+            node("source", self.address.element(type_="pci")),
+            node("vlan", node("tag", id=self.vlan_id)) if self.vlan_id else None,
+            node("boot", order=self.boot_order) if self.boot_order else None,
+            type_="hostdev",
+            managed=True,
+        )
 
 
 class InterfaceElement(msgspec.Struct, frozen=True, kw_only=True):
