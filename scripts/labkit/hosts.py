@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from . import cgroup, machines, network, proc, services
-from .enter import run_inside
+from .enter import joining, run_inside
 from .errors import LabError
 from .run import run
 from .spec import Host, Lab, save
@@ -53,9 +53,8 @@ def stop(lab: Lab, host: Host) -> None:
 
 def _first_process(lab: Lab, host: Host) -> None:
     base = lab.directory(host)
-    groups = [str(path / "cgroup.procs") for path in cgroup.paths(lab, host)]
     inner = [sys.executable, "-I", str(HERE / "hostinit.py"), str(base / "plan.json")]
-    argv = [sys.executable, "-I", str(HERE / "join.py"), *groups, "--", "unshare", *NAMESPACES, "--", *inner]
+    argv = [*joining(lab, host), "unshare", *NAMESPACES, "--", *inner]
     with (base / "run" / "init.log").open("ab") as log:
         runner = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd="/", start_new_session=True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +16,8 @@ from labkit import status
 from labkit.enter import argv_inside
 from labkit.spec import load
 
+from tests.support.forked import run_program
+
 PROGRAM = Path(__file__).resolve().parents[2] / "scripts" / "lab"
 COMMAND_SECONDS = 300
 MACHINE_SECONDS = 1500
@@ -24,8 +26,7 @@ MACHINE_SECONDS = 1500
 
 def run_lab(directory: Path, name: str, *argv: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
     """`scripts/lab` with these arguments, whatever its exit status."""
-    whole = [sys.executable, "-B", str(PROGRAM), "--dir", str(directory), "--name", name, *argv]
-    return subprocess.run(whole, capture_output=True, text=True, timeout=seconds, check=False, input="")
+    return run_program(["--dir", str(directory), "--name", name, *argv], os.environ, seconds, program="labkit.cli")
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ def guest_facts(address: str) -> dict[str, str]:
 
 
 def eventually(met: Callable[[], bool], what: str, *, seconds: float = 90.0) -> None:
-    """Wait until `met`; fails the test naming `what` after `seconds`."""
-    end = time.monotonic() + seconds
+    """Wait until `met`; fails the test naming `what` after `seconds`. What takes long is asked for more seldom."""
+    begun = time.monotonic()
     while not met():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(0.2)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"waited {seconds:.0f} s in vain for {what}"
+        time.sleep(min(1.0, 0.2 + waited / 20))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import pkgutil
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import nebula.cli
 import nebula.drivers.sim
@@ -25,6 +27,7 @@ def _import_all() -> None:
         "asyncio",
         "cryptography.hazmat.primitives.serialization.ssh",
         "encodings.utf_16_be",
+        "labkit.cli",
         "nebula.transport.ssh",
         "peewee",
         "pycdlib",
@@ -35,6 +38,7 @@ def _import_all() -> None:
         import_module(name)
 
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts"))
 _import_all()
 tables_of_sqlite()
 gc.collect()
