@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.program import Program
@@ -72,6 +74,25 @@ def _assert_host(host: str, seen: Seen, vms: list[dict[str, Any]], images: list[
     assert (seen.of("half"), seen.of("work")) == (set(), set()), f"what was left on {host}"
     known = {f"{image['uuid']}.{image['format']}" for image in images if {host, "shared storage"} & set(image["copies_on"])}
     assert seen.of("image") == known, f"images on {host}"
+
+
+_SHA = 'qemu-img convert -U -f "$1" -O raw "$2" /root/seen && sha256sum </root/seen && rm /root/seen'
+
+
+def digest(lab: LabHandle, host: str, path: str, form: str = "qcow2") -> str:
+    """Of what is seen through a file."""
+    return lab.exec(host, "sh", "-c", _SHA, "sha", form, path).split()[0]
+
+
+def assert_would_boot(cluster: Program, lab: LabHandle, name: str, image: Path, hostname: str) -> None:
+    """What QEMU has open is whole, to the last byte: the guest's image, and its name on its CD. A boot takes longer."""
+    vm = cluster.vm(name)
+    said = lab.exec(vm["host"], "virsh", "-q", "domblklist", f"one-{vm['id']}").split()
+    source = dict(zip(said[::2], said[1::2], strict=True))
+    with image.with_suffix(".raw").open("rb") as raw:
+        assert digest(lab, vm["host"], source["vda"]) == hashlib.file_digest(raw, "sha256").hexdigest()
+    (cd,) = [path for path in source.values() if path.endswith("/context.iso")]
+    assert f"SET_HOSTNAME='{hostname}'" in lab.exec(vm["host"], "grep", "-a", "HOSTNAME", cd)
 
 
 def assert_no_forwarded_ports(lab: LabHandle) -> None:

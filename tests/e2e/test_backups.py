@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.program import Program
-from tests.e2e.soundness import assert_sound, open_jobs
+from tests.e2e.soundness import assert_sound, digest, open_jobs
 from tests.e2e.test_main_job import create
 from tests.e2e.test_snapshots import keep
 from tests.lab.gates import Gate
@@ -27,7 +27,6 @@ install -d /run/sshd /srv/nas && install -d -o backup /srv/nas/vault && touch /e
     -o ChrootDirectory=/srv/nas -o ForceCommand=internal-sftp -o "Subsystem=sftp internal-sftp" -o AllowUsers=backup
 while [ ! -e /run/nas.pid ]; do sleep 0.1; done
 """
-_SHA = 'qemu-img convert -U -f "$1" -O raw "$2" /root/seen && sha256sum </root/seen && rm /root/seen'
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +76,6 @@ def nas(cluster: Program, lab: LabHandle, secret: Path) -> Iterator[None]:
     cluster.out("backup", "remove", *[str(row["id"]) for row in rows])
     cluster.out("datastore", "remove", "nas")
     lab.exec("h1", "sh", "-c", 'kill "$(cat /run/nas.pid)"; rm -r /srv/nas /etc/nas_keys')
-
-
-def digest(lab: LabHandle, host: str, path: str, form: str = "qcow2") -> str:
-    """Of what is seen through a file."""
-    return lab.exec(host, "sh", "-c", _SHA, "sha", form, path).split()[0]
 
 
 def disk(lab: LabHandle, cluster: Program) -> str:
