@@ -17,6 +17,7 @@ from nebula.engine.local.base import resolve, usable
 from nebula.engine.local.luns import makes
 from nebula.engine.local.rules import right_to
 from nebula.engine.machines import aliases, cards, passthrough
+from nebula.engine.machines.boot_images import boot_datastores
 from nebula.engine.machines.disks import Disk, plan, suit
 from nebula.engine.machines.domain import tap_name
 from nebula.engine.machines.hardware.check import check_hardware
@@ -247,6 +248,7 @@ class Creation:
             self._cluster(template),
             self._tx.get(HostRow, host).cluster_id if host > 0 else -1,
             *(self._tx.get(DatastoreRow, image.datastore_id).cluster_id for image in self._images(template)),
+            *(self._tx.get(DatastoreRow, number).cluster_id for number in boot_datastores(self._tx, template)),
             *(usable(self._tx, NetworkRow, str(ref), self._person).cluster_id for ref in networks if ref is not None),
         ]
         return frozenset(cluster for cluster in found if cluster > 0)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from nebula.engine.lifecycle.states import HostState, VmState
+from nebula.engine.machines.boot_images import boot_datastores
 from nebula.engine.machines.hardware.needs import needs_of
 from nebula.engine.machines.machine import Machine, machine_of
 from nebula.engine.machines.moving import arriving
@@ -214,12 +215,16 @@ class Reach:
     def __init__(self, queries: Queries, machine: Machine | None = None) -> None:
         self._queries = queries
         self._bound = {
-            "datastore": self._clusters("datastore", {disk.datastore_id for disk in machine.disks} if machine else None),
+            "datastore": self._clusters("datastore", self._datastores(machine) if machine else None),
             "network": self._clusters("network", set(machine.network_ids) if machine else None),
         }
         self._homes: dict[int, set[int]] = {}
         if machine is None or any(disk.kind == "persistent" for disk in machine.disks):
             self._find_homes()
+
+    def _datastores(self, machine: Machine) -> set[int]:
+        """Those of its disks, and of what it boots from."""
+        return {disk.datastore_id for disk in machine.disks} | boot_datastores(self._queries, machine.template)
 
     def _clusters(self, table: str, wanted: set[int] | None) -> dict[int, tuple[str, int]]:
         """Id -> (name, cluster) of those that are in one cluster only."""
@@ -248,7 +253,7 @@ class Reach:
     def of(self, machine: Machine, vm: VmRow) -> tuple[frozenset[int], tuple[str, ...], str]:
         """(clusters, what limits it in words, why it is impossible)."""
         limits: dict[str, int] = {}
-        parts = [("datastore", disk.datastore_id) for disk in machine.disks] + [
+        parts = [("datastore", number) for number in sorted(self._datastores(machine))] + [
             ("network", network_id) for network_id in machine.network_ids
         ]
         for noun, number in parts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nebula.engine.jobs.operations.context_files import image_asked_for
 from nebula.engine.jobs.operations.image_copies import bring, drop
+from nebula.engine.machines.boot_images import image_asked_for
 from nebula.engine.machines.disks import image_spec
 from nebula.engine.machines.hardware.system import boot_files
 from nebula.engine.machines.machine import Machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nebula.engine.context import MAX_ISO, file_references
+from nebula.engine.machines.boot_images import image_asked_for
 from nebula.engine.machines.disks import image_spec
 from nebula.engine.machines.machine import Machine
 from nebula.engine.store.rows import DatastoreRow, ImageCopyRow, ImageRow
@@ -12,7 +13,6 @@ from nebula.errors import NebulaError, NotFoundError, UnreachableError
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
-    from nebula.engine.store.transaction import Queries
 
 
 def context_files(context: JobContext, machine: Machine, host_id: int) -> dict[str, bytes]:
@@ -23,17 +23,6 @@ def context_files(context: JobContext, machine: Machine, host_id: int) -> dict[s
 def _images(context: JobContext, machine: Machine) -> list[ImageRow]:
     read, asked = context.services.store.read(), file_references(machine.context.get("FILES_DS", ""))
     return [image_asked_for(read, ref, "the context asks for") for ref in asked]
-
-
-def image_asked_for(queries: Queries, ref: str, why: str) -> ImageRow:
-    """The image that a template names, by its id or its name, as when it was checked; `why` is said where there is none."""
-    row = None
-    if ref.isascii() and ref.isdecimal() and len(ref) < 19:
-        row = queries.first(ImageRow, '"id"=?', (int(ref),))
-    row = row or queries.first(ImageRow, '"name"=?', (ref,))
-    if row is None:
-        raise NotFoundError(f"there is no image {ref[:80]!r}, which {why}", hint="nebula image list")
-    return row
 
 
 def _content(context: JobContext, image: ImageRow, host_id: int) -> bytes:

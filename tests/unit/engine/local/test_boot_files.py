@@ -116,3 +116,16 @@ def test_what_is_no_kernel_is_refused(furnished: Sim, tmp_path: Path) -> None:
     furnished.engine.datastores.create({"name": "pool", "driver": "sim", "settings": {"blocks": "true"}}, CALL)
     with pytest.raises(ConflictError, match="has no files"):
         add_file(furnished, tmp_path, "y", "kernel", datastore="pool")
+
+
+def test_a_vm_comes_to_a_host_that_reaches_what_it_boots(furnished: Sim, tmp_path: Path) -> None:
+    furnished.engine.clusters.create("far", CALL)
+    furnished.engine.datastores.create({"name": "away", "driver": "sim", "type": "file", "cluster": "far"}, CALL)
+    furnished.engine.hosts.update("h3", {"cluster": "far"}, CALL)
+    furnished.settle()
+    add_file(furnished, tmp_path, "elsewhere", "kernel", datastore="away", host="h3")
+    furnished.add_vm("one", OS={"KERNEL_DS": "elsewhere"})
+    assert (furnished.state("one"), furnished.where("one")) == ("RUNNING", "h3")
+    furnished.add_vm("two", OS={"KERNEL_DS": "elsewhere"}, CLUSTER="default")
+    assert furnished.state("two") == "PENDING"
+    assert "share no cluster" in furnished.engine.vms.describe("two").body["waiting"]["hosts"]["h1"]
