@@ -8,6 +8,8 @@ SSH_KEEPALIVE = 5.0
 """Interval of keepalive messages; three unanswered ones end the connection."""
 COMMAND = 30.0
 """A short command on a host (ip, qemu-img info, mkdir)."""
+HOST_CONFIRMED = 20.0
+"""A host whose own addresses were moved puts them back after this long, unless somebody came through to it anew."""
 COPY_STALL = 120.0
 """A copy that moved no byte for this long has failed."""
 LIBVIRT_OPEN = 10.0

@@ -22,6 +22,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A device that becomes a port of an owned bridge, or through which a VLAN or VXLAN goes; empty: none."""
     physical_devices: tuple[tuple[int, str], ...] = ()
     """Hosts, by id, where that device is another one. Drivers get a network as it is `at` their host, without these."""
+    move_addresses: bool = False
+    """What the host has of its own on that device may be moved onto the bridge, which otherwise cannot have such a port."""
     vlan_id: int = 0
     """Of 802.1Q and Open vSwitch the VLAN, of VXLAN the network identifier; 0: neither."""
     trunks: tuple[int, ...] = ()

@@ -101,6 +101,12 @@ class Transport(Protocol):
         """A loopback port here that leads to an address as the host sees it."""
         ...
 
+    def anew(self) -> Transport | None:
+        """The same host by a connection of its own, opened at its first call, to show that the host can be reached now; to be
+        closed. None where nothing lies between.
+        """
+        ...
+
     def retry_now(self) -> None:
         """Let the next call connect at once, though the host did not answer a moment ago: somebody says that it is mended."""
         ...

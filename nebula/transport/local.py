@@ -29,6 +29,9 @@ class LocalTransport(CommandTransport):
         """A handle whose commands never wait for others: this one, here."""
         return self
 
+    def anew(self) -> None:
+        """See Transport.anew. This machine is always there."""
+
     def retry_now(self) -> None:
         """See Transport.retry_now. Nothing is connected, so nothing waits."""
 

@@ -37,6 +37,7 @@ class _Links:
     """The two connections of a host, shared by all its handles."""
 
     def __init__(self, login: Login, clock: Clock) -> None:
+        self.clock = clock
         self._login, self._backoff = login, Backoff(clock)
         self._links: dict[str, Link] = {}
 
@@ -177,6 +178,10 @@ class SshTransport(CommandTransport):
         self._quietly(work())
         if place is not None:
             place.remove()
+
+    def anew(self) -> SshTransport:
+        """See Transport.anew."""
+        return self._of(self._login, _Links(self._login, self._links.clock), self._loop, monitor=False)
 
     def retry_now(self) -> None:
         """See Transport.retry_now."""

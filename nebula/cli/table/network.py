@@ -62,6 +62,11 @@ COMMANDS = (
             ),
             DEVICE_ON,
             Option(
+                "--move-addresses",
+                "What hosts have of their own on that device goes onto the bridge, and back if they are not reached there.",
+                "flag",
+            ),
+            Option(
                 "--vlan-id",
                 "The VLAN of 802.1Q, or the number of a VXLAN; without it a free one. Of Open vSwitch the VLAN, else none.",
                 "integer",

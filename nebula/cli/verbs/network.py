@@ -49,7 +49,8 @@ def spec_of(line: Invocation) -> dict[str, Any]:
         )
     found = given(
         line, "bridge", "nat", "routed", "cluster", "gateway", "prefix", "gateway6", "prefix6", "mtu", "physical_device",
-        "vlan_id", "automatic_vlan_id", "vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "cvlans", "qinq_type", "driver",
+        "move_addresses", "vlan_id", "automatic_vlan_id", "vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "cvlans",
+        "qinq_type", "driver",
     )  # fmt: skip
     spec: dict[str, Any] = {_RENAMED.get(key, key): value for key, value in found.items()}
     spec["name"] = check_name("network", line.text("name"))

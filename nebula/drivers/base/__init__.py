@@ -20,7 +20,7 @@ from nebula.drivers.base.hypervisor import (
     Tunnel,
 )
 from nebula.drivers.base.monitor import Monitor
-from nebula.drivers.base.network import Answer, Network, NetworkCapabilities, Probe
+from nebula.drivers.base.network import Answer, MovesAddresses, Network, NetworkCapabilities, Probe
 from nebula.drivers.base.repository import Repository, RepositoryCapabilities
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "MigrationProgress",
     "MigrationRequest",
     "Monitor",
+    "MovesAddresses",
     "Network",
     "NetworkCapabilities",
     "Probe",

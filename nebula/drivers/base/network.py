@@ -24,6 +24,8 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """It can give guests their addresses and names, on bridges that are ours."""
     existing: bool = True
     """It can use bridges of the host's own; otherwise all are ours."""
+    moves_addresses: bool = False
+    """A network may move the host's own addresses onto its bridge: see MovesAddresses."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,16 @@ class Probe(Protocol):
 
     def ask_below(self, addresses: Sequence[str]) -> list[Answer]:
         """Send packets from the host itself to the ends of a network's tunnel on other hosts. Nothing where there is none."""
+        ...
+
+
+class MovesAddresses(Protocol):
+    """A driver that `moves_addresses`: `prepare` moves them for a network that says so, `release` leaves them on the bridge."""
+
+    def move_back(self, host: HostHandle, network: NetworkSpec) -> None:
+        """Before the network goes: the host's own addresses are on their device again. Nothing where they are, or while cards
+        are on the bridge. ConflictError if the host could not be reached there: then they are on the bridge, as before.
+        """
         ...
 
 

@@ -215,6 +215,10 @@ class MountedTransport:
         """See Transport.forward_tcp."""
         return self._inner.forward_tcp(remote_host, remote_port)
 
+    def anew(self) -> Transport | None:
+        """See Transport.anew: the host itself, whatever is mounted."""
+        return self._inner.anew()
+
     def retry_now(self) -> None:
         """See Transport.retry_now."""
         self._inner.retry_now()

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import dhcp, filters, nat, owned, port, probing, taps
+from nebula.drivers.network import dhcp, filters, moving, nat, owned, port, probing, taps
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.findings import look
 from nebula.drivers.network.ip import Link, links
@@ -21,7 +21,7 @@ class BridgeNetwork:
     Between `prepare` and the moment at which a card is plugged, nobody may `release` the same network on the same host.
     """
 
-    capabilities = NetworkCapabilities(vlan=False, nat=True, spans_hosts=False, dhcp=True)
+    capabilities = NetworkCapabilities(vlan=False, nat=True, spans_hosts=False, dhcp=True, moves_addresses=True)
     tunnels = False
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
@@ -64,6 +64,8 @@ class BridgeNetwork:
     def prepare(self, host: HostHandle, network: NetworkSpec) -> None:
         """See Network.prepare. Everything that could refuse is asked before anything is made."""
         _check_names(network)
+        if network.move_addresses:
+            moving.settle(host, network)
         present = links(host)
         if network.at_gateway:
             nat.check(host, network)
@@ -75,9 +77,12 @@ class BridgeNetwork:
         if network.physical_device:
             port.check_port(host, network, present)
         bridge = owned.ensure(host, network, present)
-        if network.physical_device:
-            port.plug_port(host, network, present[network.physical_device])
-        owned.raise_up(host, network, bridge)
+        uplink = present.get(network.physical_device)
+        if uplink is not None and network.move_addresses:
+            moving.onto(host, network, uplink, present)
+        if uplink is not None:
+            port.plug_port(host, network, uplink)
+        owned.raise_up(host, network, bridge, least=uplink.mtu if uplink is not None and network.move_addresses else 0)
         if network.at_gateway:
             nat.start(host, network)
 
@@ -117,7 +122,9 @@ class BridgeNetwork:
         """See Network.tunnel_to: there is no tunnel."""
 
     def release(self, host: HostHandle, network: NetworkSpec) -> None:
-        """See Network.release. A bridge of that name that we did not make is never touched."""
+        """See Network.release. A bridge of that name that we did not make is never touched, nor one that has the host's own
+        addresses.
+        """
         _check_names(network)
         if not network.owned:
             return
@@ -125,12 +132,25 @@ class BridgeNetwork:
         bridge = present.get(network.bridge)
         if bridge is not None and (not owned.is_ours(network, bridge) or owned.cards(network, present)):
             return
+        if network.move_addresses and bridge is not None and moving.carries(host, network):
+            return
         if network.dhcp:
             dhcp.stop(host, network)
         if network.at_gateway:
             nat.stop(host, network)
         if bridge is not None:
             owned.remove(host, network)
+
+    def move_back(self, host: HostHandle, network: NetworkSpec) -> None:
+        """See MovesAddresses."""
+        _check_names(network)
+        if not network.owned or not network.move_addresses:
+            return
+        moving.settle(host, network)
+        present = links(host)
+        bridge = present.get(network.bridge)
+        if bridge is not None and owned.is_ours(network, bridge):
+            moving.back(host, network, present)
 
     def taps(self, host: HostHandle) -> list[str]:
         """See Network.taps."""

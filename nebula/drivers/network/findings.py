@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nebula.drivers.base import HostHandle
-from nebula.drivers.network import dhcp, forwarding, iptables, nat, nft, owned, port
+from nebula.drivers.network import dhcp, forwarding, iptables, moving, nat, nft, owned, port
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.ip import links, routes
 from nebula.drivers.network.subnet import gateway_subnet
@@ -51,6 +51,7 @@ def _bridge(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     found = asked("bridge", lambda: owned.check_name_free(host, network, present))
     if network.physical_device:
         found += asked("port", lambda: port.check_port(host, network, present))
+        found += moving.announce(host, network, present) if network.move_addresses and not found else []
     return found
 
 

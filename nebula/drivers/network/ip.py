@@ -17,6 +17,8 @@ class LinkData(msgspec.Struct, frozen=True):
     """Of a tap: whether it outlives the process that holds it. Of a bridge the rest; the delay in hundredths of a second."""
 
     persist: bool = False
+    link: str = ""
+    """Of a tunnel the device that it goes through."""
     vlan_filtering: int = 0
     vlan_default_pvid: int = 1
     stp_state: int = 0
@@ -38,6 +40,9 @@ class Link(msgspec.Struct, frozen=True):
     master: str = ""
     address: str = ""
     mtu: int = 0
+    link: str = ""
+    """The device that it is made of; of a VLAN, for example."""
+    link_type: str = ""
     flags: tuple[str, ...] = ()
     linkinfo: LinkInfo = LinkInfo()
 
@@ -53,12 +58,19 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """One address of a device."""
+    """One address of a device. `peer`: the other end, where that has an address of its own; `dynamic`: for a time only."""
 
     family: str = ""
     local: str = ""
     prefixlen: int = 0
     scope: str = ""
+    peer: str = msgspec.field(default="", name="address")
+    broadcast: str = ""
+    label: str = ""
+    metric: int = 0
+    dynamic: bool = False
+    noprefixroute: bool = False
+    deprecated: bool = False
 
     @property
     def interface(self) -> IPv4Interface:
@@ -103,6 +115,12 @@ def addresses(host: HostHandle) -> dict[str, list[Address]]:
 def routes(host: HostHandle) -> list[Route]:
     """IPv4 routes of all tables that lead anywhere."""
     return [route for route in _ask(host, ["-4", "route", "show", "table", "all", "type", "unicast"], list[Route]) if route.dst]
+
+
+def route_lines(host: HostHandle, family: int) -> list[str]:
+    """All routes of IPv4 or IPv6, a line each, as `ip` takes them, too."""
+    argv = ["ip", f"-{family}", "-o", "route", "show", "table", "all"]
+    return [line for line in host.transport.run(argv, root=True).text.splitlines() if line.strip()]
 
 
 def batch(host: HostHandle, lines: Sequence[str]) -> None:

@@ -40,9 +40,11 @@ def ensure(host: HostHandle, network: NetworkSpec, present: Mapping[str, Link]) 
     return link
 
 
-def raise_up(host: HostHandle, network: NetworkSpec, bridge: Link) -> None:
-    """Switch the bridge on, with its MTU. Its MAC is pinned, or it would follow whichever card is plugged."""
-    lines = [f"link set dev {bridge.ifname} mtu {network.mtu}"] if network.mtu else []
+def raise_up(host: HostHandle, network: NetworkSpec, bridge: Link, least: int = 0) -> None:
+    """Switch the bridge on, with its MTU, or `least`, what the host itself needs there. Its MAC is pinned, or it would follow
+    whichever card is plugged.
+    """
+    lines = [f"link set dev {bridge.ifname} mtu {max(network.mtu, least)}"] if network.mtu else []
     if not network.physical_device:
         lines.append(f"link set dev {bridge.ifname} address {bridge.address}")
     batch(host, [*lines, f"link set dev {bridge.ifname} up"])

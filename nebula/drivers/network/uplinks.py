@@ -30,14 +30,15 @@ def look_at_uplinks(host: HostHandle, network: NetworkSpec, present: Mapping[str
     bridge = present.get(network.bridge)
     if bridge is None or bridge.kind != "bridge":
         return []
-    ports = [link for link in present.values() if link.master == bridge.ifname and _leads_out(link)]
+    ports = [link for link in present.values() if link.master == bridge.ifname and leads_out(link)]
     if not ports:
         text = f"nothing leads out of bridge {bridge.ifname} on host {host.name}: its guests reach no other host"
         return [Finding(check="uplink", level="warning", text=text, fix=f"ip link set dev DEVICE master {bridge.ifname}")]
     return [*_state(host, network, bridge, ports), *_vlan(host, bridge, ports), *_delay(host, bridge)]
 
 
-def _leads_out(link: Link) -> bool:
+def leads_out(link: Link) -> bool:
+    """Whether a bridge's port is nobody's card, nor a probe."""
     return link.kind != "tun" and not is_tap(link.ifname) and not is_probe(link.ifname)
 
 

@@ -117,6 +117,9 @@ class SimTransport:
         self.perform("transport.forward", lambda _now: None, subject=where)
         raise CommandError(self._name, ["forward", where], 1, "a simulated host has nothing to connect to")
 
+    def anew(self) -> None:
+        """See Transport.anew. Nothing lies between."""
+
     def retry_now(self) -> None:
         """See Transport.retry_now. A simulated host is asked every time."""
 

@@ -57,6 +57,8 @@ def settings_of(spec: Mapping[str, Any], others: Sequence[NetworkSpec]) -> tuple
             f"a network of driver {driver} has no VLAN", hint=f"--driver {' or '.join([*SEGMENTS, *sorted(OPEN_VSWITCH)])}"
         )
     refuse_vlans_of_others(spec, driver)
+    if _says(spec, "move_addresses"):
+        settings["move_addresses"] = _moving(spec, settings, driver)
     if settings["nat"] or settings["routed"]:
         _complete_gateway(spec, settings, ranges, others)
     settings["dhcp"] = _dhcp(spec, settings)
@@ -97,6 +99,34 @@ def _complete_gateway(
         if other.gateway and network.overlaps(ipaddress.ip_network(f"{other.gateway}/{other.prefix_length}", strict=False)):
             raise ConflictError(f"{network} overlaps network {other.name}", hint="choose another --gateway")
     settings["subnet"] = str(network)
+
+
+def _moving(spec: Mapping[str, Any], settings: Mapping[str, Any], driver: str) -> bool:
+    """True; UsageError where no host's addresses could be moved, or they would be in the way."""
+    if not settings["physical_device"] or spec.get("bridge"):
+        raise UsageError(
+            "addresses are moved from a device of the hosts onto a bridge of ours",
+            hint="--physical-device eth0 --move-addresses, without --bridge",
+        )
+    if driver not in ("sim", "bridge"):
+        hint = (
+            "leave --move-addresses out: VLANs and tunnels leave them where they are"
+            if driver in SEGMENTS
+            else "--driver bridge"
+        )
+        raise UsageError(f"a network of driver {driver} moves no addresses", hint=hint)
+    if settings["nat"] or settings["routed"] or spec.get("dhcp"):
+        hint = "leave --nat, --routed and --dhcp out: the guests are on the hosts' own wire"
+        raise UsageError(
+            "a network that has the hosts' own addresses on its bridge has its gateway and DHCP elsewhere", hint=hint
+        )
+    return True
+
+
+def _says(spec: Mapping[str, Any], key: str) -> bool:
+    from nebula.engine.machines.template import yes
+
+    return yes(spec, key)
 
 
 def _dhcp(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ def network_spec(row: NetworkRow) -> NetworkSpec:
         owned=bool(row.owned),
         physical_device=settings.get("physical_device", ""),
         physical_devices=tuple((int(host), device) for host, device in settings.get("physical_device_on", {}).items()),
+        move_addresses=bool(settings.get("move_addresses", False)),
         vlan_id=int(settings.get("vlan_id", 0)),
         trunks=vlans(settings.get("vlan_tagged_id", "")),
         customer_vlans=vlans(settings.get("cvlans", "")),

@@ -202,3 +202,16 @@ def test_class_is_the_contracts(connect: Connect) -> None:
 
     transports: list[Transport] = [connect(), LocalTransport(), connect().for_monitoring()]
     assert all(isinstance(transport, SshTransport | LocalTransport) for transport in transports)
+
+
+def test_anew_is_another_connection_and_leaves_the_first_alone(connect: Connect) -> None:
+    transport = connect()
+    first = transport.run(["sh", "-c", "echo $SSH_CONNECTION"]).text
+    fresh = transport.anew()
+    assert fresh is not None
+    other = fresh.run(["sh", "-c", "echo $SSH_CONNECTION"]).text
+    assert other != first
+    assert other.split()[2:] == first.split()[2:]
+    fresh.close()
+    assert transport.alive()
+    assert transport.run(["sh", "-c", "echo $SSH_CONNECTION"]).text == first

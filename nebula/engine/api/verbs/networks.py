@@ -22,6 +22,7 @@ class Networks(Belongings, Protocol):
         physical_device, vlan_id (of 802.1Q and vxlan; without it a free one; of ovswitch the VLAN of its cards),
         automatic_vlan_id, vlan_tagged_id (of ovswitch: VLANs that guests tag), outer_vlan_id (of ovswitch_vxlan: the VXLAN),
         vxlan_mode (multicast, static, evpn), cvlans and qinq_type (of ovswitch: VLANs within vlan_id, and the tag around them),
+        move_addresses (what hosts have of their own on that device goes onto the bridge),
         physical_device_on (host -> its device, where that is another one), security_groups (list of ids or names).
         """
         ...

@@ -35,7 +35,7 @@ _SETTINGS = frozenset(
         "physical_device",
         "vlan_id",
     }
-    | {DEVICES, "vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "routed", "cvlans", "qinq_type"}
+    | {DEVICES, "move_addresses", "vlan_tagged_id", "outer_vlan_id", "vxlan_mode", "routed", "cvlans", "qinq_type"}
 )
 _RESERVATION = frozenset({"parent", "size", "first"})
 
@@ -50,6 +50,7 @@ class Networks(Kind):
     defaults: ClassVar[Mapping[str, Any]] = {
         "nat": False,
         "routed": False,
+        "move_addresses": False,
         "prefix_length": "24",
         "prefix_length6": "64",
         "mtu": "0",
@@ -77,6 +78,7 @@ class Networks(Kind):
             "cluster": cluster_name(queries, row.cluster_id),
             "nat": False,
             "routed": False,
+            "move_addresses": False,
             "mtu": "0",
             "dns": [],
             "dhcp": "",
@@ -91,7 +93,7 @@ class Networks(Kind):
     def canonical(self, queries: Queries, document: Document, row: Any) -> Document:
         """See Kind. Ranges are told apart by their first address; what a document leaves out of one is as it is."""
         found = dict(document)
-        for key in ("nat", "routed"):
+        for key in ("nat", "routed", "move_addresses"):
             if key in found:
                 found[key] = truth(found[key], key)
         for key in _ADDRESSES:

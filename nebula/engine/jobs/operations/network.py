@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from nebula.drivers.base import MovesAddresses
 from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.jobs.operations.common import bridge_used
 from nebula.engine.machines.networks import network_spec, on_bridge
@@ -26,8 +27,12 @@ def _release(context: JobContext) -> None:
         try:
             with context.hold(on_bridge(network, host.id)):
                 if not bridge_used(context.services.store.read(), network.bridge, host.id):
+                    if network.move_addresses and driver.capabilities.moves_addresses:
+                        cast(MovesAddresses, driver).move_back(context.handle(host.id), network.at(host.id))
                     driver.release(context.handle(host.id), network.at(host.id))
         except UnreachableError as error:
+            if network.move_addresses:  # it may live on that bridge
+                raise
             context.log(f"host {host.name} does not answer, its bridge goes with its next restart: {error}", "warning")
 
 

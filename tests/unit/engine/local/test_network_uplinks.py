@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from nebula.drivers.base import HostHandle
 from nebula.drivers.sim import network as sim_network
 from nebula.engine.local.network_uplinks import SETTING
-from nebula.errors import ConflictError, NebulaError, NotFoundError, UsageError
+from nebula.errors import ConflictError, NebulaError, NotFoundError, UnreachableError, UsageError
 from nebula.model.network import NetworkSpec
 from tests.support.sim import CALL, Sim
 
@@ -110,3 +111,44 @@ def test_networks_of_one_uplink_have_the_same_devices(sim: Sim) -> None:
     assert create(sim, "two", "ovswitch", physical_device_on={"h2": "enp3s0"})["bridge"] == one["bridge"]
     sim.engine.networks.update("two", {SETTING: {"h1": "bond0"}}, CALL)
     assert sim.engine.networks.show("one").body[SETTING] == {"h1": "bond0", "h2": "enp3s0"}
+
+
+@pytest.mark.parametrize(
+    ("driver", "spec"),
+    [
+        ("bridge", {"physical_device": ""}), ("bridge", {"bridge": "br0"}), ("bridge", {"nat": True}),
+        ("bridge", {"routed": True, "gateway": "10.8.0.1"}), ("bridge", {"dhcp": "10.8.0.2"}), ("802.1Q", {}), ("vxlan", {}),
+        ("ovswitch", {}), ("bridge", {"move_addresses": "perhaps"}),
+    ],
+)  # fmt: skip
+def test_addresses_move_where_that_makes_sense(sim: Sim, driver: str, spec: dict[str, Any]) -> None:
+    assert create(sim, "one", "bridge", move_addresses="YES")["move_addresses"] is True
+    assert "move_addresses" not in create(sim, "two", "bridge", move_addresses="no", physical_device="eno2", ranges=[])
+    with pytest.raises(UsageError) as caught:
+        create(sim, "three", driver, **{"move_addresses": True, "ranges": [], **spec})
+    assert caught.value.hint
+
+
+def test_a_network_goes_when_hosts_live_on_its_bridge_no_more(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(sim, move_addresses=True)
+    asked: list[str] = []
+    fails = [ConflictError("host h2 did not answer"), UnreachableError("host h2 does not answer")]
+
+    def move_back(_: Any, host: HostHandle, network: NetworkSpec) -> None:
+        assert network.move_addresses
+        asked.append(host.name)
+        if host.name == "h2" and fails:
+            raise fails.pop()
+
+    able = msgspec.structs.replace(sim_network.CAPABILITIES, moves_addresses=True)
+    monkeypatch.setattr(sim_network, "CAPABILITIES", able)
+    monkeypatch.setattr(sim_network.SimNetwork, "move_back", move_back, raising=False)
+    sim.engine.networks.remove("office", CALL)
+    sim.settle()
+    assert asked == ["h1", "h2", "h1", "h2"], "a silent host is waited for"
+    assert sim.engine.networks.show("office").body["driver"] == "sim"
+    sim.engine.networks.remove("office", CALL)
+    sim.settle()
+    with pytest.raises(NotFoundError):
+        sim.engine.networks.show("office")
+    assert asked[4:] == ["h1", "h2", "h3"]
