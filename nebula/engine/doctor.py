@@ -10,14 +10,14 @@ import msgspec
 from nebula import timeouts
 from nebula.engine.api.values import Finding
 from nebula.engine.identity import identity
-from nebula.engine.jobs.operations.filtering import leftovers, wanted
+from nebula.engine.jobs.operations.filtering import leftovers, network_drivers, wanted
 from nebula.engine.leftovers import left_in
 from nebula.engine.lifecycle.states import HostState
+from nebula.engine.machines.networks import all_networks
 from nebula.engine.monitor.hardware import take_up
 from nebula.engine.services import Services
 from nebula.engine.store.backup import problems
-from nebula.engine.store.rows import DatastoreRow, HostRow, NetworkRow
-from nebula.engine.store.transaction import Queries
+from nebula.engine.store.rows import DatastoreRow, HostRow
 from nebula.errors import ConflictError, DeniedError, MissingLibraryError, NebulaError
 
 if TYPE_CHECKING:
@@ -145,10 +145,10 @@ def _filters(services: Services, host: HostRow) -> list[Finding]:
     read = services.store.read()
     found: list[Finding] = []
     on_host: set[str] = set()
-    for name in _network_drivers(read, host):
+    for name in network_drivers(read, host):
         driver, handle = services.pool.network(name), services.pool.handle(host)
         there, taps = driver.filtered(handle), set(driver.taps(handle))
-        fix = "nebula securitygroup commit default"
+        fix = f"nebula host clean {host.name}"
         if gone := leftovers(read, host.id, there):
             text = f"it has filters of cards that are gone: {', '.join(gone[:10])}"
             found.append(_finding(host, "filters", "warning", text, fix))
@@ -156,21 +156,21 @@ def _filters(services: Services, host: HostRow) -> list[Finding]:
             text = f"cards lack the filters that they should have: {', '.join(open_[:10])}"
             found.append(_finding(host, "filters", "error", text, "nebula securitygroup commit GROUP"))
         on_host |= taps
-    return [*found, *_left_cards(host, leftovers(read, host.id, sorted(on_host)))]
+    if gone := leftovers(read, host.id, sorted(on_host)):
+        text = f"it has cards of VMs that are not there: {', '.join(gone[:10])}"
+        found.append(_finding(host, "cards", "warning", text, f"nebula host clean {host.name}"))
+    return [*found, *_bridges(services, host)]
 
 
-def _network_drivers(read: Queries, host: HostRow) -> list[str]:
-    return sorted({row.driver for row in read.select(NetworkRow) if (row.driver == "sim") == (host.driver == "sim")})
-
-
-def _left_cards(host: HostRow, gone: list[str]) -> list[Finding]:
-    """Cards of VMs that are not there: devices, and ports in the database of Open vSwitch, which outlives them."""
-    if not gone:
+def _bridges(services: Services, host: HostRow) -> list[Finding]:
+    """What we made there for networks that are gone."""
+    read, handle = services.store.read(), services.pool.handle(host)
+    drivers = [services.pool.network(name) for name in network_drivers(read, host)]
+    there = {stray.name for driver in drivers for stray in driver.strays(handle, all_networks(services.store.read()))}
+    if not there:
         return []
-    text = f"it has cards of VMs that are not there: {', '.join(gone[:10])}"
-    ports = "ovs-vsctl --if-exists del-port {0} -- --if-exists del-port {0}p -- --if-exists del-br {0}b"
-    clear = "; ".join(f"{ports.format(tap)}; ip link delete {tap}" for tap in gone[:10])
-    return [_finding(host, "cards", "warning", text, f"ssh {host.user}@{host.address} {shlex.quote(clear)}")]
+    text = f"it has devices of networks that are gone: {', '.join(sorted(there)[:10])}"
+    return [_finding(host, "bridges", "warning", text, f"nebula host clean {host.name}")]
 
 
 def _datastores(services: Services, host: HostRow) -> list[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from nebula.engine.lifecycle.states import VmState
@@ -17,20 +16,27 @@ _SHOWN = 10
 
 
 def left_in(queries: Queries, driver: Datastore, host: HostHandle) -> list[Finding]:
-    """One for the VMs that are gone and have something in the datastore, as the host sees it. The rows are read after the host
-    was asked: who comes meanwhile is not taken for gone.
-    """
-    there = driver.vm_ids(host)
-    gone = [number for number in there if _is_gone(queries, number)]
+    """One for the VMs that are gone and have something in the datastore, as the host sees it."""
+    gone = gone_in(queries, driver, host)
     if not gone:
         return []
-    numbers = ", ".join(str(number) for number in gone[:_SHOWN])
-    more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-    directories = [driver.context_path(host, number).rpartition("/")[0] for number in gone[:_SHOWN]]
-    clear = shlex.join(["rm", "-r", "--", *directories])
-    fix = f"ssh {host.user}@{host.address} {shlex.quote(clear)}" if host.address else clear
-    text = f"it has files or disks of VMs that are gone: {numbers}{more}"
-    return [Finding(check="datastore.leftovers", level="warning", text=text, fix=fix)]
+    text = f"it has files or disks of VMs that are gone: {named(gone)}"
+    return [Finding(check="datastore.leftovers", level="warning", text=text, fix=f"nebula host clean {host.name}")]
+
+
+def gone_in(queries: Queries, driver: Datastore, host: HostHandle) -> list[int]:
+    """Those VMs' numbers. The rows are read after the host was asked: who comes meanwhile is not taken for gone. A number that
+    was never given is not ours to judge: it may be of the time after the copy from which the database was put back.
+    """
+    there = driver.vm_ids(host)
+    newest = int(queries.rows('SELECT COALESCE(MAX("id"),0) FROM "vm"')[0][0])
+    return [number for number in there if number <= newest and _is_gone(queries, number)]
+
+
+def named(numbers: list[int]) -> str:
+    """Some numbers, not too many."""
+    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+    return ", ".join(map(str, numbers[:_SHOWN])) + more
 
 
 def _is_gone(queries: Queries, number: int) -> bool:

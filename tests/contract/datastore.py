@@ -151,6 +151,18 @@ class DatastoreContract:
         assert lab.datastore.disk_path(lab.source, disk) != lab.datastore.image_path(lab.source, os_image())
         assert lab.datastore.vm_ids(lab.source) == [7]
 
+    def test_a_vm_that_is_gone_is_forgotten_by_its_number(self, lab: DatastoreLab) -> None:
+        image = take_in(lab, os_image())
+        for number in (7, 77):
+            create(lab, clone_of(image, vm_id=number))
+        for _ in range(2):
+            lab.datastore.forget_vm(lab.source, 7)
+            assert lab.datastore.vm_ids(lab.source) == [77]
+        assert lab.datastore.has_disk(lab.source, clone_of(image, vm_id=77))
+        assert lab.datastore.has_image(lab.source, image)
+        lab.datastore.forget_vm(lab.source, 77)
+        assert lab.datastore.vm_ids(lab.source) == []
+
     def test_a_clone_may_be_larger_than_its_image_but_not_smaller(self, lab: DatastoreLab) -> None:
         image = take_in(lab, os_image())
         create(lab, clone_of(image, size=SIZE * 2))

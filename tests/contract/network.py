@@ -89,6 +89,27 @@ def test_a_reservation_shares_the_bridge(network_subject: NetworkSubject) -> Non
     assert network_subject.bridges() == []
 
 
+def test_what_is_left_of_a_network_that_is_gone_is_found_and_taken_away(network_subject: NetworkSubject) -> None:
+    driver, host, network = network_subject.driver, network_subject.host, network_subject.owned
+    network_subject.add_bridge("br0")
+    assert driver.strays(host, []) == []
+    driver.prepare(host, network)
+    assert driver.strays(host, [network]) == []
+    [stray] = driver.strays(host, [])
+    assert network.bridge in stray.name.split(", ")
+    driver.expect(host, card(network))
+    network_subject.add_tap(card(network))
+    driver.plugged(host, card(network))
+    assert driver.strays(host, []) == []
+    driver.clear_stray(host, stray)
+    assert network.bridge in network_subject.bridges()
+    driver.unplugged(host, card(network))
+    for _ in range(2):
+        driver.clear_stray(host, stray)
+        assert network_subject.bridges() == ["br0"]
+        assert driver.strays(host, []) == []
+
+
 def test_a_bridge_of_the_hosts_own_is_used_and_left(network_subject: NetworkSubject) -> None:
     if not network_subject.driver.capabilities.existing:
         return

@@ -586,6 +586,13 @@ CASES = {
     "delete": Case(("create",), "delete", "vm.delete", _CLEAR, ()),
     "recreate": Case(("create",), "recreate", "vm.recreate", _CLEAR, ("RUNNING",)),
     "evacuate": Case(("create",), "evacuate", "host.evacuate", ("hypervisor.migrate",), ("RUNNING",)),
+    "clean": Case(
+        ("create", "terminate", "leave_behind"),
+        "clean",
+        "host.clean",
+        ("datastore.forget_vm", "network.clear_stray"),
+        (),
+    ),
     "plan": Case(("create", "plan"), "apply_plan", "drs.apply", ("hypervisor.migrate", "datastore.remove_vm"), ("RUNNING",)),
     "image": Case((), "image", "image.create", ("transport.upload", "datastore.take_in"), ()),
     "image undone": Case(

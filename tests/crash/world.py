@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from nebula.drivers.sim.places import place
+from nebula.drivers.sim.storage import File
 from nebula.drivers.sim.world import SimWorld
 from nebula.engine.api.values import Call, Query
 from nebula.engine.drs.plans import propose
@@ -230,6 +231,7 @@ def assert_sound(home: Path) -> dict[str, str]:
             if row.body.get("settings", {}).get("attached")
             for host in read.select(HostRow)
         }
+        cleaned = read.count(JobRow, "\"kind\"='host.clean' AND \"state\"='done'")
     finally:
         used.close()
     world = SimWorld(home / "sim.db")
@@ -243,6 +245,8 @@ def assert_sound(home: Path) -> dict[str, str]:
         _assert_disks(world, vms)
         assert _given(world) == wanted
         assert set(world.db.all("SELECT host, datastore FROM mounts")) == mounts
+        if cleaned:
+            _assert_clean(world)
     finally:
         world.close()
     return states
@@ -330,6 +334,29 @@ def _host_leaves(engine: Any) -> object:
     return engine.hosts.offline(next(name for name in HOSTS if name != here), CALL)
 
 
+LEFT_BRIDGE = "onebr99"
+
+
+def _leave_behind(engine: LocalEngine) -> None:
+    """What a host keeps that was away while a VM and a network were taken away."""
+    world, services = engine.services.transports.world(), engine.services
+    read = services.store.read()
+    [gone] = read.select(VmRow, '"state"=6')
+    [host] = read.select(HostRow, '"name"=?', ("h1",))
+    [disks] = read.select(DatastoreRow, '"name"=?', ("disks",))
+    context = services.pool.datastore(disks).context_path(services.pool.handle(host), gone.id)
+    with world.db.write():
+        path = f"{context.rpartition('/')[0]}/left"
+        world.storage.put(File(place("h1", path).scope, path, "file", disks.id, 1, "", 1, vm_id=gone.id))
+    world.hosts.add_bridge("h1", LEFT_BRIDGE, owned=True)
+
+
+def _assert_clean(world: SimWorld) -> None:
+    """Nothing is left of what `_leave_behind` made."""
+    assert world.db.all("SELECT path FROM files WHERE kind='file' AND vm_id IS NOT NULL") == []
+    assert LEFT_BRIDGE not in world.hosts.bridges("h1")
+
+
 def _picture(home: Path) -> dict[str, str]:
     return {"name": "other", "path": str(home / "picture.raw"), "format": "raw", "datastore": "disks"}
 
@@ -400,6 +427,8 @@ DEEDS: dict[str, Callable[[Any, Path], object]] = {
     "group_update": lambda engine, _: engine.securitygroups.update("default", {"add": [_INBOUND]}, CALL),
     "delete": lambda engine, _: engine.vms.recover("one", "delete", CALL),
     "recreate": lambda engine, _: engine.vms.recover("one", "recreate", CALL),
+    "leave_behind": lambda engine, _: _leave_behind(engine),
+    "clean": lambda engine, _: engine.hosts.clean("h1", CALL),
     "evacuate": lambda engine, _: engine.hosts.evacuate(engine.vms.show("one").body["host"], CALL),
     "plan": lambda engine, _: _plan(engine),
     "apply_plan": lambda engine, _: engine.drs.apply(1, CALL),

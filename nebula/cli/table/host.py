@@ -85,6 +85,7 @@ COMMANDS = (
     _verb("enable", "Let hosts take VMs again.", "u"),
     _verb("disable", "Give hosts no new VMs.", "o", "asks", "enable"),
     _verb("offline", "Give hosts no new VMs and leave them alone.", "O", "asks", "enable"),
+    _verb("clean", "Take away what VMs and networks that are gone left on hosts.", "", "asks"),
     _verb("evacuate", "Disable hosts and migrate every VM away.", "v", "asks"),
     rename("host"),
     Command(

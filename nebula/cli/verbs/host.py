@@ -37,6 +37,11 @@ def offline(context: Context, line: Invocation) -> int:
     return each(context, line, lambda engine, ref, call: engine.hosts.offline(ref, call), done="offline")
 
 
+def clean(context: Context, line: Invocation) -> int:
+    """Take away what was left."""
+    return each(context, line, lambda engine, ref, call: engine.hosts.clean(ref, call), done="cleaned")
+
+
 def evacuate(context: Context, line: Invocation) -> int:
     """Migrate every VM away."""
     return each(context, line, lambda engine, ref, call: engine.hosts.evacuate(ref, call), done="evacuated")

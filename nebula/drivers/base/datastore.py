@@ -427,5 +427,9 @@ class Datastore(Protocol):
         ...
 
     def vm_ids(self, host: HostHandle) -> list[int]:
-        """VMs that have a directory here, for the search for leaks."""
+        """VMs that have a directory or disks here, for the search for leaks."""
+        ...
+
+    def forget_vm(self, host: HostHandle, vm_id: int) -> None:
+        """Delete all that this host sees of a VM that is gone, by its number alone; images stay. Not there: nothing."""
         ...

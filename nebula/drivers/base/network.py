@@ -137,6 +137,16 @@ class Network(Protocol):
         """Take an owned bridge away if no card is left on it; otherwise nothing."""
         ...
 
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
+        """What we made on the host for networks other than these, and carries no card: of each network that is gone the
+        `network_id` or the `bridge`, and as its `name` the devices, for people.
+        """
+        ...
+
+    def clear_stray(self, host: HostHandle, stray: NetworkSpec) -> None:
+        """Take it away, with all that belongs to it; what came to carry a card meanwhile stays. Not there: nothing."""
+        ...
+
     def taps(self, host: HostHandle) -> list[str]:
         """Names of our taps on the host, for the search for leaks."""
         ...

@@ -129,6 +129,13 @@ class PoolDatastore(BlockDatastore):
         matches = map(self._disk.fullmatch, self.names(host))
         return sorted({int(match[1]) for match in matches if match} | set(super().vm_ids(host)))
 
+    def forget_vm(self, host: HostHandle, vm_id: int) -> None:
+        """See Datastore.forget_vm: what is called after it in the pool, too."""
+        super().forget_vm(host, vm_id)
+        own = [name for name in self.names(host) if (match := self._disk.fullmatch(name)) and int(match[1]) == vm_id]
+        if own:
+            self.drop(host, own)
+
     # --- backups
 
     def replace_disk(self, host: HostHandle, disk: DiskSpec) -> None:

@@ -410,6 +410,10 @@ class FileDatastore:
         names = host.transport.run(search, root=True).text.split()
         return sorted(int(name) for name in names if name.isdecimal())
 
+    def forget_vm(self, host: HostHandle, vm_id: int) -> None:
+        """See Datastore.forget_vm: its directory."""
+        self.remove_vm(host, vm_id, ())
+
 
 def job_key(job: str, work: str) -> str:
     """The name of a long command's directory: the job's name and what it works on, in the letters that a name may have."""

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import dhcp, filters, moving, nat, owned, port, probing, taps
+from nebula.drivers.network import dhcp, filters, moving, nat, owned, port, probing, strays, taps
 from nebula.drivers.network.existing import check_existing
 from nebula.drivers.network.findings import look
 from nebula.drivers.network.ip import Link, links
@@ -151,6 +151,14 @@ class BridgeNetwork:
         bridge = present.get(network.bridge)
         if bridge is not None and owned.is_ours(network, bridge):
             moving.back(host, network, present)
+
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
+        """See Network.strays: of all drivers whose devices are the kernel's."""
+        return strays.found(host, kept)
+
+    def clear_stray(self, host: HostHandle, stray: NetworkSpec) -> None:
+        """See Network.clear_stray."""
+        strays.clear(host, stray)
 
     def taps(self, host: HostHandle) -> list[str]:
         """See Network.taps."""

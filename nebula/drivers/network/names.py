@@ -35,6 +35,12 @@ def tag(network: NetworkSpec) -> str:
     return f"{_TAG}{network.bridge_id}"
 
 
+def tagged(alias: str) -> int:
+    """The network whose tag a device has as its alias; -1 for none."""
+    number = alias.removeprefix(_TAG)
+    return int(number) if number != alias and number.isdecimal() else -1
+
+
 def table(network: NetworkSpec) -> str:
     """The network's own nftables table (family ip)."""
     return f"nebula_net_{network.bridge_id}"

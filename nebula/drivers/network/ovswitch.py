@@ -12,7 +12,7 @@ from nebula.drivers.base import HostHandle, NetworkCapabilities
 from nebula.drivers.network import ovscards, probing, taps, vsctl
 from nebula.drivers.network.findings import asked, tools
 from nebula.drivers.network.ip import Link, batch, links
-from nebula.drivers.network.names import check_device, is_probe, is_tap
+from nebula.drivers.network.names import check_device, is_probe, is_tap, tagged
 from nebula.drivers.network.port import check_port
 from nebula.drivers.network.vsctl import Bridge
 from nebula.errors import ConflictError, NebulaError
@@ -212,6 +212,21 @@ class OvsNetwork:
         """Ports of the bridge of ours that are no cards."""
         return {network.physical_device}
 
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
+        """See Network.strays: bridges with our mark. One with any port that is not ours is left to a person."""
+        names, tunnels = {network.bridge for network in kept}, _tunnels(host)
+        return [
+            NetworkSpec(network_id=-1, name=bridge.name, driver="ovswitch", bridge=bridge.name)
+            for bridge in vsctl.present(host).values()
+            if bridge.name not in names and _is_stray(bridge, tunnels)
+        ]
+
+    def clear_stray(self, host: HostHandle, stray: NetworkSpec) -> None:
+        """See Network.clear_stray."""
+        bridge = vsctl.present(host).get(stray.bridge)
+        if bridge is not None and _is_stray(bridge, _tunnels(host)):
+            vsctl.tell(host, ["--if-exists", "del-br", bridge.name])
+
     def taps(self, host: HostHandle) -> list[str]:
         """See Network.taps. Ports in the database whose device is gone are among them, and cards' bridges without any."""
         return sorted({*taps.list_taps(host), *ovscards.taps(vsctl.present(host))})
@@ -219,6 +234,15 @@ class OvsNetwork:
     def _check_names(self, network: NetworkSpec) -> None:
         for name in filter(None, (network.bridge, network.physical_device)):
             check_device(name)
+
+
+def _is_stray(bridge: Bridge, tunnels: set[str]) -> bool:
+    return bridge.mark == bridge.name and all(is_probe(port) or port in tunnels for port in bridge.ports)
+
+
+def _tunnels(host: HostHandle) -> set[str]:
+    """Devices that we made to lead out of bridges."""
+    return {link.ifname for link in links(host).values() if tagged(link.ifalias) >= 0}
 
 
 def _check_tags(host: HostHandle, network: NetworkSpec) -> None:

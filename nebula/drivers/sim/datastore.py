@@ -514,3 +514,10 @@ class SimDatastore:
         places = sorted({self._base(host), self._home(host)})
         found = sim(host).perform("datastore.vm_ids", lambda _now: [images.vm_ids(host, place) for place in places])
         return sorted({number for numbers in found for number in numbers})
+
+    def forget_vm(self, host: HostHandle, vm_id: int) -> None:
+        """See Datastore.forget_vm."""
+        places = sorted({self._base(host), self._home(host)})
+        sim(host).perform(
+            "datastore.forget_vm", lambda now: images.remove_vm(host, places, vm_id, [], now), subject=f"vm-{vm_id}"
+        )

@@ -102,6 +102,21 @@ class SimNetwork:
         if network.owned:
             sim(host).perform("network.release", lambda _now: _release(host, network.bridge), subject=network.name)
 
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
+        """See Network.strays."""
+        names = {network.bridge for network in kept}
+        select = (
+            "SELECT name FROM bridges WHERE host=? AND owned=1 AND name NOT IN"
+            " (SELECT bridge FROM taps WHERE taps.host=bridges.host) ORDER BY name"
+        )
+        there = sim(host).perform("network.strays", lambda _now: sim(host).world.db.all(select, sim(host).name))
+        found = [str(name) for (name,) in there if name not in names]
+        return [NetworkSpec(network_id=-1, name=name, driver="sim", bridge=name) for name in found]
+
+    def clear_stray(self, host: HostHandle, stray: NetworkSpec) -> None:
+        """See Network.clear_stray."""
+        sim(host).perform("network.clear_stray", lambda _now: _release(host, stray.bridge), subject=stray.name)
+
     def taps(self, host: HostHandle) -> list[str]:
         """See Network.taps."""
         select = "SELECT name FROM taps WHERE host=? AND name LIKE 'one-%' ORDER BY name"

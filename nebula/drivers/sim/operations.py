@@ -28,7 +28,7 @@ READS = {
     ),
     "repository": ("check", "find", "due"),
     "datastore": ("check", "usage", "probe", "has_image", "has_disk", "vm_ids", "require_unused"),
-    "network": ("check", "probe", "taps", "filtered", "serving"),
+    "network": ("check", "probe", "taps", "filtered", "serving", "strays"),
     "monitor": ("sample",),
     "transport": ("run", "read_file", "forward"),
 }
@@ -45,10 +45,10 @@ CHANGES = {
         "prepare_incoming", "move_vm", "remove_vm", "abandon", "memory_path", "remove_memory", "remove_disk",
         "resize_disk", "save_disk", "add_layer", "rebase_layer", "remove_layers", "copy_layers",
         "make_scratch", "remove_scratch", "copy_out", "fill_image", "fill_disk", "restore_disk", "replace_disk",
-        "discard_restored", "attach", "detach", "take_snapshot", "go_back", "remove_snapshot",
+        "discard_restored", "attach", "detach", "take_snapshot", "go_back", "remove_snapshot", "forget_vm",
     ),
     "repository": ("prepare", "store", "fetch", "forget", "prune", "abandon"),
-    "network": ("prepare", "plugged", "unplugged", "release", "set_filters", "serve", "tunnel_to"),
+    "network": ("prepare", "plugged", "unplugged", "release", "set_filters", "serve", "tunnel_to", "clear_stray"),
     "transport": ("write_file", "upload"),
 }  # fmt: skip
 HALFWAY = ("hypervisor.migrate.halfway", "datastore.copy.halfway")

@@ -62,6 +62,7 @@ OPERATIONS: dict[str, str] = {
     "host.setup": "host:SETUP",
     "host.remove": "host:REMOVE",
     "host.evacuate": "evacuate:EVACUATE",
+    "host.clean": "clean:CLEAN",
     "image.create": "image:CREATE",
     "image.clone": "image_clone:CLONE",
     "image.remove": "image:REMOVE",

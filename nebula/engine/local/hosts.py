@@ -152,6 +152,19 @@ class LocalHosts(Noun):
 
         return self._change(call, work)
 
+    def clean(self, ref: str, call: Call) -> Accepted:
+        """See Hosts.clean."""
+
+        def work(tx: Transaction) -> Accepted:
+            row = resolve(tx, HostRow, ref)
+            if row.state == HostState.OFFLINE:
+                raise ConflictError(f"host {row.name} is OFFLINE: it is left alone", hint=f"nebula host enable {row.id}")
+            job = self._file(tx, "host.clean", row.id, call, {})
+            would = (f"take away what VMs and networks that are gone left on {row.name}",) if call.dry_run else ()
+            return Accepted(kind="host", id=row.id, name=row.name, job_id=job.id, would=would)
+
+        return self._change(call, work)
+
     def evacuate(self, ref: str, call: Call) -> Accepted:
         """See Hosts.evacuate."""
 

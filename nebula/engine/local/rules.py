@@ -66,6 +66,7 @@ RULES: dict[str, dict[str, Rule]] = {
                 "update",
                 "remove",
                 "evacuate",
+                "clean",
             ),
             ADMINISTRATORS,
         ),

@@ -17,6 +17,7 @@ from nebula.model.network import NetworkSpec, NicSpec
 if TYPE_CHECKING:
     from nebula.engine.context import NicContext
     from nebula.engine.machines.machine import Alias, Nic, PassthroughNic
+    from nebula.engine.store.transaction import Queries
 
 LAST_VLAN = 4094
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -71,6 +72,11 @@ def vlans(text: str) -> tuple[int, ...]:
 def root_of(row: NetworkRow) -> int:
     """The network whose bridge it uses: itself, or, of a reservation, that at the beginning."""
     return int(row.body.get("root", row.parent_id)) if row.parent_id > 0 else row.id
+
+
+def all_networks(queries: Queries) -> list[NetworkSpec]:
+    """All that there are."""
+    return [network_spec(row) for row in queries.select(NetworkRow)]
 
 
 def on_bridge(network: NetworkSpec, host_id: int) -> str:

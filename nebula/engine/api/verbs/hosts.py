@@ -57,6 +57,10 @@ class Hosts(Protocol):
         """Forget a host without VMs; `force` for one that is gone for good."""
         ...
 
+    def clean(self, ref: str, call: Call) -> Accepted:
+        """Take away what VMs and networks that are gone left there; `check` names it, the job's log says what went."""
+        ...
+
     def evacuate(self, ref: str, call: Call) -> Accepted:
         """Disable it and migrate every VM away; the job's children are the migrations."""
         ...

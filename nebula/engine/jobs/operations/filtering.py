@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nebula.engine.firewall.filters import Filters
 from nebula.engine.machines.machine import Nic, machine_of
 from nebula.engine.machines.networks import network_spec, nic_spec
-from nebula.engine.store.rows import NetworkRow, VmRow
+from nebula.engine.store.rows import HostRow, NetworkRow, VmRow
 from nebula.engine.store.transaction import Queries
 from nebula.model.network import NetworkSpec, NicSpec
 
@@ -86,16 +86,14 @@ def wanted(queries: Queries, host_id: int, driver: str) -> dict[str, int]:
 def clear_leftovers(context: JobContext, host_id: int) -> None:
     """Take away filters of cards that are gone."""
     pool, handle = context.services.pool, context.handle(host_id)
-    read = context.services.store.read()
-    names = {
-        row.driver for row in read.select(NetworkRow) if (row.driver == "sim") == (context.host_row(host_id).driver == "sim")
-    }
+    names = network_drivers(context.services.store.read(), context.host_row(host_id))
     with context.hold(f"filters:{host_id}"):
-        for name in sorted(names):
+        for name in names:
             driver = pool.network(name)
             gone = leftovers(context.services.store.read(), host_id, driver.filtered(handle))
             if gone:
-                driver.set_filters(handle, [_nobodys(tap) for tap in gone])
+                driver.set_filters(handle, [nobodys(tap) for tap in gone])
+                context.log(f"filters taken away: {', '.join(gone)}")
 
 
 def _networks(queries: Queries, nics: Iterable[Nic]) -> dict[int, NetworkSpec]:
@@ -106,6 +104,17 @@ def _unfiltered(spec: NicSpec) -> NicSpec | None:
     return spec if spec.filter is None else None
 
 
-def _nobodys(tap: str) -> NicSpec:
+def network_drivers(queries: Queries, host: HostRow) -> list[str]:
+    """Drivers that may have made something on the host. That of bridges comes last: it knows of all devices of ours, and may
+    take away what others' bridges led out by, when those are gone.
+    """
+    if host.driver == "sim":
+        return ["sim"]
+    others = {row.driver for row in queries.select(NetworkRow) if row.driver not in ("sim", "bridge")}
+    return [*sorted(others), "bridge"]
+
+
+def nobodys(tap: str) -> NicSpec:
+    """A card of which nothing but its device is known."""
     nowhere = NetworkSpec(network_id=0, name="", driver="", bridge="")
     return NicSpec(vm_id=0, nic_id=0, tap=tap, mac="", network=nowhere)

@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "hosts.rename": lambda sim: sim.engine.hosts.rename("h3", "other", DRY),
     "hosts.update": lambda sim: sim.engine.hosts.update("h3", {"reserved_cpu": "50%", "virt": "qemu"}, DRY),
     "hosts.remove": lambda sim: sim.engine.hosts.remove("h3", DRY),
+    "hosts.clean": lambda sim: sim.engine.hosts.clean("h1", DRY),
     "hosts.evacuate": lambda sim: sim.engine.hosts.evacuate("h1", DRY),
     "clusters.create": lambda sim: sim.engine.clusters.create("other", DRY),
     "clusters.rename": lambda sim: sim.engine.clusters.rename("default", "other", DRY),
