@@ -112,3 +112,17 @@ def test_networks_that_a_function_is_not_in_are_refused(functions: Sim) -> None:
     assert functions.rows(LeaseRow) == []
     with pytest.raises(UsageError, match="PCI 0/SECURITY_GROUPS is not supported"):
         functions.engine.vms.create({"NAME": "one", "PCI": [{**FUNCTION, "SECURITY_GROUPS": "web"}]}, CALL)
+
+
+def test_a_copy_has_a_function_and_a_lease_of_its_own(functions: Sim) -> None:
+    functions.add_vm("one", NIC=[], PCI=[{**FUNCTION, "IP": "10.9.0.30"}], HOST="h1")
+    functions.engine.vms.poweroff("one", CALL, hard=True)
+    functions.settle()
+    functions.engine.vms.save("one", "golden", CALL)
+    functions.settle()
+    functions.engine.templates.instantiate("golden", CALL, "two", {"HOST": "h2"}, {})
+    functions.settle()
+    (card,) = cards(functions, "two")
+    assert (functions.state("two"), card.address[:10]) == ("RUNNING", "0000:5e:10")
+    assert functions.vm("two").ips not in ("", "10.9.0.30")
+    functions.assert_sound()
