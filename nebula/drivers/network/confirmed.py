@@ -7,7 +7,7 @@ file that only one can make. On this machine itself the other side is the gatewa
 connection ends at another address than those that were moved.
 
 Under the host's root, in `moves/NUMBER`: `forward`, `back` (lines for `ip -batch`), `target`, `gateways` and `addresses` (where
-the host is to be reached), `boot`, the locks `timer` and `mover` (held
+the host is to be reached), `boot`, the timer's `program`, the locks `timer` and `mover` (held
 while they run), and what happened: `armed`, `moved` or `failed`, `decision` (confirmed or back), `done`.
 """
 
@@ -62,8 +62,9 @@ shift 5
 umask 077
 mkdir -p -- "${{dir%/*}}" && mkdir -- "$dir" && cd -- "$dir" || exit 1
 awk '/^== /{{ file = $2; printf "" >file; next }} {{ print >file }}' && boot >boot && sync -- forward back boot || exit 1
-if ! [ -d /run/systemd/system ] || ! systemd-run --quiet --collect "--unit=nebula-move-$number" sh -c "$timer" nebula-timer \
-    "$dir" "$seconds" </dev/null >/dev/null 2>&1; then
+printf '%s\n' "$timer" >program  # systemd would read variables into words that have a dollar sign
+if ! [ -d /run/systemd/system ] || ! systemd-run --quiet --collect "--unit=nebula-move-$number" sh "$dir/program" "$dir" \
+    "$seconds" </dev/null >/dev/null 2>&1; then
     setsid sh -c "$timer" nebula-timer "$dir" "$seconds" </dev/null >/dev/null 2>&1 &
 fi
 tries=0

@@ -244,6 +244,41 @@ def test_this_machine_is_confirmed_by_its_gateway(answering: Namespace, outside:
     assert state(answering) == before
 
 
+class UnderSystemd(Reached):
+    """Where systemd runs, or so it seems; its `systemd-run` notes what it is told and starts it as systemd would, apart."""
+
+    def __init__(self, host: Namespace, outside: Namespace, tools: Path) -> None:
+        super().__init__(host, outside)
+        self._tools = tools
+        (tools / "systemd-run").write_text(
+            f'#!/bin/sh\necho "$*" >>{tools}/units\nwhile :; do case "$1" in --*) shift ;; *) break ;; esac; done\n'
+            'setsid "$@" </dev/null >/dev/null 2>&1 &\n'
+        )
+        (tools / "systemd-run").chmod(0o755)
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        inside = 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && PATH="$0:$PATH" && exec "$@"'
+        return super().run(["sh", "-c", inside, str(self._tools), *argv], **more)
+
+
+def test_the_timer_is_a_unit_where_systemd_runs(
+    reached: HostHandle, answering: Namespace, outside: Namespace, tmp_path: Path
+) -> None:
+    transport: Any = UnderSystemd(answering, outside, tmp_path)
+    host, before = msgspec.structs.replace(reached, transport=transport), state(answering)
+    BridgeNetwork().prepare(host, LAN)
+    settled(host)
+    units = (tmp_path / "units").read_text()
+    assert units.startswith("--quiet --collect --unit=nebula-move-7 sh ")
+    assert outside.ask("192.0.2.2") == "192.0.2.1"
+    _cut(outside)
+    now = state(answering)
+    with pytest.raises(ConflictError):
+        BridgeNetwork().move_back(_comes_back(host, outside), LAN)
+    assert state(answering) == now != before
+    settled(host)
+
+
 class Killed(Exception):
     """The engine is gone."""
 
