@@ -71,9 +71,14 @@ def policed(lab: LabHandle) -> str:
     return lab.exec("h1", "nft", "list", "ruleset", "netdev")
 
 
-def test_what_a_card_may_send_is_limited_while_it_runs(cluster: Program, limiting: LabHandle) -> None:
-    """At once as much as may come at once, then on average as told; the average alone says how much that is without it."""
+def test_what_a_card_may_send_and_be_sent_is_limited_while_it_runs(cluster: Program, limiting: LabHandle) -> None:
     address = create(cluster, "web", "own", "--host", "h1")
+    limit_what_it_sends(cluster, limiting, address)
+    limit_what_it_is_sent(cluster, limiting, address)
+
+
+def limit_what_it_sends(cluster: Program, limiting: LabHandle, address: str) -> None:
+    """At once as much as may come at once, then on average as told; the average alone says how much that is without it."""
     free = sent_kib_a_second(address)
     cluster.out("vm", "nic-update", "web", "0", "--set", f"OUTBOUND_AVG_BW={CAP}")
     assert f"over {CAP} kbytes/second burst {CAP} kbytes" in policed(limiting)
@@ -89,8 +94,8 @@ def test_what_a_card_may_send_is_limited_while_it_runs(cluster: Program, limitin
     assert min(free, at_once, freed) > 2 * CAP, (free, capped, at_once, freed)
 
 
-def test_what_a_card_may_be_sent_is_limited_while_it_runs(cluster: Program, limiting: LabHandle) -> None:
-    address = create(cluster, "web", "own", "--host", "h1")
+def limit_what_it_is_sent(cluster: Program, limiting: LabHandle, address: str) -> None:
+    """As told on average, and up to its peak at once."""
     free = kib_a_second(address)
     cluster.out("vm", "nic-update", "web", "0", "--set", f"INBOUND_AVG_BW={CAP}")
     tap = f"one-{cluster.vm('web')['id']}-0"
