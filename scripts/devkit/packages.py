@@ -15,6 +15,8 @@ SLOW = (*lab.DEBIAN_PACKAGES, "chromium")
 TOOLS = ("bash", "ca-certificates", "fish", "git", "openssl", "procps", "systemd", "tmux", "util-linux", "zsh")
 RUN = (*lab.HOST_PACKAGES, *openvswitch.PACKAGES, "dnsmasq-base", "ipset", "iptables", "libxml2-utils")
 """A host for virtual machines with libvirt's own networks and Open vSwitch; xmllint for virt-xml-validate."""
+ROUTING = ("frr",)
+"""BGP daemons, which tell hosts of a VXLAN with EVPN who has which address."""
 GUEST = ("cloud-init", "qemu-guest-agent")
 """What reads a context CD in a guest, and what does there as it is told: asked for what they make of ours."""
 

@@ -27,7 +27,7 @@ IN_MEMORY = frozenset({"unit"})
 """Phases whose temporary files lie in memory where there is room; disks of guests would need more of it."""
 NEEDED = {
     "lint": packages.BUILD,
-    "unit": (*packages.TOOLS, *packages.BUILD, *packages.DATABASES, *packages.RUN, *packages.GUEST),
+    "unit": (*packages.TOOLS, *packages.BUILD, *packages.DATABASES, *packages.RUN, *packages.ROUTING, *packages.GUEST),
     "build": packages.BUILD,
     "lab": (*packages.TOOLS, *packages.BUILD, *packages.LAB),
     SLOW: (*packages.TOOLS, *packages.BUILD, *packages.LAB, *packages.SLOW),

@@ -71,7 +71,8 @@ def _daemons(host: Namespace, number: int, others: tuple[int, ...], place: Path)
             stack.callback(process.terminate)
             until = time.monotonic() + PATIENT
             while daemon == "zebra" and not (place / "zebra.sock").exists():
-                assert process.poll() is None and time.monotonic() < until, (place / "zebra.log").read_text()
+                assert process.poll() is None, (place / "zebra.log").read_text()
+                assert time.monotonic() < until
                 time.sleep(0.05)
         yield
 
