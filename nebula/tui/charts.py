@@ -167,10 +167,12 @@ class Charts(Drawing):
         for name in names:
             await self.mount(Static(id=f"title-{name}", classes="chart--title", markup=False))
             plot = PlotWidget(id=f"plot-{name}", allow_pan_and_zoom=False)
+            plot.set_reactive(PlotWidget.margin_top, 0)
+            plot.set_reactive(PlotWidget.margin_bottom, 2)
             await self.mount(plot)
             if not plot.children:
                 return False
-            plot.margin_top, plot.margin_bottom = 0, 2
+            plot.refresh(layout=True)  # or it keeps the scale of a size that it had before its margins were known to it
         return True
 
     def _draw(self, series: Series, now: float) -> None:
