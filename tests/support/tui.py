@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from nebula.engine.api.verbs import Engine
 
 PATIENCE = 120.0
-screens.UPDATE_PERIOD = 1 / 15  # type: ignore[misc]  # nobody looks: what is drawn between is a quarter of a test's work
+screens.UPDATE_PERIOD = 1 / 15  # type: ignore[misc]  # nobody looks: it need not be laid out more often
+_DRAW = screens.Screen._compositor_refresh
+
+
+def _note(screen: screens.Screen[object]) -> None:
+    """Nobody looks between two steps of a test: what changed on the top screen is drawn at the end of each, once."""
+    if screen is screen.app.screen and screen.app.is_headless:
+        screen._dirty_widgets.clear()
+    else:
+        _DRAW(screen)
+
+
+screens.Screen._compositor_refresh = _note  # type: ignore[method-assign,assignment]
 
 
 class Driven:
@@ -53,7 +65,12 @@ class Driven:
     async def press(self, *names: str) -> None:
         """Keys, one after the other."""
         await self.pilot.press(*names)
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Until nothing more is to come of what was done; then what changed is drawn."""
         await self.pilot.pause()
+        _DRAW(self.app.screen)
 
     async def type(self, text: str) -> None:
         """A text, letter by letter."""
@@ -66,7 +83,7 @@ class Driven:
             assert time.monotonic() < deadline, f"{what} did not come:\n{self.screen()}"
             await asyncio.sleep(rest)
             rest = min(2 * rest, 0.15)
-        await self.pilot.pause()
+        await self.rest()
 
     async def go(self, where: str) -> ListPage:
         """To a screen, until its rows are there."""
@@ -114,6 +131,7 @@ async def driven(
             found = Driven(app, pilot, sim)
             await found.until(lambda: app.dashboard.list_page is None or app.dashboard.list_page.grid.empty != "…", "the rows")
             yield found
+            _DRAW(app.screen)
     finally:
         app.link.close()
 

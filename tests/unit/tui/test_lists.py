@@ -120,7 +120,7 @@ def test_what_changes_off_the_screen_costs_no_drawing(sim: Sim, memory: Memory, 
         row, now = grid.rows.row(web), time.time()
         monkeypatch.setattr(grid, "_clock", lambda: now)  # or an age may read otherwise beside the name
         grid.restyle()
-        await tui.pilot.pause()
+        await tui.rest()
         with monkeypatch.context() as patched:
             patched.setattr(ResourceTable, "refresh", refresh)
             grid.loaded({4711})
