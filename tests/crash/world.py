@@ -54,9 +54,9 @@ Deed = Callable[[Any], None]
 When = Literal["before", "after"]
 
 
-def engine(home: Path) -> LocalEngine:
+def engine(home: Path, settings: Settings = SETTINGS) -> LocalEngine:
     """Own the home."""
-    made = own(home, "test", settings=SETTINGS)
+    made = own(home, "test", settings=settings)
     assert made is not None, "somebody else owns the test's home"
     return made
 
@@ -131,9 +131,9 @@ def nothing() -> None:
     """Nobody is killed at a statement."""
 
 
-def do(home: Path, deed: Deed, ordered: Callable[[], None] = nothing) -> None:
+def do(home: Path, deed: Deed, ordered: Callable[[], None] = nothing, settings: Settings = SETTINGS) -> None:
     """Do it here and wait until all is done. The file "answered" is there as soon as the verb was answered."""
-    used = engine(home)
+    used = engine(home, settings)
     try:
         ordered()
         deed(used)
