@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import Program
-from tests.e2e.soundness import assert_no_forwarded_ports, assert_sound
+from tests.e2e.soundness import assert_no_forwarded_ports, assert_sound, assert_would_boot
 from tests.e2e.test_main_job import other
 from tests.lab.gates import HOOK, Gate, When
 from tests.lab.handle import LabHandle, eventually, guest_facts
@@ -62,15 +62,22 @@ LIVES = [
 
 @pytest.mark.parametrize(("deploy", "terminate"), LIVES)
 def test_deploy_and_terminate(
-    cluster: Program, lab: LabHandle, deploy: tuple[str, str, When], terminate: tuple[str, str, str, When] | None
+    cluster: Program,
+    lab: LabHandle,
+    guest_image: Path,
+    deploy: tuple[str, str, When],
+    terminate: tuple[str, str, str, When] | None,
 ) -> None:
     first = cluster.json("image", "show", "fresh", "-f", "json")["copies_on"][0]
     gate = Gate(lab, other(first), *deploy)
     small = ("--memory", "128M", "--cpu", "0.1", "--network", "lan")
     number = killed_at(cluster, gate, "vm", "create", "one", "--image", "fresh", *small, "--host", gate.host)
     cluster.out("vm", "wait", number, "RUNNING", "--timeout", "2m")
-    address = str(cluster.vm(number)["addresses"][0])
-    eventually(lambda: guest_facts(address).get("hostname") == "one", "the guest's page")
+    if terminate is None or terminate[0] == "soft":
+        address = str(cluster.vm(number)["addresses"][0])
+        eventually(lambda: guest_facts(address).get("hostname") == "one", "the guest's page")
+    else:
+        assert_would_boot(cluster, lab, number, guest_image, "one")
     assert_sound(cluster, lab)
     if terminate is None:
         cluster.out("vm", "terminate", number, "--hard")
