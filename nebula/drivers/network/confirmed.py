@@ -3,8 +3,8 @@
 What is to be done and its inverse lie on the host before anything is, and the timer runs before it, in a session of its own
 (a unit of systemd's where there is one). Whoever is killed, whatever connection breaks: after so many seconds the host is as
 it was, if nobody has come through a connection that was opened since and said that all is well. Which of both it is, is one
-file that only one can make. On this machine itself the other side is the gateway of the default route; so it is where the new
-connection ends at another address than those that were moved.
+link that only one can make, whole or not at all. On this machine itself the other side is the gateway of the default route; so
+it is where the new connection ends at another address than those that were moved.
 
 Under the host's root, in `moves/NUMBER`: `forward`, `back` (lines for `ip -batch`), `target`, `gateways` and `addresses` (where
 the host is to be reached), `boot`, the timer's `program`, the locks `timer` and `mover` (held
@@ -33,9 +33,9 @@ cd -- "$1" || exit
 exec 8>>timer; flock -n 8 || exit 0
 left=$(($2 * 5))
 : >armed
-while [ ! -e decision ] && [ ! -e failed ] && [ "$left" -gt 0 ]; do sleep 0.2 8>&-; left=$((left - 1)); done
-(set -C; echo back >decision) 2>/dev/null
-if [ "$(cat decision)" = confirmed ]; then cd / && rm -rf -- "$1"; exit; fi
+while [ ! -h decision ] && [ ! -e failed ] && [ "$left" -gt 0 ]; do sleep 0.2 8>&-; left=$((left - 1)); done
+ln -sT back decision 2>/dev/null
+[ "$(readlink decision)" != confirmed ] || exit 0
 exec 9>>mover; flock -w 10 9
 ip -force -batch back >/dev/null 2>&1
 : >done
@@ -44,7 +44,7 @@ _MOVER = rf"""
 {_PATH}
 cd -- "$1" || exit
 exec 9>>mover; flock -n 9 || exit
-[ ! -e decision ] || exit
+[ ! -h decision ] || exit
 sleep 0.2  # the answer of whoever asked for this goes first
 for switch in "/proc/sys/net/ipv4/conf/$2"/*; do cat "$switch" >"/proc/sys/net/ipv4/conf/$3/${{switch##*/}}"; done 2>/dev/null
 if [ -n "$4" ]; then
@@ -88,15 +88,15 @@ answers() {{
         case "$(ip neigh show to "$1" dev "$2")" in *lladdr*) exit 0 ;; esac
     done; exit 1' bash "$1" "$device" "$scope" 2>/dev/null
 }}
-if [ ! -e decision ] && [ -e moved ]; then
+if [ ! -h decision ] && [ -e moved ]; then
     if [ -n "$seen" ] && ! grep -qxF -- "$seen" addresses; then
         device=$(cat target)
         for gateway in $(cat gateways); do answers "$gateway" || {{ echo silent; exit 0; }}; done
     fi
-    (set -C; echo confirmed >decision) 2>/dev/null
+    ln -sT confirmed decision 2>/dev/null
 fi
-if [ -e decision ]; then
-    if [ "$(cat decision)" = confirmed ]; then echo confirmed
+if [ -h decision ]; then
+    if [ "$(readlink decision)" = confirmed ]; then echo confirmed
     elif [ -e done ]; then echo back; cat failed 2>/dev/null
     else echo returning; fi
 elif flock -n timer true; then echo lost
@@ -109,10 +109,10 @@ _SETTLE = rf"""
 {_BOOT}
 cd -- "$1" 2>/dev/null || exit 0
 if [ "$(cat boot 2>/dev/null)" = "$(boot)" ]; then
-    if [ ! -e decision ] && ! flock -n timer true; then echo pending; exit 0; fi
+    if [ ! -h decision ] && ! flock -n timer true; then echo pending; exit 0; fi
     exec 8>>timer 9>>mover
     flock -w 15 8 && flock -w 10 9 || exit 75
-    if [ -e armed ] && [ ! -e done ] && [ "$(cat decision 2>/dev/null)" != confirmed ]; then ip -force -batch back >&2; fi
+    if [ -e armed ] && [ ! -e done ] && [ "$(readlink decision)" != confirmed ]; then ip -force -batch back >&2; fi
 fi
 cd / && rm -rf -- "$1"
 rmdir -- "${{1%/*}}" 2>/dev/null
@@ -170,6 +170,7 @@ class Confirmed:
         while True:
             state, _, said = self._look().partition("\n")
             if state == "confirmed":
+                self._forget()
                 return
             if state in {"back", "lost", "gone"}:
                 break
@@ -179,14 +180,18 @@ class Confirmed:
                     cause="it puts them back by itself", hint=f"nebula host check {self._host.name}",
                 )  # fmt: skip
             time.sleep(_PAUSE)
-        self._host.transport.retry_now()
-        self._host.transport.run(sh(_SETTLE, self._dir), root=True)
+        self._forget()
         raise ConflictError(
             f"host {self._host.name} did not answer with its addresses on the other device, and is as it was before",
             cause=said.strip() or f"nobody came through to it within {timeouts.HOST_CONFIRMED:.0f} s",
             hint="does the switch's port let another MAC address and bridges pass (port security, BPDU guard), and no firewall "
             f"of the host names the device? ssh {self._host.name} nft list ruleset",
         )
+
+    def _forget(self) -> None:
+        """Nothing of it is left on the host, once its timer has ended."""
+        self._host.transport.retry_now()
+        self._host.transport.run(sh(_SETTLE, self._dir), root=True)
 
     def _look(self) -> str:
         """How it stands, as the host says to somebody who is connected anew; "silent" if it says nothing."""
