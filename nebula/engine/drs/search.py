@@ -49,7 +49,8 @@ def _best(state: State, host: int) -> Change:
 
 def improve(state: State, rounds: int, seed: int, hopeful: float = 0.0) -> None:
     """Descend, then `rounds` times send a few moved VMs home, push one somewhere, and descend again; the best is kept. Where
-    the first descent lowers the costs by less than the `hopeful` share, the rest would not be worth its time.
+    the first descent lowers the costs by less than the `hopeful` share, the rest would not be worth its time. In a small
+    cluster most rounds begin where another one did, and would end where that one ended.
     """
     first = float(state.cost.sum())
     descend(state)
@@ -57,11 +58,17 @@ def improve(state: State, rounds: int, seed: int, hopeful: float = 0.0) -> None:
         return
     random = np.random.default_rng(seed)
     best, kept = state.objective(), state.at.copy()
+    begun = {kept.tobytes()}
     for _ in range(rounds):
         moved = np.flatnonzero((state.at != state.problem.at) & (state.problem.at >= 0))
         if not len(moved):
             break
         _shake(state, moved, random)
+        beginning = state.at.tobytes()
+        if beginning in begun:
+            state.restore(kept)
+            continue
+        begun.add(beginning)
         descend(state)
         found = state.objective()
         if found < best - SMALLEST_GAIN:
