@@ -17,7 +17,7 @@ from nebula.errors import DeniedError, HostKeyError, NebulaError, UnreachableErr
 from nebula.transport.keys import new_key_pair
 from tests.contract.repository import RepositoryLab, fetch, store
 from tests.unit.drivers.datastore.conftest import Peers, free_port, hosts, peers, place
-from tests.unit.drivers.repository.test_restic import PASSWORD, Watched, put, seen
+from tests.unit.drivers.repository.test_restic import PASSWORD, Watched, put, seen, with_quick_key
 
 __all__ = ["hosts", "peers", "place"]
 PAIR = new_key_pair("nebula:vault")
@@ -72,6 +72,7 @@ def test_what_is_stored_is_fetched_by_another_host_and_secrets_stay_nowhere(made
     host = msgspec.structs.replace(hosts[0], transport=watched)
     lab = RepositoryLab(made(), host, hosts[1], str(place / "work"), put, seen, lambda: None)
     assert [found.level for found in lab.repository.check(host, job="check-1")] == ["ok"], "a check makes it"
+    with_quick_key(place / "vault", PASSWORD)
     first = store(lab, 1)
     second = store(lab, 2, first)
     assert second.added < first.added
@@ -119,8 +120,9 @@ def test_a_key_that_it_does_not_know_is_refused_with_the_line_to_add(made: Make,
     assert OTHER.public_line in error.hint
 
 
-def test_another_password_and_nobody_there(made: Make, hosts: Hosts) -> None:
+def test_another_password_and_nobody_there(made: Make, hosts: Hosts, place: Path) -> None:
     made().prepare(hosts[0], job="1", cancel=None)
+    with_quick_key(place / "vault", PASSWORD)
     assert "does not open with the datastore's password" in refused(made(password="another word"), hosts[0]).message
     gone = refused(made(server=f"root@127.0.0.1:{free_port()}"), hosts[0])
     assert isinstance(gone, UnreachableError)
