@@ -25,8 +25,9 @@ def look(host: HostHandle, network: NetworkSpec) -> list[Finding]:
     found = [*_bridge(host, network), *(_nat(host, network) if network.at_gateway else _bridged(host, network))]
     if network.dhcp and not network.at_gateway:
         found += asked("dhcp", lambda: dhcp.check(host, network))
-    ok = Finding(check="network", level="ok", text=f"host {host.name} can carry network {network.name} on {network.bridge}")
-    return sorted(found, key=lambda one: one.level != "error") or [ok]
+    through = f", through {network.physical_device}" if network.physical_device else ""
+    text = f"host {host.name} can carry network {network.name} on {network.bridge}{through}"
+    return sorted(found, key=lambda one: one.level != "error") or [Finding(check="network", level="ok", text=text)]
 
 
 def tools(host: HostHandle, network: NetworkSpec) -> list[Finding]:

@@ -100,3 +100,10 @@ def test_the_vlan_of_cards_is_missing_on_the_uplink(
 
 def test_a_bridge_that_is_missing_is_told_of_elsewhere(host: Namespace, tmp_path: Path) -> None:
     assert look_at_uplinks(handle(host, tmp_path), OFFICE, {}) == []
+
+
+def test_the_device_of_a_bridge_of_ours_is_named(host: Namespace, tmp_path: Path) -> None:
+    host.sh("ip link add eno1 type veth peer name far0")
+    network = NetworkSpec(network_id=7, name="lan", driver="bridge", bridge="onebr7", owned=True, physical_device="eno1")
+    (found,) = look(host, tmp_path, network)
+    assert (found.level, found.text.endswith("on onebr7, through eno1")) == ("ok", True)
