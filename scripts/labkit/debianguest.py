@@ -14,7 +14,8 @@ from .run import run
 GUEST = Path(__file__).resolve().parent / "debian_guest"
 SUITE = "bookworm"
 PACKAGES = (
-    "systemd-sysv", "udev", "dbus", "cloud-init", "sudo", "qemu-guest-agent", "openssh-server", "ifupdown", "iproute2", "kmod",
+    "systemd-sysv", "udev", "dbus", "cloud-init", "sudo", "qemu-guest-agent", "openssh-server", "ifupdown",
+    "resolvconf", "iproute2", "kmod",
 )  # fmt: skip
 MODULES = (*guestmodules.WANTED, "crc32c_generic", "ext4", "virtio_console", "virtio_rng", "ipv6", "af_packet")
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
