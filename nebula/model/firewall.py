@@ -29,6 +29,6 @@ class CardFilter(msgspec.Struct, frozen=True, kw_only=True):
     own_ips: bool = True
     """It sends from the card's addresses alone, if it has any, and hands out none: no DHCP server, no router of IPv6."""
     further: tuple[str, ...] = ()
-    """Addresses, IPv4 and IPv6, that are the card's beside its own: those of its aliases."""
+    """Addresses, IPv4 and IPv6, that are the card's beside its own: a second one of IPv6, and those of its aliases."""
     rules: tuple[FilterRule, ...] | None = None
     """Only this passes, both ways; None: whatever is not forged."""

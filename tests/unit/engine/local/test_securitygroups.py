@@ -156,6 +156,18 @@ def test_rules_change_on_cards_that_are_there_by_one_job(sim: Sim) -> None:
         update(sim, "web", without=[5])
 
 
+def test_both_addresses_of_a_range_of_two_prefixes_are_peers(sim: Sim) -> None:
+    prefixes = {"GLOBAL_PREFIX": "2001:db8:1:2::", "ULA_PREFIX": "fd12:3456:789a:1::", "MAC": "02:00:00:00:00:10", "SIZE": 1}
+    sim.engine.networks.create({"name": "six", "driver": "sim", "ranges": [prefixes]}, CALL)
+    create(sim, "app", OUT)
+    inwards = {"PROTOCOL": "TCP", "RULE_TYPE": "inbound", "RANGE": "5432"}
+    create(sim, "db", {**inwards, "NETWORK": "six"}, {**inwards, "RANGE": "22", "SECURITY_GROUP": "app"})
+    vm(sim, "one", NETWORK="six", SECURITY_GROUPS="app")
+    vm(sim, "db", NETWORK="lan", SECURITY_GROUPS="db")
+    both = ("2001:db8:1:2:0:ff:fe00:10/128", "fd12:3456:789a:1:0:ff:fe00:10/128")
+    assert [rule.peers for rule in inbound(of(sim, "db"))] == [both, both]
+
+
 def test_a_group_as_peer_follows_its_members(sim: Sim) -> None:
     create(sim, "app", OUT)
     create(sim, "db", {"PROTOCOL": "TCP", "RULE_TYPE": "inbound", "RANGE": "5432", "SECURITY_GROUP": "app"})
