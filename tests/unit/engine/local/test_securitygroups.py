@@ -294,7 +294,7 @@ def test_a_host_check_finds_cards_without_filters_and_filters_without_cards(sim:
     assert found() == []
     sim.world.db.run("UPDATE filters SET tap='one-999-0'")
     assert found() == [
-        ("warning", "nebula securitygroup commit default"),
+        ("warning", f"nebula host clean {host}"),
         ("error", "nebula securitygroup commit GROUP"),
     ]
     sim.engine.securitygroups.commit("web", CALL)
