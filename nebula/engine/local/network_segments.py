@@ -64,7 +64,7 @@ def check_lengths(settings: Mapping[str, Any], driver: str) -> None:
 
 
 def same_device(settings: Mapping[str, Any], other: NetworkSpec) -> bool:
-    """Whether both go through the same device on some host, or would on one that is still to come."""
+    """Whether both go through the same device on some host, or would on a further one."""
     elsewhere = {int(host): device for host, device in settings.get("physical_device_on", {}).items()}
     hosts = {0, *elsewhere, *dict(other.physical_devices)}
     return any(elsewhere.get(host, settings["physical_device"]) == other.device_at(host) for host in hosts)
