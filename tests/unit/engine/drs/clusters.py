@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from hypothesis import strategies as st
 
 from nebula.engine.drs.policy import DrsPolicy
@@ -28,45 +30,61 @@ def cluster(hosts: list[DrsHost], vms: list[DrsVm], **more: object) -> DrsSnapsh
     return DrsSnapshot(cluster_id=1, cluster="lab", at=1000.0, hosts=tuple(hosts), vms=tuple(vms), **more)  # type: ignore[arg-type]
 
 
+_WATTS = st.sampled_from([(), (90.0, 130.0), (100.0, 150.0, 250.0)])
+_CORES = st.sampled_from([10 * CORES, 500])
+_MEMORY, _PROMISED = st.integers(100, 3000), st.sampled_from([100, 100, 200])
+_CPU, _SPREAD = st.floats(0, 800), st.floats(0, 100)
+_HISTORY = st.just(()) | st.tuples(_CPU, _CPU, _CPU)
+_KINDS = st.sampled_from(
+    [
+        *product(
+            ["", "", "", "it is POWEROFF"],
+            ["", "", "", "", "disk 0 has snapshots"],
+            [0.0, 0.0, 30.0, 500.0],
+            [0.0, 0.0, 1e-9, 40.0, 1e9],
+        )
+    ]
+)
+"""Why it is fixed, why it is bound, MiB that it writes and wrote."""
+
+
 @st.composite
 def clusters(draw: st.DrawFn) -> DrsSnapshot:
     """A cluster in which every VM is where it may be."""
     count = draw(st.integers(1, 6))
     closed = draw(st.sets(st.integers(1, count), max_size=count - 1))
     leaving = draw(st.sets(st.integers(1, count), max_size=1))
-    watts = st.sampled_from([(), (90.0, 130.0), (100.0, 150.0, 250.0)])
-    cores = st.sampled_from([10 * CORES, 500])
     hosts = [
-        host(n, takes=n not in closed, leave="maintenance" if n in leaving else "", watts=draw(watts), cpu_max=draw(cores))
+        host(n, takes=n not in closed, leave="maintenance" if n in leaving else "", watts=draw(_WATTS), cpu_max=draw(_CORES))
         for n in range(1, count + 1)
     ]
+    one_host, one_at_most = st.integers(1, count), st.sets(st.integers(1, count), max_size=1)
+    allowing = st.none() | st.sets(one_host, max_size=count).map(lambda found: tuple(sorted(found)))
     vms: list[DrsVm] = []
     free = dict.fromkeys(range(1, count + 1), MEMORY)
     promisable = {one.id: one.cpu_max for one in hosts}
     for number in range(1, draw(st.integers(0, 24)) + 1):
-        memory = draw(st.integers(100, 3000))
-        on = draw(st.integers(1, count))
-        cpu = draw(st.sampled_from([100, 100, 200]))
+        memory, on, cpu = draw(_MEMORY), draw(one_host), draw(_PROMISED)
         if free[on] < memory or promisable[on] < cpu:
             continue
         free[on] -= memory
         promisable[on] -= cpu
-        allowed = draw(st.none() | st.sets(st.integers(1, count), max_size=count).map(lambda found: tuple(sorted(found))))
+        fixed, bound, dirty, past = draw(_KINDS)
         vms.append(
             vm(
                 number,
                 on,
-                draw(st.floats(0, 800)),
+                draw(_CPU),
                 memory,
                 promised=cpu,
-                spread=Figures(draw(st.floats(0, 100)), 0.0),
-                fixed=draw(st.sampled_from(["", "", "", "it is POWEROFF"])),
-                bound=draw(st.sampled_from(["", "", "", "", "disk 0 has snapshots"])),
-                allowed=allowed,
-                left=tuple(sorted(draw(st.sets(st.integers(1, count), max_size=1)))),
-                history=draw(st.just(()) | st.tuples(*[st.floats(0, 800)] * 3)),
-                dirty_mib=draw(st.sampled_from([0.0, 0.0, 30.0, 500.0])),
-                past_mib=draw(st.sampled_from([0.0, 0.0, 1e-9, 40.0, 1e9])),
+                spread=Figures(draw(_SPREAD), 0.0),
+                fixed=fixed,
+                bound=bound,
+                allowed=draw(allowing),
+                left=tuple(sorted(draw(one_at_most))),
+                history=draw(_HISTORY),
+                dirty_mib=dirty,
+                past_mib=past,
             )
         )
     rules = {"apart": tuple(_apart(draw, vms)), "together": tuple(_together(draw, vms)), "reserve": draw(st.booleans())}
