@@ -39,17 +39,6 @@ def test_a_step_is_believed() -> None:
     assert run(series).expect("mean") == pytest.approx([60.0] * 4, abs=3.0)
 
 
-def test_a_peak_that_comes_every_day_is_expected_before_it_comes() -> None:
-    day = np.full(DAY, 5.0)
-    day[100:130] = 90.0
-    noise = np.random.default_rng(0).normal(0, 0.5, (20, 6 * DAY))
-    series = np.tile(day, 6)[None] + noise
-    hour = run(series[:, : 5 * DAY + 40])
-    assert (hour.expect("peak") < 30).all(), "five hours before"
-    on(hour, series[:, 5 * DAY + 40 : 5 * DAY + 98])
-    assert (hour.expect("peak") > 50).all(), "two slots before it comes"
-
-
 def loaded(series: Floats) -> HourAhead:
     """(N, T) all at once."""
     hour = HourAhead(ALL)
@@ -61,6 +50,17 @@ def loaded(series: Floats) -> HourAhead:
     return hour
 
 
+def test_a_peak_that_comes_every_day_is_expected_before_it_comes() -> None:
+    day = np.full(DAY, 5.0)
+    day[100:130] = 90.0
+    noise = np.random.default_rng(0).normal(0, 0.5, (20, 6 * DAY))
+    series = np.tile(day, 6)[None] + noise
+    hour = loaded(series[:, : 5 * DAY + 40])
+    assert (hour.expect("peak") < 30).all(), "five hours before"
+    on(hour, series[:, 5 * DAY + 40 : 5 * DAY + 98])
+    assert (hour.expect("peak") > 50).all(), "two slots before it comes"
+
+
 def test_what_is_learned_at_once_is_what_would_be_learned_slot_by_slot() -> None:
     random = np.random.default_rng(3)
     day = np.full(DAY, 5.0)
@@ -70,10 +70,13 @@ def test_what_is_learned_at_once_is_what_would_be_learned_slot_by_slot() -> None
     series[10:] = np.maximum(0.0, 40.0 + 10 * np.cumsum(noise[10:], axis=1) / 100)
     series[4, : 5 * DAY] = np.nan
     one_by_one, done = run(series[:, :0]), 0
-    for slots in (5 * DAY + 40, 5 * DAY + 98):
+    every_day = [number for number in range(10) if number != 4]
+    for slots, coming in ((5 * DAY + 40, False), (5 * DAY + 98, True)):
         at_once = loaded(series[:, :slots])
         on(one_by_one, series[:, done:slots])
         done = slots + 1
+        peaks = one_by_one.expect("peak")[every_day]
+        assert (peaks > 50).all() if coming else (peaks < 30).all()
         for kind, _ in ALL:
             assert at_once.expect(kind) == pytest.approx(one_by_one.expect(kind), rel=0.15, abs=3.0), kind
         at_once.observe(series[:, slots])
