@@ -45,6 +45,7 @@ def at_console(cluster: Program, act: Callable[[Terminal], object]) -> int:
 
 def test_the_console_gives_the_terminal_back_whatever_ends_it(guest: Program, lab: LabHandle) -> None:
     vm = guest.vm("web")
+    assert ssh(guest, lab, "web", "--", "true").returncode == 255, "without a key nobody listens"
     assert at_console(guest, lambda terminal: terminal.type("\x1d")) == 0
     assert at_console(guest, lambda terminal: terminal.signal(signal.SIGTERM)) == 130
     assert at_console(guest, lambda _: lab.damage(vm["host"], "network")) == 6, "the host was cut off"
@@ -68,7 +69,7 @@ HELLO = {
 def test_the_screen_is_reached_through_a_tunnel_that_ends_with_the_command(
     alone: Program, screen: str, daemon: bool, tmp_path: Path
 ) -> None:
-    create(alone, "web", "own", "--graphics", screen)
+    alone.out("vm", "create", "web", "--image", "own", "--memory", "128M", "--network", "lan", "--graphics", screen)
     if daemon:
         alone.start_daemon()
     with alone.terminal("vm", screen, "web") as terminal:
@@ -97,8 +98,13 @@ def test_the_screen_is_reached_through_a_tunnel_that_ends_with_the_command(
             assert terminal.end() == 6
 
 
-def test_another_context_reaches_a_running_guest(cluster: Program, lab: LabHandle) -> None:
+def test_ssh_into_a_guest_with_the_key_that_its_context_brings_and_another_context(cluster: Program, lab: LabHandle) -> None:
     address = create(cluster, "web", "own", "--ssh-key", str(lab.root / "key.pub"), "--context", "COLOUR=red")
+    for _ in range(2):
+        done = ssh(cluster, lab, "web", "--", "cat /proc/sys/kernel/hostname; echo $SSH_CONNECTION; exit 7")
+        assert done.returncode == 7, done.stderr
+        name, connection = done.stdout.splitlines()
+        assert (name, connection.split()[2:]) == ("web", [address, "22"])
     assert fetch(address, "/context/COLOUR") == "red"
     assert ssh(cluster, lab, "web", "--", "mount -t iso9660 -o ro /dev/sr0 /mnt").returncode == 0
     cluster.out("vm", "update", "web", "--context", "COLOUR=it's $(blue)")
@@ -128,18 +134,6 @@ def ssh(cluster: Program, lab: LabHandle, *words: str) -> subprocess.CompletedPr
     """`nebula vm ssh` of a person with the lab's key."""
     argv = [*as_person(lab.root / "key"), sys.executable, "-m", "nebula", "vm", "ssh", *words]
     return subprocess.run(argv, env=cluster.environment, capture_output=True, text=True, timeout=120, check=False, input="")
-
-
-def test_ssh_into_a_guest_with_the_key_that_its_context_brings(cluster: Program, lab: LabHandle) -> None:
-    key = str(lab.root / "key.pub")
-    address = create(cluster, "door", "own", "--ssh-key", key)
-    for _ in range(2):
-        done = ssh(cluster, lab, "door", "--", "cat /proc/sys/kernel/hostname; echo $SSH_CONNECTION; exit 7")
-        assert done.returncode == 7, done.stderr
-        name, connection = done.stdout.splitlines()
-        assert (name, connection.split()[2:]) == ("door", [address, "22"])
-    create(cluster, "closed", "own")
-    assert ssh(cluster, lab, "closed", "--", "true").returncode == 255, "without a key nobody listens"
 
 
 def test_a_card_with_nothing_but_ipv6_is_seen_from_inside_and_from_outside(cluster: Program, lab: LabHandle) -> None:
