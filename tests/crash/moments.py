@@ -19,11 +19,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from nebula.drivers.sim.gate import Call, Gate
 from nebula.engine.store.transaction import Transaction
-from tests.crash.world import PATIENCE, SETTINGS, Deed, do
+from tests.crash.world import PATIENCE, Deed, do
 from tests.support.forks import FORKS
 from tests.support.sim import until
 
@@ -32,8 +30,6 @@ Pause = Callable[[str], None]
 """(name of the moment) -> when its home was copied."""
 Stops = Callable[[Pause], None]
 """Called in the process that is to stop: from now on it pauses."""
-_SELDOM = 5.0
-"""Seconds between looks at a host: while an engine stands still again and again, each look would be more moments of its own."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ def _do(home: Path, deed: Deed, stops: Sequence[Stops], talk: Connection) -> Non
         for stop in stops:
             stop(pause)
 
-    do(home, deed, ordered, msgspec.structs.replace(SETTINGS, monitor_interval=_SELDOM))
+    do(home, deed, ordered)
 
 
 @contextmanager

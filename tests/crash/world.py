@@ -54,9 +54,9 @@ Deed = Callable[[Any], None]
 When = Literal["before", "after"]
 
 
-def engine(home: Path, settings: Settings = SETTINGS) -> LocalEngine:
+def engine(home: Path) -> LocalEngine:
     """Own the home."""
-    made = own(home, "test", settings=settings)
+    made = own(home, "test", settings=SETTINGS)
     assert made is not None, "somebody else owns the test's home"
     return made
 
@@ -131,9 +131,9 @@ def nothing() -> None:
     """Nobody is killed at a statement."""
 
 
-def do(home: Path, deed: Deed, ordered: Callable[[], None] = nothing, settings: Settings = SETTINGS) -> None:
+def do(home: Path, deed: Deed, ordered: Callable[[], None] = nothing) -> None:
     """Do it here and wait until all is done. The file "answered" is there as soon as the verb was answered."""
-    used = engine(home, settings)
+    used = engine(home)
     try:
         ordered()
         deed(used)
