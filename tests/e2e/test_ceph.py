@@ -121,6 +121,13 @@ def test_a_guest_lives_on_ceph(cluster: Program, ceph: LabHandle, guest_image: P
     cluster.out("vm", "disk-resize", "web", "vdb", "32M")
     now = guest_facts(address)
     assert (now["boot-id"], now["kept"]) == (before["boot-id"], "before")
+    disks = set(in_pool(ceph))
+    cluster.out("vm", "disk-move", "web", "vda", "default")
+    assert len(disks - set(in_pool(ceph))) == 1, "its disk has left the pool"
+    keep(address, "moved")
+    cluster.out("vm", "disk-move", "web", "vda", "rbd")
+    now = guest_facts(address)
+    assert (now["boot-id"], now["kept"]) == (before["boot-id"], "moved")
     cluster.out("vm", "stop", "web")
     cluster.out("vm", "deploy", "web", "--host", "h1")
     eventually(lambda: guest_facts(address).get("boot-id") == before["boot-id"], "the guest with its memory")
@@ -128,7 +135,7 @@ def test_a_guest_lives_on_ceph(cluster: Program, ceph: LabHandle, guest_image: P
     cluster.out("vm", "disk-saveas", "web", "vda", "golden")
     cluster.out("vm", "migrate", "web", "--host", "h2")
     cluster.out("vm", "resume", "web")
-    assert held(cluster, ceph, form="raw", options=by_conf(cluster)) == "before"
+    assert held(cluster, ceph, form="raw", options=by_conf(cluster)) == "moved"
     for host in ("h1", "h2"):
         said = ceph.exec(
             host, "sh", "-c", "ps -eo args; cat /var/log/libvirt/qemu/*.log; virsh dumpxml one-* 2>/dev/null; true"
