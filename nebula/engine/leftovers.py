@@ -29,8 +29,13 @@ def gone_in(queries: Queries, driver: Datastore, host: HostHandle) -> list[int]:
     was never given is not ours to judge: it may be of the time after the copy from which the database was put back.
     """
     there = driver.vm_ids(host)
-    newest = int(queries.rows('SELECT COALESCE(MAX("id"),0) FROM "vm"')[0][0])
+    newest = newest_vm(queries)
     return [number for number in there if number <= newest and _is_gone(queries, number)]
+
+
+def newest_vm(queries: Queries) -> int:
+    """The highest number that was given to a VM."""
+    return int(queries.rows('SELECT COALESCE(MAX("id"),0) FROM "vm"')[0][0])
 
 
 def named(numbers: list[int]) -> str:

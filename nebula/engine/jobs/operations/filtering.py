@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nebula.engine.firewall.filters import Filters
+from nebula.engine.leftovers import newest_vm
 from nebula.engine.machines.machine import Nic, machine_of
 from nebula.engine.machines.networks import network_spec, nic_spec
 from nebula.engine.store.rows import HostRow, NetworkRow, VmRow
@@ -67,11 +68,13 @@ def refresh(context: JobContext, host_id: int, vm_ids: Iterable[int]) -> None:
                 network.set_filters(handle, present)
 
 
-def leftovers(queries: Queries, host_id: int, filtered: Iterable[str]) -> list[str]:
-    """Of the taps that have filters on that host, those of no VM that is there, stays there, or is on its way."""
+def leftovers(queries: Queries, host_id: int, there: Iterable[str]) -> list[str]:
+    """Of these taps of a host, those of no VM that is there, stays there, or is on its way. One of a number that was never
+    given may be of the time after the copy from which the database was put back.
+    """
     rows = queries.select(VmRow, '"state"<>6 AND ("host_id"=? OR "target_host"=?)', (host_id, host_id))
-    expected = {nic.tap for vm in rows for nic in machine_of(vm).nics}
-    return [tap for tap in filtered if tap not in expected]
+    expected, newest = {nic.tap for vm in rows for nic in machine_of(vm).nics}, newest_vm(queries)
+    return [tap for tap in there if tap not in expected and int(tap.split("-")[1]) <= newest]
 
 
 def wanted(queries: Queries, host_id: int, driver: str) -> dict[str, int]:

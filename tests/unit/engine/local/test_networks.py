@@ -114,13 +114,13 @@ def test_tunnels_of_open_vswitch_share_their_numbers_with_vxlan(sim: Sim) -> Non
 
 
 def test_cards_that_no_vm_has_are_told_of(sim: Sim) -> None:
-    sim.add_vm("one", NIC=[{"NETWORK": "lan"}], HOST="h1")
-    sim.world.hosts.add_tap("h1", "one-99-0", sim.network("lan").bridge)
+    vm = sim.add_vm("one", NIC=[{"NETWORK": "lan"}], HOST="h1")
+    for tap in (f"one-{vm.id}-9", f"one-{vm.id + 1}-0"):  # the latter is nobody's yet: perhaps a later database's
+        sim.world.hosts.add_tap("h1", tap, sim.network("lan").bridge)
     found = [finding for finding in sim.engine.hosts.check("h1") if finding.check == "cards"]
-    assert [(finding.level, "one-99-0" in finding.text, "one-99-0" in finding.fix) for finding in found] == [
-        ("warning", True, True)
+    assert [(finding.level, finding.text, finding.fix) for finding in found] == [
+        ("warning", f"it has cards of VMs that are not there: one-{vm.id}-9", "nebula host clean h1")
     ]
-    assert "one-1-0" not in found[0].text
 
 
 @pytest.mark.parametrize(

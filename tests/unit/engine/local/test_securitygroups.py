@@ -292,7 +292,7 @@ def test_a_host_check_finds_cards_without_filters_and_filters_without_cards(sim:
         return [(item.level, item.fix) for item in sim.engine.hosts.check(host) if item.check == "filters"]
 
     assert found() == []
-    sim.world.db.run("UPDATE filters SET tap='one-999-0'")
+    sim.world.db.run("UPDATE filters SET tap=?", f"one-{sim.vm('one').id}-9")
     assert found() == [
         ("warning", f"nebula host clean {host}"),
         ("error", "nebula securitygroup commit GROUP"),
