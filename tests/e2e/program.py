@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from nebula.engine.owner import in_change, owner
 from tests.lab.handle import LabHandle, eventually
 from tests.lab.terminal import Terminal
 from tests.support.forked import run_program
@@ -98,7 +99,12 @@ class Program:
         if self._daemon is not None:
             return
         self._daemon = self.start("--daemon")
-        eventually(lambda: "daemon" in self.run("status").stdout, "the daemon's socket", seconds=60)
+        eventually(self._serves, "the daemon's socket", seconds=60)
+
+    def _serves(self) -> bool:
+        """Whether the daemon, and nobody else, owns the home and listens."""
+        found = owner(self.home)
+        return self._daemon is not None and found.get("pid") == self._daemon.pid and not in_change(found)
 
     def stop_daemon(self) -> None:
         """End it cleanly, if it runs."""
