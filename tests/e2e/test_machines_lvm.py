@@ -24,7 +24,8 @@ BOOT_SECONDS = 900
 _LEFT = 'lvs --noheadings -o lv_name "$1" 2>/dev/null | grep nebula; ls /dev/mapper | grep nebula'
 _CLEAN = """
 for name in $(lvs --noheadings -o lv_name "$1" | grep nebula); do
-    lvchange -an "$1/$name"; [ "$2" = keep ] || lvremove -y "$1/$name"
+    for try in 1 2 3 4 5 6 7 8 9 10; do lvchange -an "$1/$name" && break; sleep 0.5; done # udev may be reading it still
+    [ "$2" = keep ] || lvremove -y "$1/$name"
 done
 rm -rf /var/lib/nebula/datastores/100
 """
