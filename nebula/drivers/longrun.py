@@ -61,7 +61,7 @@ stop() {
     flock -n 9 && return 0
     leader=$(cat "$dir/pid")
     kill -TERM "-$leader"
-    flock -w 5 9 || { kill -KILL "-$leader"; flock -w 10 9; }
+    flock -w 15 9 || { kill -KILL "-$leader"; flock -w 10 9; }
 }
 begin() {
     umask 066; mkdir -p -- "${dir%/*}" || return 1

@@ -132,9 +132,10 @@ def test_a_vlan_reaches_its_guests_and_no_others_through_a_live_migration(cluste
         assert_left_nothing(switched, number)
     assert [switched.exec(host, "ovs-vsctl", "list-br") for host in ("h1", "h2")] == ["", ""]
 
+    nobodys = f"one-{ids[0]}-9"
     switched.exec("h1", "ovs-vsctl", "add-br", "br7", "--", "set", "Bridge", "br7", "datapath_type=netdev")
-    switched.exec("h1", "sh", "-c", "ovs-vsctl add-port br7 one-9999-0 2>/dev/null; true")
-    assert "one-9999-0" in cluster.run("host", "check", "h1").stdout
+    switched.exec("h1", "sh", "-c", f"ovs-vsctl add-port br7 {nobodys} 2>/dev/null; true")
+    assert nobodys in cluster.run("host", "check", "h1").stdout
     cluster.out("network", "remove", *NETWORKS, "trunk")
     cluster.out("securitygroup", "remove", "pages")
 

@@ -19,8 +19,11 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def pull(source: HostHandle, target: HostHandle, path: str, *, again: bool = False) -> Recipe:
-    """The recipe that brings `path` from `source` to whichever file it makes on `target`; `again`: refreshes it."""
+    """The recipe that brings `path` from `source` to whichever file it makes on `target`; `again`: refreshes it, also where
+    both have the same length and were written within the same second, which is all that rsync would look at.
+    """
     rsync = ["rsync", "--sparse", "--inplace", "--times", "--compress", "--compress-level=1", "--no-human-readable"]
+    rsync += ["--ignore-times"] if again else []
     rsync += ["--info=progress2", "--outbuf=L", f"--rsh={_ssh(source, target)}"]
     if source.user != "root":
         rsync.append("--rsync-path=sudo -n rsync")

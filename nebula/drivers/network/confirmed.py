@@ -2,9 +2,10 @@
 
 What is to be done and its inverse lie on the host before anything is, and the timer runs before it, in a session of its own
 (a unit of systemd's where there is one). Whoever is killed, whatever connection breaks: after so many seconds the host is as
-it was, if nobody has come through a connection that was opened since and said that all is well. Which of both it is, is one
-link that only one can make, whole or not at all. On this machine itself the other side is the gateway of the default route; so
-it is where the new connection ends at another address than those that were moved.
+it was, if nobody has come through a connection that was opened since and said that all is well: who comes hears first that it
+was done, and says so through the next one, as the first may have been opened before. Which of both it is, is one link that only
+one can make, whole or not at all. On this machine itself the other side is the gateway of the default route; so it is where the
+new connection ends at another address than those that were moved.
 
 Under the host's root, in `moves/NUMBER`: `forward`, `back` (lines for `ip -batch`), `target`, `gateways` and `addresses` (where
 the host is to be reached), `boot`, the timer's `program`, the locks `timer` and `mover` (held
@@ -78,7 +79,7 @@ setsid sh -c "$mover" nebula-mover "$dir" "$@" </dev/null >/dev/null 2>&1 &
 """Reads `forward` and `back` from stdin, each after its name; arms the timer, then begins."""
 _LOOK = rf"""
 {_PATH}
-dir=$1 seen=$2
+dir=$1 seen=$2 confirm=$3
 cd -- "$dir" 2>/dev/null || {{ echo gone; exit 0; }}
 answers() {{
     ip neigh del "$1" dev "$device" 2>/dev/null
@@ -88,7 +89,7 @@ answers() {{
         case "$(ip neigh show to "$1" dev "$2")" in *lladdr*) exit 0 ;; esac
     done; exit 1' bash "$1" "$device" "$scope" 2>/dev/null
 }}
-if [ ! -h decision ] && [ -e moved ]; then
+if [ "$confirm" ] && [ ! -h decision ] && [ -e moved ]; then
     if [ -n "$seen" ] && ! grep -qxF -- "$seen" addresses; then
         device=$(cat target)
         for gateway in $(cat gateways); do answers "$gateway" || {{ echo silent; exit 0; }}; done
@@ -100,10 +101,11 @@ if [ -h decision ]; then
     elif [ -e done ]; then echo back; cat failed 2>/dev/null
     else echo returning; fi
 elif flock -n timer true; then echo lost
+elif [ -e moved ]; then echo moved
 else echo moving; fi
 true
 """
-"""Confirms what was done, where the gateways answer, too, if $2 is none of the addresses; says how it stands."""
+"""Says how it stands. With $3, confirms what was done, where the gateways answer, too, if $2 is none of the addresses."""
 _SETTLE = rf"""
 {_PATH}
 {_BOOT}
@@ -169,6 +171,8 @@ class Confirmed:
         end = time.monotonic() + timeouts.HOST_CONFIRMED + timeouts.COMMAND
         while True:
             state, _, said = self._look().partition("\n")
+            if state == "moved":
+                state, _, said = self._look("confirm").partition("\n")
             if state == "confirmed":
                 self._forget()
                 return
@@ -193,14 +197,16 @@ class Confirmed:
         self._host.transport.retry_now()
         self._host.transport.run(sh(_SETTLE, self._dir), root=True)
 
-    def _look(self) -> str:
-        """How it stands, as the host says to somebody who is connected anew; "silent" if it says nothing."""
+    def _look(self, confirm: str = "") -> str:
+        """How it stands, as the host says to somebody who is connected anew; "silent" if it says nothing. `confirm`: whether
+        it is to stay so.
+        """
         fresh = self._host.transport.anew()
         try:
             if fresh is None:
-                return self._host.transport.run(sh(_LOOK, self._dir, _HERE), root=True).text
+                return self._host.transport.run(sh(_LOOK, self._dir, _HERE, confirm), root=True).text
             seen = fresh.run(sh(_SEEN_AS), timeout=timeouts.SSH_CONNECT).text.strip()
-            return fresh.run(sh(_LOOK, self._dir, seen), root=True, timeout=timeouts.SSH_CONNECT).text
+            return fresh.run(sh(_LOOK, self._dir, seen, confirm), root=True, timeout=timeouts.SSH_CONNECT).text
         except (UnreachableError, TimedOutError):
             return "silent"
         finally:

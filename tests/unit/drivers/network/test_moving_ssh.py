@@ -19,7 +19,7 @@ from nebula import timeouts
 from nebula.clock import SystemClock
 from nebula.drivers.base import HostHandle
 from nebula.drivers.network.bridge import BridgeNetwork
-from nebula.errors import NebulaError
+from nebula.errors import NebulaError, UnreachableError
 from nebula.model.network import NetworkSpec
 from nebula.transport.loop import TunnelLoop
 from nebula.transport.ssh import SshTransport
@@ -41,7 +41,18 @@ lan = NetworkSpec(
     network_id=7, name="lan", driver="bridge", bridge="onebr7", owned=True, physical_device="up0", move_addresses=True
 )
 driver = BridgeNetwork()
-where = lambda: transport.run(["ip", "-br", "-4", "address", "show", "to", "192.0.2.2"]).text.split("@")[0].split()[0]
+
+
+def where(tries=3):
+    try:
+        return transport.run(["ip", "-br", "-4", "address", "show", "to", "192.0.2.2"]).text.split("@")[0].split()[0]
+    except UnreachableError:  # a connection that was begun while the host was cut off asks more and more seldom
+        if tries == 1:
+            raise
+        transport.retry_now()
+        return where(tries - 1)
+
+
 try:
     driver.prepare(host, lan)
     print("moved to", where(), flush=True)
@@ -77,7 +88,7 @@ def engine(outside: Namespace, root: Path, seconds: float) -> list[str]:
     (root / "host.d").mkdir()
     argv = ["ip", "netns", "exec", outside.name, sys.executable, "-c", ENGINE, str(root), str(seconds)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout.splitlines()
 
 
