@@ -297,9 +297,9 @@ def test_an_engine_that_is_killed_leaves_a_host_that_answers(
     driver, before, moves = BridgeNetwork(), state(answering), Path(reached.root) / "moves/7"
     look = confirmed.Confirmed._look
 
-    def killed(self: confirmed.Confirmed) -> str:
+    def killed(self: confirmed.Confirmed, confirm: str = "") -> str:
         if when == "confirmed":
-            while look(self) != "confirmed\n":
+            while look(self, "confirm") != "confirmed\n":
                 time.sleep(0.1)
         if when == "moved":
             while not (moves / "moved").exists():
@@ -344,7 +344,7 @@ def test_a_timer_that_is_killed_is_made_good_by_who_comes_next(
 ) -> None:
     before = state(answering)
 
-    def killed(self: confirmed.Confirmed) -> str:
+    def killed(self: confirmed.Confirmed, confirm: str = "") -> str:
         found = subprocess.run(["pgrep", "-f", f"{who} {reached.root}/moves"], capture_output=True, text=True, check=False)
         for pid in found.stdout.split():
             os.kill(int(pid), signal.SIGKILL)
