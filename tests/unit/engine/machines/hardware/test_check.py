@@ -150,7 +150,9 @@ def test_devices_are_asked_for_by_what_they_are_or_where_they_are() -> None:
 
 
 def test_attributes_that_nobody_knows_are_left_alone() -> None:
-    check({"COLOUR": "red", "OS": {"COLOUR": "red"}, "CPU_COST": "perhaps"})
+    template = regular({"COLOUR": "red", "OS": {"COLOUR": "red"}, "CPU_COST": "perhaps"})
+    check(template)
+    assert (template["COLOUR"], template["OS"], template["CPU_COST"]) == ("red", {"COLOUR": "red"}, "perhaps")
 
 
 def test_a_vm_says_how_it_migrates() -> None:
