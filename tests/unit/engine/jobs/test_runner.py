@@ -16,10 +16,15 @@ from tests.support.sim import CALL, SETTINGS, Sim, sim_engine, template, until
 
 
 def started(sim: Sim, name: str = "one") -> int:
-    """Ask for a VM; the id of its deploy job, as soon as there is one."""
+    """Ask for a VM; the id of its deploy job, as soon as there is one (it may have ended already)."""
     sim.engine.vms.create(template(name), CALL)
-    until(lambda: sim.vm(name).job_id, "a job")
-    return sim.vm(name).job_id
+    until(lambda: deploys(sim, name), "a job")
+    return deploys(sim, name)[-1].id
+
+
+def deploys(sim: Sim, name: str) -> list[JobRow]:
+    where = '"kind"=\'vm.deploy\' AND "target_kind"=\'vm\' AND "target_id"=?'
+    return sim.rows(JobRow, where, (sim.vm(name).id,))
 
 
 def hanging(sim: Sim, count: int = 1) -> None:
