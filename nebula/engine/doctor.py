@@ -22,6 +22,7 @@ from nebula.errors import ConflictError, DeniedError, MissingLibraryError, Nebul
 
 if TYPE_CHECKING:
     from nebula.drivers.base import HostHandle
+    from nebula.model.network import Stray
 
 CLOCK_TOLERANCE = 5.0
 """Seconds by which a host's clock may differ."""
@@ -145,14 +146,14 @@ def _filters(services: Services, host: HostRow) -> list[Finding]:
     read = services.store.read()
     found: list[Finding] = []
     on_host: set[str] = set()
-    for name in network_drivers(read, host):
-        driver, handle = services.pool.network(name), services.pool.handle(host)
+    for driver, names in network_drivers(services, host):
+        handle = services.pool.handle(host)
         there, taps = driver.filtered(handle), set(driver.taps(handle))
         fix = f"nebula host clean {host.name}"
         if gone := leftovers(read, host.id, there):
             text = f"it has filters of cards that are gone: {', '.join(gone[:10])}"
             found.append(_finding(host, "filters", "warning", text, fix))
-        if open_ := sorted(wanted(read, host.id, name).keys() & taps - set(there)):
+        if open_ := sorted(wanted(read, host.id, names).keys() & taps - set(there)):
             text = f"cards lack the filters that they should have: {', '.join(open_[:10])}"
             found.append(_finding(host, "filters", "error", text, "nebula securitygroup commit GROUP"))
         on_host |= taps
@@ -164,13 +165,21 @@ def _filters(services: Services, host: HostRow) -> list[Finding]:
 
 def _bridges(services: Services, host: HostRow) -> list[Finding]:
     """What we made there for networks that are gone."""
-    read, handle = services.store.read(), services.pool.handle(host)
-    drivers = [services.pool.network(name) for name in network_drivers(read, host)]
-    there = {stray.name for driver in drivers for stray in driver.strays(handle, all_networks(services.store.read()))}
-    if not there:
-        return []
-    text = f"it has devices of networks that are gone: {', '.join(sorted(there)[:10])}"
-    return [_finding(host, "bridges", "warning", text, f"nebula host clean {host.name}")]
+    drivers, handle = network_drivers(services, host), services.pool.handle(host)
+    strays = [stray for driver, _ in drivers for stray in driver.strays(handle, all_networks(services.store.read()))]
+    there = sorted(stray.name for stray in strays if not stray.held)
+    found = [_held(host, stray) for stray in strays if stray.held]
+    if there:
+        text = f"it has devices of networks that are gone: {', '.join(there[:10])}"
+        found.append(_finding(host, "bridges", "warning", text, f"nebula host clean {host.name}"))
+    return found
+
+
+def _held(host: HostRow, stray: Stray) -> Finding:
+    text = f"it has {stray.name} of a network that is gone, which stays: {stray.held}"
+    look = f"ip -br address show dev {stray.bridge}; ip -br link show master {stray.bridge}"
+    fix = f"ssh {host.user}@{host.address} {shlex.quote(look)}" if host.address else look
+    return _finding(host, "bridges", "warning", text, fix)
 
 
 def _datastores(services: Services, host: HostRow) -> list[Finding]:

@@ -79,6 +79,13 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.root_id or self.network_id
 
 
+class Stray(NetworkSpec, frozen=True, kw_only=True):
+    """What is left on a host of a network that is gone; its `name` are the devices."""
+
+    held: str = ""
+    """What the host itself has of it, for which it is left to a person; empty: nothing."""
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """A card's addresses and what it is called, for DHCP and DNS; what is empty is not given or not known."""
 

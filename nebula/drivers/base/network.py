@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from nebula.drivers.base.host import HostHandle
 from nebula.model.host import Finding
-from nebula.model.network import Lease, NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec, Stray
 
 
 class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +26,8 @@ class NetworkCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """It can use bridges of the host's own; otherwise all are ours."""
     moves_addresses: bool = False
     """A network may move the host's own addresses onto its bridge: see MovesAddresses."""
+    devices: Literal["kernel", "openvswitch", "sim"] = "kernel"
+    """Whose its bridges and cards are. Asked what is on a host, drivers of the same say the same: one of them is enough."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,14 +139,16 @@ class Network(Protocol):
         """Take an owned bridge away if no card is left on it; otherwise nothing."""
         ...
 
-    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[Stray]:
         """What we made on the host for networks other than these, and carries no card: of each network that is gone the
         `network_id` or the `bridge`, and as its `name` the devices, for people.
         """
         ...
 
     def clear_stray(self, host: HostHandle, stray: NetworkSpec) -> None:
-        """Take it away, with all that belongs to it; what came to carry a card meanwhile stays. Not there: nothing."""
+        """Take it away, with all that belongs to it; what came to carry a card meanwhile stays, and what is `held`. Not there:
+        nothing.
+        """
         ...
 
     def taps(self, host: HostHandle) -> list[str]:

@@ -12,7 +12,7 @@ from nebula.drivers.network.findings import look
 from nebula.drivers.network.ip import Link, links
 from nebula.drivers.network.names import check_device
 from nebula.model.host import Finding
-from nebula.model.network import Lease, NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec, Stray
 
 
 class BridgeNetwork:
@@ -152,7 +152,7 @@ class BridgeNetwork:
         if bridge is not None and owned.is_ours(network, bridge):
             moving.back(host, network, present)
 
-    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[Stray]:
         """See Network.strays: of all drivers whose devices are the kernel's."""
         return strays.found(host, kept)
 

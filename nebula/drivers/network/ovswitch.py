@@ -9,15 +9,16 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nebula.drivers.base import HostHandle, NetworkCapabilities
-from nebula.drivers.network import ovscards, probing, taps, vsctl
+from nebula.drivers.network import ovscards, probing, strays, taps, vsctl
 from nebula.drivers.network.findings import asked, tools
 from nebula.drivers.network.ip import Link, batch, links
 from nebula.drivers.network.names import check_device, is_probe, is_tap, tagged
 from nebula.drivers.network.port import check_port
+from nebula.drivers.network.uplinks import leads_out
 from nebula.drivers.network.vsctl import Bridge
 from nebula.errors import ConflictError, NebulaError
 from nebula.model.host import Finding
-from nebula.model.network import Lease, NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec, Stray
 
 Questions = list[tuple[str, Callable[[], None]]]
 
@@ -28,7 +29,7 @@ class OvsNetwork:
     Between `prepare` and the moment at which a card is plugged, nobody may `release` a network of that bridge on the same host.
     """
 
-    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=False)
+    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=False, devices="openvswitch")
 
     def check(self, host: HostHandle, network: NetworkSpec) -> list[Finding]:
         """See Network.check."""
@@ -212,20 +213,19 @@ class OvsNetwork:
         """Ports of the bridge of ours that are no cards."""
         return {network.physical_device}
 
-    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
-        """See Network.strays: bridges with our mark. One with any port that is not ours is left to a person."""
-        names, tunnels = {network.bridge for network in kept}, _tunnels(host)
-        return [
-            NetworkSpec(network_id=-1, name=bridge.name, driver="ovswitch", bridge=bridge.name)
-            for bridge in vsctl.present(host).values()
-            if bridge.name not in names and _is_stray(bridge, tunnels)
-        ]
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[Stray]:
+        """See Network.strays: bridges with our mark. One that leads to another bridge is none."""
+        names, present = {network.bridge for network in kept}, links(host)
+        gone = (bridge for bridge in vsctl.present(host).values() if bridge.name not in names)
+        found = (_stray(host, bridge, present) for bridge in gone)
+        return [stray for stray in found if stray is not None]
 
     def clear_stray(self, host: HostHandle, stray: NetworkSpec) -> None:
         """See Network.clear_stray."""
         bridge = vsctl.present(host).get(stray.bridge)
-        if bridge is not None and _is_stray(bridge, _tunnels(host)):
-            vsctl.tell(host, ["--if-exists", "del-br", bridge.name])
+        now = _stray(host, bridge, links(host)) if bridge is not None else None
+        if now is not None and not now.held:
+            vsctl.tell(host, ["--if-exists", "del-br", now.bridge])
 
     def taps(self, host: HostHandle) -> list[str]:
         """See Network.taps. Ports in the database whose device is gone are among them, and cards' bridges without any."""
@@ -236,13 +236,19 @@ class OvsNetwork:
             check_device(name)
 
 
-def _is_stray(bridge: Bridge, tunnels: set[str]) -> bool:
-    return bridge.mark == bridge.name and all(is_probe(port) or port in tunnels for port in bridge.ports)
-
-
-def _tunnels(host: HostHandle) -> set[str]:
-    """Devices that we made to lead out of bridges."""
-    return {link.ifname for link in links(host).values() if tagged(link.ifalias) >= 0}
+def _stray(host: HostHandle, bridge: Bridge, present: Mapping[str, Link]) -> Stray | None:
+    ports = [port for port in bridge.ports if not is_probe(port)]
+    if bridge.mark != bridge.name or not all(port in present and leads_out(present[port]) for port in ports):
+        return None
+    ours = [port for port in ports if tagged(present[port].ifalias) >= 0]
+    ways = [port for port in ports if port not in ours]
+    return Stray(
+        network_id=-1,
+        name=bridge.name,
+        driver="ovswitch",
+        bridge=bridge.name,
+        held=strays.held(host, bridge.name, ways, ours, present) if ways else "",
+    )
 
 
 def _check_tags(host: HostHandle, network: NetworkSpec) -> None:

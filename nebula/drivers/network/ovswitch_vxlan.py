@@ -22,7 +22,7 @@ TAG = 4
 class OvsVxlanNetwork(OvsNetwork):
     """A VXLAN device `vxNUMBER` as the port of a bridge of our own."""
 
-    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=True, existing=False)
+    capabilities = NetworkCapabilities(vlan=True, nat=False, spans_hosts=True, existing=False, devices="openvswitch")
 
     def __init__(self) -> None:
         self._tunnels = VxlanNetwork()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
 
 from nebula.drivers.base import HostHandle
 from nebula.drivers.network.ip import Link, batch, batch_locked, links
@@ -61,9 +62,19 @@ def remove(host: HostHandle, network: NetworkSpec) -> None:
     batch(host, [f"link delete dev {check_device(network.bridge)} type bridge"])
 
 
+def mac(network: NetworkSpec) -> str:
+    """The MAC address of the network's bridge on every host, where guests ask the hosts themselves, all at one IP address; ""
+    where they do not. So a guest that migrates knows the new host by what it knew of the old one, and asks on at once.
+    """
+    address = network.dhcp or (network.gateway if network.at_gateway else "")
+    if not address or network.move_addresses:
+        return ""
+    return "06:00:" + ":".join(f"{part:02x}" for part in IPv4Address(address).packed)
+
+
 def _make(host: HostHandle, network: NetworkSpec) -> str:
     """Make and tag the bridge under another name, so that one without a tag never has the real one, whenever we die."""
-    unfinished = check_device(f"nbnew{network.bridge_id}")
+    unfinished, address = check_device(f"nbnew{network.bridge_id}"), mac(network)
     host.transport.run(["mkdir", "-p", host.root], root=True)
     complaint = batch_locked(
         host,
@@ -72,6 +83,7 @@ def _make(host: HostHandle, network: NetworkSpec) -> str:
             f"link add name {unfinished} type bridge stp_state 0",
             f"link set dev {unfinished} alias {tag(network)}",
             f"link set dev {unfinished} addrgenmode none",
+            *([f"link set dev {unfinished} address {address}"] if address else []),
             f"link set dev {unfinished} name {network.bridge}",
             f"link delete dev {unfinished}",
         ],

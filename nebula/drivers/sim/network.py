@@ -11,9 +11,9 @@ from nebula.drivers.base import Answer, HostHandle, NetworkCapabilities
 from nebula.drivers.sim.transport import sim
 from nebula.errors import ConflictError, NotFoundError
 from nebula.model.host import Finding
-from nebula.model.network import Lease, NetworkSpec, NicSpec
+from nebula.model.network import Lease, NetworkSpec, NicSpec, Stray
 
-CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, spans_hosts=True, dhcp=True)
+CAPABILITIES = NetworkCapabilities(vlan=False, nat=True, spans_hosts=True, dhcp=True, devices="sim")
 
 
 class SimProbe:
@@ -102,7 +102,7 @@ class SimNetwork:
         if network.owned:
             sim(host).perform("network.release", lambda _now: _release(host, network.bridge), subject=network.name)
 
-    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[NetworkSpec]:
+    def strays(self, host: HostHandle, kept: Sequence[NetworkSpec]) -> list[Stray]:
         """See Network.strays."""
         names = {network.bridge for network in kept}
         select = (
@@ -111,7 +111,7 @@ class SimNetwork:
         )
         there = sim(host).perform("network.strays", lambda _now: sim(host).world.db.all(select, sim(host).name))
         found = [str(name) for (name,) in there if name not in names]
-        return [NetworkSpec(network_id=-1, name=name, driver="sim", bridge=name) for name in found]
+        return [Stray(network_id=-1, name=name, driver="sim", bridge=name) for name in found]
 
     def clear_stray(self, host: HostHandle, stray: NetworkSpec) -> None:
         """See Network.clear_stray."""

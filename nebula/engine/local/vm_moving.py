@@ -76,7 +76,7 @@ class MovingVerbs(VmHardware):
             what = "an image" if disk.kind == "persistent" else "a disk"
             why = f"datastore {target.name} is of type {target.type}" if target.state == 0 else f"{target.name} is disabled"
             raise _refusal(vm, disk, f"{why}: {what} goes to one of type {' or '.join(kinds)}", "nebula datastore list")
-        require_making(self._services, target, "a disk comes from another datastore")
+        require_making(self._services, target, "disk comes from another datastore")
         host = tx.get(HostRow, vm.host_id)
         if target.cluster_id > 0 and target.cluster_id != host.cluster_id:
             raise _refusal(vm, disk, f"datastore {target.name} is in another cluster than host {host.name}")

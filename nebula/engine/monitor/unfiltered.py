@@ -20,7 +20,7 @@ def filter_again(services: Services, host: HostRow) -> None:
     """Ask the host, if cards there should be filtered; file what is missing."""
     read = services.store.read()
     drivers = {row.driver for row in read.select(NetworkRow)}
-    asked = {name: cards for name in sorted(drivers) if (cards := wanted(read, host.id, name))}
+    asked = {name: cards for name in sorted(drivers) if (cards := wanted(read, host.id, (name,)))}
     try:
         networks = {network for name, cards in asked.items() for network in _missing(services, host, name, cards)}
     except NebulaError as error:

@@ -34,8 +34,7 @@ def _cards(context: JobContext) -> None:
     """Cards of VMs that are not there, and not on their way."""
     host_id, store = context.job.target_id, context.services.store
     handle = context.handle(host_id)
-    for name in filtering.network_drivers(store.read(), context.host_row(host_id)):
-        driver = context.services.pool.network(name)
+    for driver, _ in filtering.network_drivers(context.services, context.host_row(host_id)):
         gone = filtering.leftovers(store.read(), host_id, driver.taps(handle))
         for tap in gone:
             driver.unplugged(handle, filtering.nobodys(tap))
@@ -94,12 +93,14 @@ def _alive(context: JobContext, *, shared: bool) -> set[int] | None:
 
 
 def _bridges(context: JobContext) -> None:
-    """Bridges, and what leads out of them, of networks that are gone."""
+    """Bridges, and what leads out of them, of networks that are gone. One that is the host's, too, stays."""
     host_id, store = context.job.target_id, context.services.store
     handle = context.handle(host_id)
-    for name in filtering.network_drivers(store.read(), context.host_row(host_id)):
-        driver = context.services.pool.network(name)
+    for driver, _ in filtering.network_drivers(context.services, context.host_row(host_id)):
         for stray in driver.strays(handle, all_networks(store.read())):
+            if stray.held:
+                context.log(f"network devices that stay: {stray.name}: {stray.held}", "warning")
+                continue
             with context.hold(on_bridge(stray, host_id)):  # a network that has this bridge may have come meanwhile
                 read = store.read()
                 if stray in driver.strays(handle, all_networks(read)) and not bridge_used(read, stray.bridge, host_id):

@@ -18,7 +18,9 @@ from nebula.engine.store.transaction import Queries
 from nebula.model.network import NetworkSpec, NicSpec
 
 if TYPE_CHECKING:
+    from nebula.drivers.base import Network
     from nebula.engine.jobs.context import JobContext
+    from nebula.engine.services import Services
 
 ByDriver = dict[str, list[NicSpec]]
 
@@ -77,22 +79,22 @@ def leftovers(queries: Queries, host_id: int, there: Iterable[str]) -> list[str]
     return [tap for tap in there if tap not in expected and int(tap.split("-")[1]) <= newest]
 
 
-def wanted(queries: Queries, host_id: int, driver: str) -> dict[str, int]:
-    """Taps of that driver's networks that should have filters on that host, each with its network."""
+def wanted(queries: Queries, host_id: int, drivers: Iterable[str]) -> dict[str, int]:
+    """Taps of those drivers' networks that should have filters on that host, each with its network."""
     found: dict[str, int] = {}
     for vm in queries.select(VmRow, '"state"<>6 AND "host_id"=?', (host_id,)):
-        specs = cards(queries, vm.id, machine_of(vm).nics).get(driver, ())
+        by_driver = cards(queries, vm.id, machine_of(vm).nics)
+        specs = [spec for driver in drivers for spec in by_driver.get(driver, ())]
         found |= {spec.tap: spec.network.network_id for spec in specs if spec.filter is not None}
     return found
 
 
 def clear_leftovers(context: JobContext, host_id: int) -> None:
     """Take away filters of cards that are gone."""
-    pool, handle = context.services.pool, context.handle(host_id)
-    names = network_drivers(context.services.store.read(), context.host_row(host_id))
+    handle = context.handle(host_id)
+    kin = network_drivers(context.services, context.host_row(host_id))
     with context.hold(f"filters:{host_id}"):
-        for name in names:
-            driver = pool.network(name)
+        for driver, _ in kin:
             gone = leftovers(context.services.store.read(), host_id, driver.filtered(handle))
             if gone:
                 driver.set_filters(handle, [nobodys(tap) for tap in gone])
@@ -107,14 +109,19 @@ def _unfiltered(spec: NicSpec) -> NicSpec | None:
     return spec if spec.filter is None else None
 
 
-def network_drivers(queries: Queries, host: HostRow) -> list[str]:
-    """Drivers that may have made something on the host. That of bridges comes last: it knows of all devices of ours, and may
-    take away what others' bridges led out by, when those are gone.
+def network_drivers(services: Services, host: HostRow) -> list[tuple[Network, tuple[str, ...]]]:
+    """Drivers that may have made something on the host: one for each kind of devices, with the names of all that make such.
+    That of bridges comes last: it may take away what others' bridges led out by, when those are gone.
     """
-    if host.driver == "sim":
-        return ["sim"]
-    others = {row.driver for row in queries.select(NetworkRow) if row.driver not in ("sim", "bridge")}
-    return [*sorted(others), "bridge"]
+    names = ["sim"]
+    if host.driver != "sim":
+        rows = services.store.read().select(NetworkRow)
+        names = [*sorted({row.driver for row in rows if row.driver not in ("sim", "bridge")}), "bridge"]
+    kin: dict[str, list[str]] = {}
+    for name in names:
+        kin.setdefault(services.pool.network(name).capabilities.devices, []).append(name)
+    found = [(services.pool.network(alike[-1]), tuple(alike)) for alike in kin.values()]
+    return sorted(found, key=lambda one: "bridge" in one[1])
 
 
 def nobodys(tap: str) -> NicSpec:

@@ -37,6 +37,10 @@ def outside(host: Namespace) -> Iterator[Namespace]:
 
 @pytest.fixture
 def root() -> Iterator[Path]:
+    yield from make_root()
+
+
+def make_root() -> Iterator[Path]:
     """A host's directory of ours, which others may read as they may on real hosts: dnsmasq does not stay root."""
     path = Path(tempfile.mkdtemp(prefix="nebula-"))
     path.chmod(0o755)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from nebula.drivers.network.vxlan import VxlanNetwork
 from nebula.errors import ConflictError, UsageError
 from nebula.model.network import Lease, NetworkSpec
 from tests.contract.network import NAT, TAPS, NetworkSubject
-from tests.unit.drivers.network.namespaces import Namespace, cable, make
+from tests.lab.handle import eventually
+from tests.unit.drivers.network.conftest import make_root
+from tests.unit.drivers.network.namespaces import Namespace, cable, handle, make
 
 LAN = msgspec.structs.replace(NAT, name="Büro 1", dhcp=NAT.gateway, dns=("192.0.2.1",))
 WEB = Lease(mac="02:00:0a:4d:05:0a", ip="10.77.5.10", name="web")
@@ -43,9 +49,9 @@ def asks(guest: Namespace, root: Path) -> str:
     return guest.transport.run(argv, check=False).text.strip()
 
 
-def finds(guest: Namespace, name: str) -> list[str]:
+def finds(guest: Namespace, name: str, server: str = LAN.gateway) -> list[str]:
     """The addresses of a name, as the host says."""
-    done = guest.transport.run(["busybox", "nslookup", name, LAN.gateway], check=False).text
+    done = guest.transport.run(["timeout", "20", "busybox", "nslookup", name, server], check=False).text
     return [line.split()[-1] for line in done.splitlines()[2:] if line.startswith("Address")]
 
 
@@ -139,3 +145,47 @@ def test_names_and_macs_that_are_none_are_left_out(network_subject: NetworkSubje
     assert (root / "network" / "9" / "leases").read_text() == f"{WEB.mac},10.77.5.12\n"
     assert (root / "network" / "9" / "names").read_text() == "10.77.5.11 a.b-ro-1.internal a\n"
     network_subject.driver.release(network_subject.host, LAN)
+
+
+def test_a_guest_that_moves_to_another_host_renews_there_and_asks_on(tmp_path: Path) -> None:
+    """On one wire each host answers its own guests at the same address; a guest that comes knows it by what it knew before."""
+    driver, wire = VxlanNetwork(), msgspec.structs.replace(
+        LAN, network_id=7, name="wire", driver="vxlan", bridge="onebr7", nat=False, gateway="", dhcp="10.77.7.2", dns=(),
+        physical_device="up0", vlan_id=77, vxlan_mode="static", mtu=1450,
+    )  # fmt: skip
+    lease = msgspec.structs.replace(WEB, ip="10.77.7.10")
+    with contextlib.ExitStack() as stack:
+        one, two, middle, guest = (stack.enter_context(contextlib.contextmanager(make)()) for _ in range(4))
+        roots = [stack.enter_context(contextlib.contextmanager(make_root)()) for _ in range(2)]
+        cable(one, "up0", two, "up0")
+        for number, (namespace, place) in enumerate(zip((one, two), roots, strict=True), 1):
+            namespace.sh(f"ip address add 192.0.2.{number}/24 dev up0")
+            driver.prepare(handle(namespace, place), wire)
+            driver.tunnel_to(handle(namespace, place), wire, [f"192.0.2.{3 - number}"])
+            driver.serve(handle(namespace, place), wire, [lease])
+        middle.sh("ip link add card type bridge")
+        middle.sh("ip link set card up")
+        cable(middle, "inner", guest, "eth0")
+        middle.sh("ip link set inner master card")
+        guest.sh(f"ip link set eth0 address {lease.mac}")
+        for namespace, way in ((one, "first"), (two, "second")):
+            cable(namespace, TAPS[0], middle, way)
+            namespace.sh(f"ip link set {TAPS[0]} master {wire.bridge}")
+        middle.sh("ip link set first master card")
+        log, script = tmp_path / "log", tmp_path / "tell"
+        script.write_text(f'#!/bin/sh\n[ "$1" != bound ] || ip address add "$ip/$mask" dev eth0\necho "$1 $ip" >>{log}\n')
+        script.chmod(0o755)
+        argv = ["ip", "netns", "exec", guest.name, "busybox", "udhcpc", "-f", "-i", "eth0", "-s", str(script)]
+        client = stack.enter_context(subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        stack.callback(client.kill)
+        eventually(lambda: log.exists() and "bound 10.77.7.10" in log.read_text(), "its address")
+        assert finds(guest, "web.wire.internal", wire.dhcp) == ["10.77.7.10"]
+        middle.sh("ip link set first nomaster")
+        middle.sh("ip link set second master card")
+        one.sh(f"ip link delete {TAPS[0]}")
+        driver.release(handle(one, roots[0]), wire)
+        asked = ["busybox", "nslookup", "web.wire.internal", wire.dhcp]
+        assert "10.77.7.10" in guest.transport.run(["timeout", "4", *asked], check=False).text, "at once"
+        client.send_signal(signal.SIGUSR1)
+        eventually(lambda: "renew 10.77.7.10" in log.read_text(), "its address again, of the other host", seconds=30)
+        assert "deconfig" not in log.read_text().partition("bound")[2]

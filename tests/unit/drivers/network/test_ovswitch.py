@@ -262,3 +262,22 @@ def test_a_host_whose_open_vswitch_does_not_run_is_told_of(host: Namespace, tmp_
         driver.release(on, network)
     driver.unplugged(on, card(OWNED))
     assert driver.taps(on) == []
+
+
+def test_a_bridge_that_is_left_with_an_uplink_is_taken_away_unless_it_carries_the_host(
+    ovs: Namespace, network_subject: NetworkSubject
+) -> None:
+    ovs.sh("ip link add up0 type veth peer name far0")
+    driver, on = network_subject.driver, network_subject.host
+    driver.prepare(on, UPLINKED)
+    assert driver.strays(on, [UPLINKED]) == []
+    ovs.sh("ip address add 192.0.2.1/24 dev onebr7")
+    [stray] = driver.strays(on, [])
+    assert stray.held == "it carries the host's own 192.0.2.1/24"
+    driver.clear_stray(on, stray)
+    assert network_subject.bridges() == ["onebr7"]
+    ovs.sh("ip address flush dev onebr7")
+    [stray] = driver.strays(on, [])
+    for _ in range(2):
+        driver.clear_stray(on, stray)
+        assert network_subject.bridges() == []

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+import msgspec
 import pytest
 
-from nebula.engine.store.rows import DatastoreRow, EventRow
+from nebula.drivers.sim.network import SimNetwork
+from nebula.engine.jobs.operations.filtering import network_drivers
+from nebula.engine.store.rows import DatastoreRow, EventRow, NetworkRow
 from nebula.errors import ConflictError
+from nebula.model.network import Stray
 from tests.support.sim import CALL, DRY, Sim
 
 
@@ -72,6 +76,23 @@ def test_a_check_names_it_and_one_command_takes_it_away(sim: Sim, gone: int) -> 
 def test_a_bridge_without_cards_is_named_too(sim: Sim) -> None:
     sim.world.hosts.add_bridge("h1", "onebr99", owned=True)
     assert complaints(sim) == {"it has devices of networks that are gone: onebr99": "nebula host clean h1"}
+
+
+def test_what_is_the_hosts_too_is_named_and_stays(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:
+    stray = Stray(network_id=99, name="onebr99", driver="sim", bridge="onebr99", held="it joins eth0, eth1")
+    monkeypatch.setattr(SimNetwork, "strays", lambda *_: [stray])
+    assert list(complaints(sim)) == ["it has onebr99 of a network that is gone, which stays: it joins eth0, eth1"]
+    job = sim.engine.hosts.clean("h1", CALL).job_id
+    sim.settle()
+    assert [line.text for line in sim.engine.jobs.log(job)] == ["network devices that stay: onebr99: it joins eth0, eth1"]
+
+
+def test_drivers_that_would_say_the_same_are_asked_once(sim: Sim) -> None:
+    for number, driver in enumerate(("802.1Q", "vxlan", "ovswitch", "ovswitch_vxlan"), 1):
+        row = NetworkRow(id=-number, name=driver, driver=driver, bridge=f"b{number}")
+        sim.engine.services.store.write(lambda tx, row=row: tx.insert(row))  # type: ignore[misc]
+    asked = network_drivers(sim.engine.services, msgspec.structs.replace(sim.host("h1"), driver="libvirt"))
+    assert [names for _, names in asked] == [("ovswitch", "ovswitch_vxlan"), ("802.1Q", "vxlan", "bridge")]
 
 
 def test_what_somebody_has_stays(sim: Sim) -> None:
