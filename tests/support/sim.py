@@ -16,6 +16,7 @@ from nebula.engine.api.values import Call, Query
 from nebula.engine.local.engine import LocalEngine, own
 from nebula.engine.settings import Settings
 from nebula.engine.store.mapping import mapping
+from nebula.engine.store.promised import wrong
 from nebula.engine.store.rows import ALL, DatastoreRow, HostRow, ImageRow, JobRow, LeaseRow, NetworkRow, ReservationRow, VmRow
 from nebula.engine.store.rows.base import Row
 
@@ -178,6 +179,7 @@ class Sim:
         """Counters agree with what they count, nothing leaks in the world, nothing ran twice."""
         vms = self.rows(VmRow, '"state"<>6')
         leases = self.rows(LeaseRow)
+        assert wrong(self.engine.services.store.read()) == []
         for network in self.rows(NetworkRow):
             mine = [lease for lease in leases if lease.network_id == network.id]
             assert network.used_leases == len(mine), network.name

@@ -16,7 +16,19 @@ from nebula.engine.filters import decode
 from nebula.engine.listing import run
 from nebula.engine.store import schema
 from nebula.engine.store.database import Location, connect
-from nebula.engine.store.rows import ALL, ClusterRow, EventRow, HostRow, JobLogRow, LeaseRow, MetaRow, RollupRow, VmRow
+from nebula.engine.store.promised import count_anew, wrong
+from nebula.engine.store.rows import (
+    ALL,
+    ClusterRow,
+    EventRow,
+    HostRow,
+    JobLogRow,
+    LeaseRow,
+    MetaRow,
+    PromisedRow,
+    RollupRow,
+    VmRow,
+)
 from nebula.engine.store.store import Store
 from nebula.engine.store.transaction import Queries, Transaction
 from nebula.engine.store.writer import DryRun
@@ -54,10 +66,11 @@ PATTERNS = {
 
 
 def drop(queries: Queries, tables: Sequence[str]) -> None:
-    """Tables that came later, and the one index that did."""
+    """Tables that came later, and the indexes that did."""
     for table in tables:
         queries.execute(f'DROP TABLE "{table}"')
-    queries.execute('DROP INDEX "vm_resched"' + (' ON "vm"' if queries.dialect.kind == "mysql" else ""))
+    for index in ("vm_resched", "vm_template_id_state"):
+        queries.execute(f'DROP INDEX "{index}"' + (' ON "vm"' if queries.dialect.kind == "mysql" else ""))
 
 
 def text_of(size: int) -> str:
@@ -75,6 +88,11 @@ def add(store: Store, name: str, **more: Any) -> ClusterRow:
 
 def names(store: Store) -> list[str]:
     return [row.name for row in store.read().select(ClusterRow, '1=1 ORDER BY "id"')]
+
+
+def promised(store: Store) -> dict[int, tuple[int, int, int]]:
+    rows = store.read().select(PromisedRow, '"vms"<>0 OR "cpu"<>0 OR "memory"<>0')
+    return {row.host_id: (row.vms, row.cpu, row.memory) for row in rows}
 
 
 class Gate:
@@ -262,6 +280,44 @@ class StoreContract:
         store.write(lambda tx: [tx.insert(VmRow(name="v", uuid=f"u{n}", owner="", state=1, memory=n)) for n in range(3)])
         found = store.read().rows('SELECT SUM("memory"), COUNT(*), MAX("id") FROM "vm"')[0]
         assert [type(value) for value in found] == [int, int, int]
+
+    def test_what_hosts_promised_is_kept_with_each_write(self, store: Store) -> None:
+        def make(tx: Transaction, number: int) -> VmRow:
+            return tx.insert(VmRow(name=f"v{number}", uuid=f"u{number}", owner="", state=1, cpu=50, memory=number))
+
+        def lost(tx: Transaction, vm: VmRow) -> None:
+            tx.swap(vm, host_id=9)
+            make(tx, 99)
+            raise ConflictError("no")
+
+        def dry(tx: Transaction, vm: VmRow) -> None:
+            tx.swap(vm, state=6)
+            raise DryRun(None)
+
+        gate = Gate(store)
+        made = [store.submit(partial(make, number=number)) for number in (1, 2, 4, 8)]
+        gate.open()
+        vms = [future.result(10) for future in made]
+        assert promised(store) == {-1: (4, 200, 15)}
+        store.write(lambda tx: [tx.swap(vm, host_id=7, state=3, lcm_state=3) for vm in vms[:2]])
+        store.write(lambda tx: tx.swap(vms[1], host_id=8))
+        store.write(lambda tx: tx.swap(vms[0], memory=1024, cpu=200))
+        with pytest.raises(ConflictError):
+            store.write(partial(lost, vm=vms[2]))
+        store.write(partial(dry, vm=vms[2]))
+        store.write(lambda tx: tx.swap(vms[3], state=6))
+        assert promised(store) == {-1: (1, 50, 4), 7: (1, 200, 1024), 8: (1, 50, 2)}
+        assert wrong(store.read()) == []
+        store.write(lambda tx: tx.swap(vms[0], state=6))
+        assert promised(store) == {-1: (1, 50, 4), 8: (1, 50, 2)}
+
+    def test_sums_that_are_wrong_are_named_and_counted_anew(self, store: Store) -> None:
+        store.write(lambda tx: tx.insert(VmRow(name="v", uuid="u", owner="", state=1, host_id=7, cpu=50, memory=64)))
+        store.write(lambda tx: tx.execute('UPDATE "promised" SET "host_id"=8'))
+        assert [line.split(":")[0] for line in wrong(store.read())] == ["host 7", "host 8"]
+        assert store.write(count_anew)
+        assert not store.write(count_anew)
+        assert promised(store) == {7: (1, 50, 64)}
 
     # --- batches
 

@@ -99,11 +99,8 @@ VMS = Source(
     hidden='"vm"."state"<>6',
     as_of=_OLDEST,
 )
-_PROMISED = (
-    'LEFT JOIN (SELECT "host_id", COUNT(*) AS "vms", SUM("cpu") AS "cpu", SUM("memory") AS "memory" FROM "vm" '
-    'WHERE "host_id">0 AND "state"<>6 GROUP BY "host_id") AS "promised" ON "promised"."host_id"="host"."id"'
-)
-"""All hosts' VMs in one pass over an index that holds all of it (see VmRow), instead of three for each host."""
+_PROMISED = 'LEFT JOIN "promised" ON "promised"."host_id"="host"."id"'
+"""The sums of hosts' VMs, without a look at the VMs."""
 HOSTS = Source(
     "host",
     '"host"',
@@ -139,8 +136,8 @@ CLUSTERS = Source(
         _c("hosts", '(SELECT COUNT(*) FROM "host" WHERE "host"."cluster_id"="cluster"."id")', "number", on=True),
         _c(
             "vms",
-            '(SELECT COUNT(*) FROM "vm" JOIN "host" ON "host"."id"="vm"."host_id" '
-            'WHERE "host"."cluster_id"="cluster"."id" AND "vm"."state"<>6)',
+            '(SELECT COALESCE(SUM("promised"."vms"),0) FROM "promised" JOIN "host" ON "host"."id"="promised"."host_id" '
+            'WHERE "host"."cluster_id"="cluster"."id")',
             "number",
             on=True,
         ),

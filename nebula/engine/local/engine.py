@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,7 @@ from nebula.engine.store.backup import put_aside
 from nebula.engine.store.database import Location, parse_url
 from nebula.engine.store.store import Store
 
+_log = logging.getLogger(__name__)
 _YOUNG = 10_000
 """New objects after which garbage in rings is looked for; most objects go without that."""
 _LONGEST_WAIT = 60.0
@@ -233,6 +235,7 @@ def read_only(home: Path, *, url: str = "") -> LocalEngine:
 def _new_epoch(services: Services) -> None:
     """From now on only this owner can write."""
     store = services.store
+    from nebula.engine.store.promised import count_anew
     from nebula.engine.store.transaction import Transaction
 
     def raise_epoch(tx: Transaction) -> int:
@@ -243,6 +246,8 @@ def _new_epoch(services: Services) -> None:
         else:
             tx.execute('INSERT INTO "meta" ("name", "value") VALUES (?, ?)', ("epoch", str(epoch)))
         ensure_identity(tx, services.new_uuid())
+        if count_anew(tx):
+            _log.warning("the sums of what hosts promised were not those of their VMs, and are now")
         return epoch
 
     store.own(store.write(raise_epoch))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 _COUNTED = ("cluster", "host", "datastore", "image", "network", "vm")
+_VMS = 'SELECT COALESCE(SUM("vms"),0) FROM "promised"'
 
 
 class LocalSystem:
@@ -29,8 +30,7 @@ class LocalSystem:
         """What the engine is doing."""
         queries = self._services.store.read()
         counts = {
-            noun: int(queries.rows(f'SELECT COUNT(*) FROM "{noun}"' + (' WHERE "state"<>6' if noun == "vm" else ""))[0][0])
-            for noun in _COUNTED
+            noun: int(queries.rows(f'SELECT COUNT(*) FROM "{noun}"' if noun != "vm" else _VMS)[0][0]) for noun in _COUNTED
         }
         jobs = dict(
             queries.rows(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nebula.engine.store import schema
 from nebula.engine.store.database import Location, as_error, connect, from_database, open_sqlite, where
+from nebula.engine.store.promised import wrong
 from nebula.engine.store.references import dangling, unreadable
 from nebula.engine.store.transaction import Queries
 from nebula.errors import CapacityError, ConflictError, NebulaError, UsageError
@@ -152,7 +153,7 @@ def problems(location: Location) -> list[str]:
     queries = Queries(connection, location.dialect)
     try:
         damage = _damage(queries) if location.dialect.kind == "sqlite" else []
-        return damage or [*unreadable(queries), *dangling(queries)]
+        return damage or [*unreadable(queries), *dangling(queries), *wrong(queries)]
     except Exception as error:
         if not from_database(error):
             raise

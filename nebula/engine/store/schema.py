@@ -16,12 +16,14 @@ from typing import Any, get_type_hints
 import msgspec
 
 from nebula.engine.store.database import SQLITE, Dialect, Location, connect, peewee_database
+from nebula.engine.store.promised import count_anew
 from nebula.engine.store.rows import (
     ALL,
     BackupRow,
     EventRow,
     HardwareRow,
     PlanRow,
+    PromisedRow,
     ReservationRow,
     RollupRow,
     ScheduleRow,
@@ -60,6 +62,10 @@ def _give_tokens(queries: Queries) -> None:
         if any(str(context.get(name)).upper() == "YES" for name in ("TOKEN", "REPORT_READY")) and not body.get("token"):
             kept = json.dumps({**body, "token": secrets.token_hex(32)})
             queries.execute('UPDATE "vm" SET "body"=? WHERE "id"=?', (kept, number))
+
+
+def _count_promised(queries: Queries) -> None:
+    count_anew(queries)
 
 
 def _new_tables(*kinds: type[Row]) -> Change:
@@ -141,6 +147,9 @@ SCHEMA: tuple[tuple[str, Change], ...] = (
         (f"locks of {table}s", _add_columns(table, locked="", locked_by="", locked_at=0))
         for table in ("backup", "image", "network", "securitygroup", "template", "vm", "vmgroup")
     ),
+    ("sums of what hosts promised to VMs", _new_tables(PromisedRow)),
+    ("of the VMs that are there", _count_promised),
+    ("VMs of a template", _add_index("vm", "template_id", "state")),
 )
 """(name, change) after the first tables; append only, never edit an entry that was released."""
 PATCHES: tuple[tuple[str, Change], ...] = (

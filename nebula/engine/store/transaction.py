@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from nebula.engine.store.database import Connection, Dialect
 from nebula.engine.store.mapping import mapping
+from nebula.engine.store.promised import SUMMED, Share, add, share
 from nebula.engine.store.rows import EventRow
 from nebula.engine.store.rows.base import Row, Versioned
+from nebula.engine.store.rows.vm import VmRow
 from nebula.errors import NotFoundError, StaleError
 
 R = TypeVar("R", bound=Row)
@@ -91,6 +93,8 @@ class Transaction(Queries):
         self._told: list[list[Any]] = []
         """Of each of them what its row says; empty where rows are written at once."""
         self.after: list[Callable[[], None]] = []
+        self.shares: list[Share] = []
+        """What this takes from and adds to the sums of what hosts promised to VMs."""
         self.written: set[str] = set()
         """Names of tables."""
         self._kept: dict[str, dict[Any, Any]] = {}
@@ -129,6 +133,8 @@ class Transaction(Queries):
             row.id = int(self.execute(table.insert + ' RETURNING "id"', table.values(row)).fetchone()[0])
         else:
             row.id = int(self.execute(table.insert, table.values(row)).lastrowid)
+        if isinstance(row, VmRow):
+            self.shares.append(share(row, 1))
         return row
 
     def swap(self, row: V, **changes: Any) -> V:
@@ -142,8 +148,13 @@ class Transaction(Queries):
                 f"{table.table} {row.id} changed while this was being prepared", hint="look at it again and repeat"
             )
         self.swapped.append((row, {name: getattr(row, name) for name in (*columns, "generation")}))
+        vm: Any = row if isinstance(row, VmRow) and not SUMMED.isdisjoint(columns) else None
+        if vm is not None:
+            self.shares.append(share(vm, -1))
         for name in columns:
             setattr(row, name, changes[name])
+        if vm is not None:
+            self.shares.append(share(vm, 1))
         row.generation += 1
         self._kept[table.table] = {row.id: row}  # what is known of it by now
         return row
@@ -183,8 +194,13 @@ class Transaction(Queries):
         """What was told since there were `mark` events did not happen."""
         del self.events[mark:], self._told[mark:]
 
-    def write_events(self) -> None:
-        """Store what was told, in its order: the last thing of a transaction, many rows a statement."""
+    def finish(self) -> None:
+        """The last things of a transaction: its share in the sums of hosts, and what it told."""
+        add(self, self.shares)
+        self._write_events()
+
+    def _write_events(self) -> None:
+        """Store what was told, in its order, many rows a statement."""
         insert = mapping(EventRow).insert_many
         for start in range(0, len(self._told), _ROWS):
             told = self._told[start : start + _ROWS]

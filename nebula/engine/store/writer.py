@@ -183,7 +183,7 @@ class Writer:
         transaction.execute(self._dialect.begin)
         self._check_epoch(transaction)
         outcomes = [(future, *self._one(transaction, work)) for work, future in batch]
-        transaction.write_events()
+        transaction.finish()
         transaction.execute("COMMIT")
         self.commits += self._wrote()
         return outcomes
@@ -196,12 +196,14 @@ class Writer:
 
     def _one(self, transaction: Transaction, work: Work) -> tuple[Any, BaseException | None]:
         events, after, swaps = len(transaction.events), len(transaction.after), len(transaction.swapped)
+        shares = len(transaction.shares)
         transaction.execute("SAVEPOINT one")
         try:
             answer = work(transaction)
         except Exception as error:
             self._undo(transaction, events, after, error)
             transaction.forget_swaps(swaps)
+            del transaction.shares[shares:]
             return (error.answer, None) if isinstance(error, DryRun) else (None, self._in_words(error))
         transaction.execute("RELEASE SAVEPOINT one")
         return answer, None

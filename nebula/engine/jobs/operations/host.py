@@ -322,6 +322,7 @@ class Remove:
             return
         transaction.execute('DELETE FROM "image_copy" WHERE "host_id"=?', (row.id,))
         transaction.execute('DELETE FROM "hardware" WHERE "host_id"=?', (row.id,))
+        transaction.execute('DELETE FROM "promised" WHERE "host_id"=?', (row.id,))
         transaction.delete(row)
         transaction.event("host.removed", "host", row.id, actor=job.actor, name=row.name)
         transaction.after_commit(lambda: _let_go(services, row.id))

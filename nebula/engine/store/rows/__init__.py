@@ -12,6 +12,7 @@ from nebula.engine.store.rows.journal import EventRow, MetaRow, RequestRow
 from nebula.engine.store.rows.network import AddressRangeRow, LeaseRow, NetworkRow
 from nebula.engine.store.rows.owned import Owned
 from nebula.engine.store.rows.plan import PlanRow
+from nebula.engine.store.rows.promised import PromisedRow
 from nebula.engine.store.rows.rollup import RollupRow
 from nebula.engine.store.rows.schedule import ScheduleRow
 from nebula.engine.store.rows.securitygroup import SecurityGroupRow
@@ -45,6 +46,7 @@ ALL: tuple[type[Row], ...] = (
     ScheduleRow,
     BackupRow,
     SecurityGroupRow,
+    PromisedRow,
 )
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "NetworkRow",
     "Owned",
     "PlanRow",
+    "PromisedRow",
     "RequestRow",
     "ReservationRow",
     "RollupRow",

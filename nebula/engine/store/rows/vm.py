@@ -13,7 +13,7 @@ from nebula.engine.store.rows.owned import Owned
 class VmRow(Owned, kw_only=True):
     """CPU in hundredths of a core, memory in MiB, disk in bytes promised. `host_id` -1: on none.
 
-    What is promised on a host is summed from the index alone, without a look at the rows.
+    What is promised on a host is summed from the index alone, without a look at the rows; for lists, see PromisedRow.
     """
 
     _table: ClassVar[str] = "vm"
@@ -22,6 +22,7 @@ class VmRow(Owned, kw_only=True):
         (("host_id", "state", "cpu", "memory"), False),
         (("target_host",), False),
         (("resched",), False),
+        (("template_id", "state"), False),
         (("name",), False),
         (("uuid",), True),
     )
