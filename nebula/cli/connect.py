@@ -51,6 +51,7 @@ def reader(options: GlobalOptions) -> Engine:
     home = home_of(options)
     if is_guest(home):
         return _as_guest(home)
+    _require_readable(home)
     asked = owner(home).get("pid")
     if asked:
         remote = _client(home, timeouts.SOCKET_ANSWER, otherwise=lambda: _next_reader(options, home, asked))
@@ -73,6 +74,17 @@ def reader(options: GlobalOptions) -> Engine:
         bring_up(home, url=url)  # where another process owns it now, that one does
         found = read_only(home, url=url)
     return found
+
+
+def _require_readable(home: Path) -> None:
+    """DeniedError for a home that its user keeps to themselves."""
+    if not os.access(home, os.F_OK) or os.access(home, os.R_OK | os.X_OK):
+        return
+    raise DeniedError(
+        f"the home {home} belongs to another user",
+        cause="it may not be read",
+        hint="sudo nebula …, or a home of your own: nebula --home DIRECTORY …",
+    )
 
 
 def _next_reader(options: GlobalOptions, home: Path, former: object) -> Engine | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nebula.engine.api.tables import Listing, Query
-from nebula.errors import UnreachableError
+from nebula.errors import OwnerError, UnreachableError
 from nebula.rpc.plain import call
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class RemoteLists:
-    """The owner's lists; where it does not answer, those of `fallback`, which raises if it has none either."""
+    """The owner's lists; where it does not answer or is stopping, those of `fallback`, which raises if it has none either."""
 
     def __init__(self, path: str, fallback: Callable[[], Lister]) -> None:
         self._path, self._fallback = path, fallback
@@ -24,7 +24,7 @@ class RemoteLists:
         """See Lister.list."""
         try:
             columns, rows, as_of = call(self._path, f"{noun}.{_verb(noun)}", {"query": list(query)})
-        except UnreachableError:
+        except (OwnerError, UnreachableError):
             other = self._fallback()
             try:
                 return other.list(noun, query)

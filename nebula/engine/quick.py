@@ -28,9 +28,12 @@ class FileLists:
     """Reads of one SQLite file. `other` lists where the file lacks a table or a column: an older program made it."""
 
     def __init__(self, path: str, other: Callable[[], Lists]) -> None:
-        self._other = other
-        self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
-        self._connection.execute("PRAGMA case_sensitive_like=ON")
+        self._other, self._path = other, path
+        try:
+            self._connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
+            self._connection.execute("PRAGMA case_sensitive_like=ON")
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -43,7 +46,12 @@ class FileLists:
         except sqlite3.DatabaseError as error:
             if str(error).startswith("no such "):
                 return self._elsewhere(noun, query)
-            raise NebulaError("the engine's database cannot be read", cause=str(error), hint="nebula db check") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: sqlite3.DatabaseError) -> NebulaError:
+        from nebula.engine.store.database import as_error
+
+        return as_error(error, self._path)
 
     def _elsewhere(self, noun: str, query: Query) -> Listing:
         lists = self._other()
@@ -55,3 +63,8 @@ class FileLists:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _quoted(path: str) -> str:
+    """A path within SQLite's URI; `urllib` would take longer to import than the list takes."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

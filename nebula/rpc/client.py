@@ -33,7 +33,7 @@ from nebula.engine.api.verbs import (
     VmGroups,
     Vms,
 )
-from nebula.errors import UnreachableError
+from nebula.errors import OwnerError, UnreachableError
 from nebula.rpc import plain
 from nebula.rpc.link import Heir, Link, Waits
 from nebula.rpc.methods import Method, method, nouns
@@ -119,7 +119,7 @@ def _invoke(remote: RemoteEngine, link: Link, verb: Method, *given: Any, **named
     if not verb.streams:
         try:
             return link.invoke(verb, params)
-        except UnreachableError:
+        except (OwnerError, UnreachableError):  # nobody is there, or who is has begun to stop
             other = None if verb.changes else remote.elsewhere()
             if other is None:
                 raise

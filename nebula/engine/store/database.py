@@ -238,15 +238,29 @@ def _library(error: BaseException) -> str:
     return type(error).__module__.partition(".")[0]
 
 
+def damaged(where: str, cause: str) -> NebulaError:
+    """For a file that holds no database of ours any more. Looking at it would say the same; a copy helps."""
+    return NebulaError(
+        f"the engine's database at {where} is damaged",
+        cause=cause,
+        hint="nebula db restore COPY puts a copy in its place and keeps this one beside it",
+    )
+
+
 def as_error(error: Exception, where: str) -> NebulaError:
     """A database's own exception as one of the tree."""
-    from nebula.errors import CapacityError, ConflictError
+    from nebula.errors import CapacityError, ConflictError, DeniedError
 
     text = str(error)
     if "disk is full" in text or "disk I/O" in text or "No space" in text:
         return CapacityError(
             f"the engine's database at {where} could not be written", cause=text, hint="free space there: df -h"
         )
+    if any(words in text for words in ("malformed", "not a database", "no such table")):
+        return damaged(where, text)
+    if "unable to open" in text or "readonly database" in text:
+        what = "opened" if "unable" in text else "written"
+        return DeniedError(f"the engine's database at {where} cannot be {what}", cause=text, hint=f"ls -ld {where}")
     if isinstance(error, (UnicodeEncodeError, OverflowError)) or "out of range" in text.lower():
         return UsageError("a value cannot be stored", cause=text, hint="numbers of 64 bits and text in UTF-8 can")
     if "is locked" in text:

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from nebula.engine.store.database import SQLITE, Dialect, Location, connect, peewee_database
+from nebula.engine.store.database import SQLITE, Dialect, Location, connect, damaged, peewee_database
 from nebula.engine.store.promised import count_anew
 from nebula.engine.store.rows import (
     ALL,
@@ -242,14 +242,20 @@ _OWN_TYPES = {
 """How each database calls the types that peewee has no name for."""
 
 
+_META = "SELECT 1 FROM sqlite_master WHERE type='table' AND name='meta'"
+
+
 def prepare(location: Location, *, put_aside: Callable[[], object]) -> None:
     """Make or bring up the tables. `put_aside` copies an existing older database away first.
 
-    Raises VersionError for a database that a newer program wrote.
+    Raises VersionError for a database that a newer program wrote, NebulaError for a file without our tables: the home's own
+    has them all from the moment that it is there, so what it held is lost, and to begin anew would hide that.
     """
     if location.path and not Path(location.path).exists():
         _make_file(location)
         return
+    if location.path and Path(location.path).stat().st_size == 0:
+        raise damaged(location.path, "the file is empty")
     _prepare(location, put_aside)
 
 
@@ -258,15 +264,17 @@ def _make_file(location: Location) -> None:
     making = msgspec.structs.replace(location, path=f"{location.path}.making")
     for left in ("", "-wal", "-shm"):
         Path(making.path + left).unlink(missing_ok=True)
-    _prepare(making, lambda: None)
+    _prepare(making, lambda: None, new=True)
     Path(making.path).rename(location.path)
 
 
-def _prepare(location: Location, put_aside: Callable[[], object]) -> None:
+def _prepare(location: Location, put_aside: Callable[[], object], *, new: bool = False) -> None:
     connection = connect(location)
     try:
         queries = Queries(connection, location.dialect)
         have = versions(queries)
+        if have is None and location.path and not new and not queries.rows(_META):
+            raise damaged(location.path, "it has none of nebula's tables")
         if have is None:
             _create(queries, location)
             _write_versions(queries, *wanted())

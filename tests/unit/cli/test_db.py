@@ -12,6 +12,7 @@ from nebula.engine.api.tables import Query
 from nebula.engine.api.values import Call
 from nebula.engine.api.verbs import Engine
 from nebula.engine.owner import owner
+from nebula.engine.quick import FileLists
 from tests.support.sim import sim_engine
 from tests.support.ways import in_process, through_daemon
 from tests.unit.cli.conftest import Program
@@ -80,6 +81,30 @@ def test_a_database_that_is_damaged_is_found_kept_and_replaced(home: Path, progr
     with in_process(home) as engine:
         assert clusters(engine) == ["default", "old"]
     assert program("db", "check").status == 0
+
+
+def test_an_emptied_database_is_not_begun_anew(home: Path, program: Program, copy: Path) -> None:
+    for log in home.glob("nebula.db-*"):
+        log.unlink()
+    (home / "nebula.db").write_bytes(b"")
+    for words in (("vm", "list"), ("status",), ("db", "check"), ("cluster", "create", "other")):
+        found = program(*words)
+        assert found.status == 1, words
+        assert "is damaged" in (said := found.out + found.err), words
+        assert "nebula db restore" in said, words
+    assert program("db", "restore", str(copy)).status == 0
+    with in_process(home) as engine:
+        assert clusters(engine) == ["default", "old"]
+
+
+@pytest.mark.parametrize("name", ["a?mode=rw", "per%41cent", "num#ber", "wide 家"])
+def test_a_home_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    with in_process(home) as engine:
+        engine.clusters.create("old", Call())
+    lists = FileLists(str(home / "nebula.db"), lambda: pytest.fail("the file has all that is asked for"))
+    assert lists.list("cluster", Query(columns=("name",), sort=("id",))).rows == [["default"], ["old"]]
+    lists.close()
 
 
 @pytest.fixture

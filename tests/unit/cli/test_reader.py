@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from nebula.cli.options import GlobalOptions
 from nebula.engine.api.tables import Query
 from nebula.engine.api.values import Call
 from nebula.engine.local.engine import LocalEngine, own
-from nebula.errors import UnreachableError
+from nebula.errors import DeniedError, UnreachableError
 from nebula.rpc.server import Server
 
 NAMES = Query(columns=("name",))
@@ -79,3 +80,10 @@ def test_an_owner_that_is_there_and_silent_is_an_error(home: Path) -> None:
         found.vms.list(NAMES)
     found.close()
     local.close()
+
+
+def test_a_home_that_another_user_keeps_to_themselves(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (home, os.R_OK | os.X_OK))
+    with pytest.raises(DeniedError, match="belongs to another user"):
+        reader(GlobalOptions(home=str(home)))

@@ -75,6 +75,13 @@ def test_talk_that_cannot_be_said_changes_no_status(home: Path, where: str) -> N
     assert shell(home, f"nebula vm show nobody {where}") == (3, "", "")
 
 
+@pytest.mark.parametrize("words", ["vm create -f -", "apply -f -"])
+def test_a_closed_stdin_is_an_empty_one(home: Path, words: str) -> None:
+    status, out, err = shell(home, f"nebula {words} <&-")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: stdin"), err
+
+
 def test_nothing_is_written_into_the_database_of_who_has_no_streams(home: Path) -> None:
     assert shell(home, "nebula cluster create spare <&- >&- 2>&-")[0] == 1  # its id could not be said
     assert shell(home, "nebula db check")[0] == 0

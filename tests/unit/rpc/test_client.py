@@ -7,12 +7,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
+from typing import NoReturn, cast
 
 import pytest
 
+from nebula.cli.connect import Lister
+from nebula.cli.remote_lists import RemoteLists
 from nebula.engine.api.tables import Listing, Query
 from nebula.engine.api.values import Accepted, Call
+from nebula.engine.api.verbs import Engine
 from nebula.errors import (
     DeniedError,
     NebulaError,
@@ -152,6 +156,24 @@ def test_an_owner_that_lets_go_is_no_answer(connect: Connect, engine: SmallEngin
     with Server(engine.facade, place):
         assert connect().vms.create({"NAME": "web"}, Call()).name == "web"
     assert len({call.key for call in engine.vms.calls}) == 1
+
+
+def test_who_reads_looks_elsewhere_when_the_owner_stops(
+    server: Server, engine: SmallEngine, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopping(query: Query) -> NoReturn:
+        raise OwnerError("this engine is stopping")
+
+    next_owner = SmallEngine()
+    monkeypatch.setattr(engine.vms, "list", stopping)
+    client = RemoteEngine(place, otherwise=lambda: cast(Engine, SimpleNamespace(vms=next_owner.vms, close=lambda: None)))
+    query = Query(columns=("id", "name"), limit=1)
+    assert client.vms.list(query) == next_owner.vms.list(query)
+    client.close()
+    others: list[tuple[str, Query]] = []
+    file = SimpleNamespace(list=lambda *asked: others.append(asked), close=lambda: None)
+    RemoteLists(str(place), lambda: cast(Lister, file)).list("vm", query)
+    assert others == [("vm", query)]
 
 
 def test_an_answer_that_does_not_come(server: Server, place: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nebula.engine.store.database import as_error, connect, parse_url
-from nebula.errors import CapacityError, ConflictError, NebulaError, UnreachableError, UsageError
+from nebula.errors import CapacityError, ConflictError, DeniedError, NebulaError, UnreachableError, UsageError
 
 
 def test_no_url_is_the_homes_own_file(tmp_path: Path) -> None:
@@ -46,6 +46,10 @@ def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path, scheme: str) 
     [
         ("database or disk is full", CapacityError),
         ("disk I/O error", CapacityError),
+        ("database disk image is malformed", NebulaError),
+        ("file is not a database", NebulaError),
+        ("unable to open database file", DeniedError),
+        ("attempt to write a readonly database", DeniedError),
         ("UNIQUE constraint failed: vm.uuid", ConflictError),
         ("Duplicate entry 'a' for key", ConflictError),
         ("duplicate key value violates unique constraint", ConflictError),
