@@ -21,11 +21,12 @@ from tests.lab.handle import LabHandle, eventually, guest_facts
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(3000)]
 
 BOOT_SECONDS = 900
-_LEFT = 'lvs --noheadings -o lv_name "$1" 2>/dev/null | grep nebula; ls /dev/mapper | grep nebula'
+# LVM remembers in which disks it has found a group, and so does not find one that another host made since: --nohints.
+_LEFT = 'lvs --nohints --noheadings -o lv_name "$1" 2>/dev/null | grep nebula; ls /dev/mapper | grep nebula'
 _CLEAN = """
-for name in $(lvs --noheadings -o lv_name "$1" | grep nebula); do
-    for try in 1 2 3 4 5 6 7 8 9 10; do lvchange -an "$1/$name" && break; sleep 0.5; done # udev may be reading it still
-    [ "$2" = keep ] || lvremove -y "$1/$name"
+for name in $(lvs --nohints --noheadings -o lv_name "$1" | grep nebula); do
+    for try in 1 2 3 4 5 6 7 8 9 10; do lvchange --nohints -an "$1/$name" && break; sleep 0.5; done # udev may read it
+    [ "$2" = keep ] || lvremove --nohints -y "$1/$name"
 done
 rm -rf /var/lib/nebula/datastores/100
 """

@@ -495,5 +495,5 @@ class LvmDatastore(PoolDatastore):
             return self._missing(host, image)
         what = f"disk {disk.disk_id} of VM {disk.vm_id}" if disk else "the volume"
         return NotFoundError(
-            f"host {host.name} does not find {what}", cause=error.cause, hint=f"ssh {host.name} lvs {self._lvm.group}"
+            f"host {host.name} does not find {what}", cause=error.cause, hint=f"ssh {host.name} lvs --nohints {self._lvm.group}"
         )

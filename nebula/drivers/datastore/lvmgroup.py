@@ -178,7 +178,7 @@ class VolumeGroup:
     def _elsewhere(self, host: HostHandle, error: CommandError) -> ConflictError:
         name, _, where = error.stderr.strip().partition(" is active on host ")
         tag = f"nebula-on-{where.split()[0] if where else 'ID'}"
-        hint = f"only if that host is off for good: ssh {host.name} lvchange --deltag {tag} {name}"
+        hint = f"only if that host is off for good: ssh {host.name} lvchange --nohints --deltag {tag} {name}"
         return ConflictError(
             f"volume {name} belongs to host {where} (its id), so host {host.name} must not open it",
             cause="two hosts that write to one volume destroy what is in it",
@@ -187,7 +187,7 @@ class VolumeGroup:
 
     def _unseen(self, host: HostHandle, cause: str) -> NotFoundError:
         group = self.settings.group
-        hint = f"ssh {host.name} vgs"
+        hint = f"ssh {host.name} vgs --nohints"
         return NotFoundError(f"host {host.name} has no volume group {group}", cause=cause, hint=hint)
 
 

@@ -234,7 +234,7 @@ def test_who_has_a_volume_is_told_with_what_ends_it() -> None:
         LvmDatastore(100, {"VG_NAME": "vg0", "SHARED": "yes"}).activate(
             host(Told([failed(ELSEWHERE, f"vg0/{NAME} is active on host 12")])), OWN
         )
-    assert refused.value.hint.endswith(f"lvchange --deltag nebula-on-12 vg0/{NAME}")
+    assert refused.value.hint.endswith(f"lvchange --nohints --deltag nebula-on-12 vg0/{NAME}")
 
 
 def test_jobs_write_a_shared_groups_metadata_one_after_the_other() -> None:
