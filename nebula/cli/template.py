@@ -170,19 +170,19 @@ def _hardware(template: Template, line: Invocation) -> None:
         found = {key: value for key, value in values.items() if value}
         if found:
             template[name] = {**(given if isinstance(given, Mapping) else {}), **found}
-    devices = [_pci(word) for word in line.texts("pci")]
+    devices = [device(word, "--pci: ") for word in line.texts("pci")]
     if devices:
         template["PCI"] = [*_listed(template.get("PCI")), *devices]
 
 
-def _pci(word: str) -> Template:
-    """10de:1db6, or the address 3b:00.0."""
+def device(word: str, option: str = "") -> Template:
+    """A PCI device from vendor:device:class, of which some may be left out, or from its address 3b:00.0."""
     if "." in word:
         return {"SHORT_ADDRESS": word}
-    vendor, separator, device = word.partition(":")
-    if not separator:
-        raise UsageError(f"--pci: {word[:60]!r} is no device", hint="write it like --pci 10de:1db6, or --pci 3b:00.0")
-    return {"VENDOR": vendor, "DEVICE": device}
+    said = word.split(":")
+    if not 2 <= len(said) <= 3:
+        raise UsageError(f"{option}{word[:60]!r} is no PCI device", hint="write it like 10de:1db6, or its address: 3b:00.0")
+    return {name: digits for name, digits in zip(("VENDOR", "DEVICE", "CLASS"), said, strict=False) if digits}
 
 
 def disk(word: str) -> Template:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nebula.cli.opennebula.rows import Row, done, none, refused
+from nebula.cli.opennebula.rows import Row, done, none
 from nebula.engine.lifecycle.table import REFUSED, SUSPENDED, UNKNOWN
 
 
@@ -50,6 +50,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("nic-attach", "vm nic-attach", "nic-attach", ("RUNNING", "POWEROFF")),
     Action("nic-detach", "vm nic-detach", "nic-detach", ("RUNNING", "POWEROFF")),
     Action("nic-update", "vm nic-update --set", "nic-update", ("RUNNING", "POWEROFF")),
+    Action("pci-attach", "vm pci-attach", "pci-attach", ("POWEROFF", "UNDEPLOYED")),
+    Action("pci-detach", "vm pci-detach", "pci-detach", ("POWEROFF", "UNDEPLOYED")),
     Action("resize", "vm resize", "resize", (*_WAITING, "UNDEPLOYED", "POWEROFF", "RUNNING")),
     Action("updateconf", "vm update --context", "update-context", ("RUNNING",)),
     Action("snapshot-create", "vm snapshot-create", "snapshot-create", ("RUNNING",)),
@@ -81,7 +83,6 @@ OTHERS: tuple[Row, ...] = (
     *done("template instantiate", "instantiate"),
     *done("vm exec", "exec", note="no state of its own"),
     *done("vm nic-update", "sg-attach", "sg-detach", note="SECURITY_GROUPS of a card"),
-    *refused("PCI devices are the VM's from its start", "pci-attach", "pci-detach"),
 )
 """Actions that lead from no state to another, and those that we do not have."""
 RECOVERIES: tuple[Row, ...] = (

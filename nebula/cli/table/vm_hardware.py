@@ -77,4 +77,21 @@ COMMANDS = (
     ),
     _command("nic-detach", "Take a card or an alias from a VM.", "nic-detach web 1", _NIC, risk="destroys"),
     _command("nic-update", "Change a card's bandwidth.", "nic-update web 0 --set INBOUND_AVG_BW=1000", _NIC, options=(SET,)),
+    _command(
+        "pci-attach",
+        "Give a VM that is off a further PCI device of its host.",
+        "pci-attach web 10de:1db6",
+        Argument("device", "Vendor and device like 10de:1db6, and :class, or an address: 3b:00.0."),
+        options=(
+            Option("--network", "It is a virtual function: a card of that network.", metavar="NETWORK", complete="network"),
+            Option("--name", "What the device is called.", metavar="NAME"),
+        ),
+    ),
+    _command(
+        "pci-detach",
+        "Take a PCI device from a VM that is off.",
+        "pci-detach web PCI0",
+        Argument("device", "Its name or number, or its address on the host."),
+        risk="destroys",
+    ),
 )

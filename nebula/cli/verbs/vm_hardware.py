@@ -77,6 +77,20 @@ def nic_detach(context: Context, line: Invocation) -> int:
     return each(context, line, lambda engine, ref, call: engine.vms.nic_detach(ref, nic, call), done=f"{nic} detached")
 
 
+def pci_attach(context: Context, line: Invocation) -> int:
+    """A device of the host more."""
+    device = template.device(line.text("device"))
+    said = {"NETWORK": line.text("network"), "TYPE": "NIC" if line.text("network") else "", "NAME": line.text("name")}
+    device |= {key: value for key, value in said.items() if value}
+    return each(context, line, lambda engine, ref, call: engine.vms.pci_attach(ref, device, call), done="device attached")
+
+
+def pci_detach(context: Context, line: Invocation) -> int:
+    """A device fewer."""
+    device = line.text("device")
+    return each(context, line, lambda engine, ref, call: engine.vms.pci_detach(ref, device, call), done=f"{device} detached")
+
+
 def nic_update(context: Context, line: Invocation) -> int:
     """Another bandwidth."""
     nic = line.text("nic")

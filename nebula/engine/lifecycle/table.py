@@ -217,6 +217,8 @@ TABLE: tuple[Transition, ...] = (
     *_stays("nic-attach", POWEROFF),
     *_stays("nic-detach", POWEROFF),
     *_stays("nic-update", POWEROFF),
+    *_stays("pci-attach", POWEROFF, UNDEPLOYED),
+    *_stays("pci-detach", POWEROFF, UNDEPLOYED),
     _in_place("disk-saveas", RUNNING, "vm.disk-saveas", "saveas", LcmState.HOTPLUG_SAVEAS),
     _in_place("disk-saveas", POWEROFF, "vm.disk-saveas-off", "saveas", LcmState.HOTPLUG_SAVEAS_POWEROFF),
     _in_place("snapshot-create", RUNNING, "vm.snapshot-create", "snapshot", LcmState.HOTPLUG_SNAPSHOT),

@@ -277,20 +277,20 @@ class Creation:
 
     def _functions(self, vm: VmRow, template: Template) -> list[PassthroughNic]:
         """Cards that are virtual functions, with their leases; their numbers follow those of the others."""
-        found = []
-        for nic_id, (pci, item) in enumerate(passthrough.asked_for(template), len(template.get("NIC", ()))):
-            network = usable(self._tx, NetworkRow, str(item.get("NETWORK_ID", item.get("NETWORK"))), self._person)
-            passthrough.require_direct(network)
-            wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
-            lease = self._leases.take(
-                self._tx, network, vm.id, nic_id, wanted=wanted, parent_id=passthrough.OF_NO_BRIDGE
-            )  # fmt: skip
-            members_changed(self._tx, self._services, [lease], self._actor)
-            leases_changed(self._tx, self._services, [lease], self._actor)
-            card = passthrough.made(nic_id, pci, item, lease, network)
-            card.prefix_length6, card.ip6_ula = prefix_length6(self._tx, lease), second_ip6(self._tx, lease)
-            found.append(card)
-        return found
+        asked = enumerate(passthrough.asked_for(template), len(template.get("NIC", ())))
+        return [self.function(vm, nic_id, pci, item) for nic_id, (pci, item) in asked]
+
+    def function(self, vm: VmRow, nic_id: int, pci: int, item: Mapping[str, Any]) -> PassthroughNic:
+        """The card `nic_id` of the VM that is its PCI device number `pci`, with its lease."""
+        network = usable(self._tx, NetworkRow, str(item.get("NETWORK_ID", item.get("NETWORK"))), self._person)
+        passthrough.require_direct(network)
+        wanted = str(item.get("IP") or item.get("MAC") or item.get("IP6") or "")
+        lease = self._leases.take(self._tx, network, vm.id, nic_id, wanted=wanted, parent_id=passthrough.OF_NO_BRIDGE)
+        members_changed(self._tx, self._services, [lease], self._actor)
+        leases_changed(self._tx, self._services, [lease], self._actor)
+        card = passthrough.made(nic_id, pci, item, lease, network)
+        card.prefix_length6, card.ip6_ula = prefix_length6(self._tx, lease), second_ip6(self._tx, lease)
+        return card
 
     def _nic(self, vm: VmRow, number: int, item: Mapping[str, Any], template: Template, others: list[Nic]) -> Nic:
         ref = item.get("NETWORK_ID", item.get("NETWORK"))

@@ -179,6 +179,8 @@ RULES: dict[str, dict[str, Rule]] = {
                 "nic_attach",
                 "nic_detach",
                 "nic_update",
+                "pci_attach",
+                "pci_detach",
                 "disk_saveas",
                 "save",
                 "clone",

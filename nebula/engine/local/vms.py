@@ -30,6 +30,7 @@ from nebula.engine.local.reserving import reserve
 from nebula.engine.local.settling import require_images, settle
 from nebula.engine.local.vm_backups import BackupVerbs
 from nebula.engine.local.vm_definition import FIXED, with_definition
+from nebula.engine.local.vm_devices import DeviceVerbs
 from nebula.engine.local.vm_guests import GuestVerbs
 from nebula.engine.local.vm_moving import MovingVerbs
 from nebula.engine.local.vm_saving import SavingVerbs
@@ -47,7 +48,7 @@ from nebula.errors import ConflictError, UsageError
 from nebula.names import check_name
 
 
-class LocalVms(GuestVerbs, MovingVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs):
+class LocalVms(GuestVerbs, MovingVerbs, DeviceVerbs, SnapshotVerbs, SavingVerbs, BackupVerbs):
     """See nebula.engine.api.verbs.Vms."""
 
     def show(self, ref: str, refresh: bool = False) -> Detail:

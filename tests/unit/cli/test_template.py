@@ -8,7 +8,7 @@ import pytest
 
 from nebula.cli.fastparse import parse
 from nebula.cli.invocation import Invocation
-from nebula.cli.template import from_line
+from nebula.cli.template import device, from_line
 from nebula.cli.verbs.vm_create import names, templates
 from nebula.errors import NebulaError, UsageError
 
@@ -81,6 +81,18 @@ def test_a_disk_is_its_size_or_its_parts() -> None:
         {"TYPE": "fs", "SIZE": 1536 * 1024, "FORMAT": "raw"},
         {"IMAGE": "data"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("10de:1db6", {"VENDOR": "10de", "DEVICE": "1db6"}),
+        ("10de::0302", {"VENDOR": "10de", "CLASS": "0302"}),
+        ("0000:3b:00.0", {"SHORT_ADDRESS": "0000:3b:00.0"}),
+    ],
+)
+def test_a_device_is_what_it_must_be_or_where_it_is(word: str, found: dict[str, str]) -> None:
+    assert device(word) == found
 
 
 def test_keys_come_as_files_or_as_themselves(tmp_path: Path) -> None:

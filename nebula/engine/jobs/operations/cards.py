@@ -165,13 +165,14 @@ def alias_changed(tx: Transaction, services: Services, vm: VmRow, leases: Sequen
 
 
 def drop(tx: Transaction, services: Services, vm: VmRow, nic_id: int) -> list[tuple[int, int]]:
-    """The card, with its aliases, or the alias leaves the VM's row and gives its lease back; returns the (range, position)
-    that came free.
+    """The card, with its aliases, or the alias, or the virtual function leaves the VM's row and gives its lease back; returns
+    the (range, position) that came free.
     """
     machine = machine_of(vm)
     for nic in machine.nics:
         nic.aliases = [alias for alias in nic.aliases if alias.nic_id != nic_id]
     machine.nics = [nic for nic in machine.nics if nic.nic_id != nic_id]
+    machine.passthrough = [nic for nic in machine.passthrough if nic.nic_id != nic_id]
     machine.boots_without(f"nic{nic_id}")
     leases = tx.select(LeaseRow, '"vm_id"=? AND ("nic_id"=? OR "parent_id"=?)', (vm.id, nic_id, nic_id))
     for lease in leases:

@@ -25,6 +25,11 @@ class PciWish(msgspec.Struct, frozen=True, kw_only=True):
         return self.address or f"{self.vendor or '*'}:{self.device or '*'}" + (f":{self.class_}" if self.class_ else "")
 
 
+def devices_called(template: Mapping[str, Any]) -> list[str]:
+    """The name of each device, in their order: PCI0, PCI1 … where it has none of its own."""
+    return [str(item.get("NAME") or f"PCI{number}") for number, item in enumerate(template.get("PCI") or ())]
+
+
 def pci_wishes(template: Mapping[str, Any]) -> tuple[PciWish, ...]:
     """UsageError for one that says nothing."""
     found = []

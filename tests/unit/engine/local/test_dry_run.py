@@ -13,6 +13,7 @@ import pytest
 
 from nebula.engine.api.values import Accepted
 from nebula.engine.store.transaction import Transaction
+from nebula.model.host import HostHardware, PciDevice
 from tests.support.sim import CALL, DRY, PATIENCE, Sim, template, until
 
 Verb = Callable[[Sim], Accepted]
@@ -100,6 +101,8 @@ VERBS: dict[str, Verb] = {
     "vms.cd_change": lambda sim: sim.engine.vms.cd_change("disc", "", DRY),
     "vms.nic_attach": lambda sim: sim.engine.vms.nic_attach("off", {"NETWORK": "lan"}, DRY),
     "vms.nic_detach": lambda sim: sim.engine.vms.nic_detach("one", "0", DRY),
+    "vms.pci_attach": lambda sim: sim.engine.vms.pci_attach("fitted", {"SHORT_ADDRESS": "3b:00.1"}, DRY),
+    "vms.pci_detach": lambda sim: sim.engine.vms.pci_detach("fitted", "PCI0", DRY),
     "vms.nic_update": lambda sim: sim.engine.vms.nic_update("one", "0", {"INBOUND_AVG_BW": 9}, DRY),
     "vms.backup": lambda sim: sim.engine.vms.backup("one", DRY),
     "vms.restore": lambda sim: sim.engine.vms.restore("off", "1", DRY),
@@ -138,6 +141,15 @@ def busy(furnished_home: Path, tmp_path_factory: pytest.TempPathFactory):  # typ
         for name in ("theirs", "adopted"):
             sim.world.virsh.add_foreign("h1", name, running=False)
         sim.engine.vms.adopt("h1", "adopted", CALL)
+        devices = tuple(
+            PciDevice(address=f"0000:3b:00.{number}", vendor="10de", device="1db6", class_="0302", group=number)
+            for number in range(2)
+        )
+        sim.world.hosts.set_hardware("h2", HostHardware(devices=devices))
+        sim.engine.hosts.show("h2", refresh=True)
+        sim.add_vm("fitted", HOST="h2", PCI=[{"SHORT_ADDRESS": "3b:00.0"}])
+        sim.engine.vms.poweroff("fitted", CALL, hard=True)
+        sim.settle()
         sim.add_vm("one", HOST="h1")
         sim.add_vm("told", HOST="h1", CONTEXT={"TOKEN": "YES"})
         sim.add_vm("off", HOST="h2")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nebula.engine.store.rows import LeaseRow, ReservationRow
-from nebula.errors import CapacityError, ConflictError, UsageError
+from nebula.errors import CapacityError, ConflictError, NotFoundError, UsageError
 from nebula.model.domain import DomainInterface
 from nebula.model.host import HostHardware, PciDevice
 from tests.support.cloudinit import from_cd
@@ -126,3 +126,77 @@ def test_a_copy_has_a_function_and_a_lease_of_its_own(functions: Sim) -> None:
     assert (functions.state("two"), card.address[:10]) == ("RUNNING", "0000:5e:10")
     assert functions.vm("two").ips not in ("", "10.9.0.30")
     functions.assert_sound()
+
+
+def off(sim: Sim, **attributes: Any) -> Sim:
+    sim.add_vm("one", HOST="h1", **attributes)
+    sim.engine.vms.poweroff("one", CALL, hard=True)
+    sim.settle()
+    return sim
+
+
+def devices(sim: Sim, name: str = "one") -> tuple[str, ...]:
+    return tuple(sim.engine.vms.show(name).body.get("held", {}).get("pci", ()))
+
+
+def test_devices_come_and_go_while_it_is_off(functions: Sim) -> None:
+    sim = off(functions)
+    plain = {"VENDOR": "8086", "DEVICE": "154C"}
+    sim.engine.vms.pci_attach("one", {"SHORT_ADDRESS": "3b:10.1"}, CALL)
+    sim.engine.vms.pci_attach("one", {**plain, "NAME": "gpu"}, CALL)
+    assert devices(sim) == ("0000:3b:10.1", "0000:3b:10.0")
+    with pytest.raises(CapacityError, match="has no PCI device 8086:154c"):
+        sim.engine.vms.pci_attach("one", plain, CALL)
+    with pytest.raises(UsageError, match="device gpu already"):
+        sim.engine.vms.pci_attach("one", {**plain, "NAME": "gpu"}, CALL)
+    sim.engine.vms.resume("one", CALL)
+    sim.settle()
+    spec = sim.world.domains.require("h1", sim.vm("one").uuid).spec
+    assert spec is not None
+    assert [device.address for device in spec.host_devices] == ["0000:3b:10.1", "0000:3b:10.0"]
+    with pytest.raises(ConflictError):
+        sim.engine.vms.pci_detach("one", "gpu", CALL)
+    sim.engine.vms.poweroff("one", CALL, hard=True)
+    sim.settle()
+    sim.engine.vms.pci_detach("one", "3b:10.1", CALL)
+    assert devices(sim) == ("0000:3b:10.0",)
+    with pytest.raises(NotFoundError, match="no PCI device 'PCI0'") as failed:
+        sim.engine.vms.pci_detach("one", "PCI0", CALL)
+    assert failed.value.cause == "it has gpu (0000:3b:10.0)"
+    sim.engine.vms.pci_detach("one", "gpu", CALL)
+    assert (devices(sim), sim.rows(ReservationRow), "PCI" in sim.engine.vms.show("one").body["template"]) == ((), [], False)
+    sim.assert_sound()
+
+
+def test_functions_come_and_go_with_their_leases_while_it_is_off(functions: Sim) -> None:
+    sim = off(functions, PCI=[{**FUNCTION, "IP": "10.9.0.30"}])
+    sim.engine.vms.pci_attach("one", {**FUNCTION, "IP": "10.9.0.31"}, CALL)
+    assert sim.vm("one").ips.split(",")[1:] == ["10.9.0.30", "10.9.0.31"]
+    held = devices(sim)
+    sim.engine.vms.pci_detach("one", "0", CALL)
+    assert (devices(sim), sim.vm("one").ips.split(",")[1:]) == (held[1:], ["10.9.0.31"])
+    sim.engine.vms.resume("one", CALL)
+    sim.settle()
+    _, card = cards(sim)
+    shown = sim.engine.vms.show("one").body["passthrough"][0]
+    assert (card.address, shown["name"], shown["pci"], shown["device"]) == (held[1], "PCI1", 0, held[1])
+    assert sorted(lease.ip for lease in sim.rows(LeaseRow))[1:] == ["10.9.0.31"]
+    sim.assert_sound()
+    sim.engine.vms.poweroff("one", CALL, hard=True)
+    sim.settle()
+    sim.engine.vms.pci_detach("one", "PCI1", CALL)
+    sim.engine.vms.pci_attach("one", FUNCTION, CALL)
+    assert [card["name"] for card in sim.engine.vms.show("one").body["passthrough"]] == ["PCI0"]
+    sim.assert_sound()
+
+
+def test_a_device_of_a_vm_without_a_host_is_booked_where_it_comes_to(functions: Sim) -> None:
+    sim = off(functions)
+    sim.engine.vms.undeploy("one", CALL)
+    sim.settle()
+    sim.engine.vms.pci_attach("one", FUNCTION, CALL)
+    assert sim.rows(ReservationRow) == []
+    sim.engine.vms.resume("one", CALL)
+    sim.settle()
+    assert (sim.state("one"), len(devices(sim))) == ("RUNNING", 1)
+    sim.assert_sound()
