@@ -105,6 +105,8 @@ def _wrong(noun: str, values: Mapping[str, Any]) -> Iterator[str]:
     if state in {"ERROR", "UNKNOWN"} or state.endswith("FAILURE"):
         why = values.get("reason") or values.get("error") or ""
         yield f"{state}: {why}" if why else state
+    if noun == "vm" and state == "PENDING" and values.get("reason"):
+        yield f"waits: {values['reason']}"
     if values.get("alarm"):
         yield str(values["alarm"])
 

@@ -67,6 +67,8 @@ def document_of(given: Mapping[str, Any], file: str, where: str) -> Document:
     try:
         if kind.lower() in {"vm", "template"}:
             template = regular({key: item for key, item in given.items() if key != names["kind"]})
+            if kind.lower() == "vm" and not {"MEMORY", "ADOPT"} & template.keys():
+                raise UsageError("the VM has no memory yet", hint="memory: 2G")
             return {"kind": kind.lower(), "name": template.pop("NAME", ""), **template}
         found = {name: given[key] for name, key in names.items()} | {"kind": kind.lower()}
         if len(found) < len(given):

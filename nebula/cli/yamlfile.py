@@ -23,9 +23,9 @@ DEEPEST = 16
 class _Refused(Exception):
     """Why a document is refused, and where."""
 
-    def __init__(self, problem: str, mark: Any) -> None:
+    def __init__(self, problem: str, mark: Any, hint: str = "") -> None:
         super().__init__(problem)
-        self.problem, self.mark = problem, mark
+        self.problem, self.mark, self.hint = problem, mark, hint
 
 
 class _Loader(yaml.BaseLoader):
@@ -39,10 +39,10 @@ class _Loader(yaml.BaseLoader):
         """Compose one node, if it is one that we take."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise _Refused("aliases (*name) are not taken", event.start_mark)
+            raise _Refused("aliases (*name) are not taken", event.start_mark, "write out what it stands for")
         self._depth += 1
         if self._depth > DEEPEST:
-            raise _Refused(f"it is nested more than {DEEPEST} levels deep", event.start_mark)
+            raise _Refused(f"it is nested more than {DEEPEST} levels deep", event.start_mark, "no attribute needs that")
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -54,7 +54,7 @@ class _Loader(yaml.BaseLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise _Refused("a key is not text", key.start_mark)
             if key.value in seen:
-                raise _Refused(f"the key {key.value!r} is there twice", key.start_mark)
+                raise _Refused(f"the key {key.value!r} is there twice", key.start_mark, "leave one out, or write a list")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -72,7 +72,7 @@ def parse(text: str, name: str) -> list[dict[str, Any]]:
         loader = _Loader(text)
         values = list(_documents(loader))
     except _Refused as refused:
-        raise _error(name, refused.problem, refused.mark) from refused
+        raise _error(name, refused.problem, refused.mark, refused.hint) from refused
     except yaml.MarkedYAMLError as error:
         raise _error(name, str(error.problem or error), error.problem_mark) from error
     except yaml.YAMLError as error:
@@ -97,7 +97,7 @@ def _documents(loader: _Loader) -> Iterator[Any]:
             yield value
 
 
-def _error(name: str, problem: str, mark: Any) -> UsageError:
+def _error(name: str, problem: str, mark: Any, hint: str = "") -> UsageError:
     where = f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name
-    tabs = "\\t" in problem
-    return UsageError(f"{where}: {problem}", hint="indent with spaces" if tabs else "quote values that hold : # { [ * or &")
+    usual = "indent with spaces" if "\\t" in problem else "quote values that hold : # { [ * or &"
+    return UsageError(f"{where}: {problem}", hint=hint or usual)

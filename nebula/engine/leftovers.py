@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nebula.engine.lifecycle.states import VmState
+from nebula.engine.store.backup import SKIPPED_VMS
 from nebula.engine.store.rows import VmRow
 from nebula.model.host import Finding
 
@@ -28,14 +30,19 @@ def gone_in(queries: Queries, driver: Datastore, host: HostHandle) -> list[int]:
     """Those VMs' numbers. The rows are read after the host was asked: who comes meanwhile is not taken for gone. A number that
     was never given is not ours to judge: it may be of the time after the copy from which the database was put back.
     """
-    there = driver.vm_ids(host)
-    newest = newest_vm(queries)
-    return [number for number in there if number <= newest and _is_gone(queries, number)]
+    there, ours = driver.vm_ids(host), given(queries)
+    return [number for number in there if ours(number) and _is_gone(queries, number)]
 
 
-def newest_vm(queries: Queries) -> int:
-    """The highest number that was given to a VM."""
-    return int(queries.rows('SELECT COALESCE(MAX("id"),0) FROM "vm"')[0][0])
+def given(queries: Queries) -> Callable[[int], bool]:
+    """Whether a number was given to a VM. Those that were left out when a copy was put back were not, however high the numbers
+    of VMs are that came since.
+    """
+    newest = int(queries.rows('SELECT COALESCE(MAX("id"),0) FROM "vm"')[0][0])
+    rows = queries.rows('SELECT "value" FROM "meta" WHERE "name"=?', (SKIPPED_VMS,))
+    spans = [span.partition("-") for (value,) in rows for span in str(value).split(",")]
+    skipped = [range(int(first), int(last) + 1) for first, _, last in spans]
+    return lambda number: number <= newest and not any(number in span for span in skipped)
 
 
 def named(numbers: list[int]) -> str:

@@ -13,7 +13,7 @@ from nebula.engine.local.base import LABEL
 from nebula.engine.secrets import without
 from nebula.engine.store.rows import JobRow
 from nebula.engine.store.transaction import Queries
-from nebula.errors import ConflictError, UsageError
+from nebula.errors import ConflictError, NebulaError, UsageError
 from nebula.names import check_name, near
 
 Mine = Callable[[Any], bool]
@@ -42,7 +42,7 @@ def one(given: Mapping[str, Any], where: str) -> tuple[Kind, Document]:
     """A document with its kind; UsageError says what is wrong with it."""
     if not given.get("kind"):
         raise UsageError(f"{where} has no kind", hint=f"kind: {KINDS[-1].name}, or one of: {', '.join(k.name for k in KINDS)}")
-    kind = kind_named(str(given["kind"]).lower())
+    kind = kind_named(str(given["kind"]).lower(), f"{where} ({str(given.get('name', 'without a name'))[:60]}): ")
     name = given.get("name")
     if not isinstance(name, (str, int)) or not str(name):
         raise UsageError(f"{where}, a {kind.name}, has no name", hint="name: NAME")
@@ -72,7 +72,7 @@ def exists(queries: Queries, kind: Kind, name: str, mine: Mine) -> Any:
 def both(queries: Queries, kind: Kind, row: Any, document: Document) -> tuple[Document, Document]:
     """(as it is, as it should be), canonical, of what the document speaks about."""
     given = {key: item for key, item in document.items() if key not in {"kind", "name", *kind.once}}
-    after = kind.canonical(queries, given, row)
+    after = _meant(queries, kind, given, row, row.name)
     before = kind.canonical(queries, kind.document(queries, row), row)
     return before if kind.whole else {key: item for key, item in before.items() if key in after}, after
 
@@ -83,7 +83,7 @@ def difference(queries: Queries, kind: Kind, document: Document, mine: Mine) -> 
     row = exists(queries, kind, name, mine)
     if row is None:
         given = {key: item for key, item in document.items() if key not in {"kind", "name"}}
-        wanted = kind.canonical(queries, given, None)
+        wanted = _meant(queries, kind, given, None, name)
         return Difference(action="create", kind=kind.name, name=name, changes=tuple(changes({}, wanted, kind.hidden)))
     before, after = both(queries, kind, row, document)
     found = changes(before, after, kind.hidden)
@@ -100,6 +100,15 @@ def difference(queries: Queries, kind: Kind, document: Document, mine: Mine) -> 
         job_id=job.id if job else 0,
         refused=_refused(kind, found) or kind.refused(before, after),
     )
+
+
+def _meant(queries: Queries, kind: Kind, given: Document, row: Any, name: str) -> Document:
+    """The document, canonical; what is wrong with it is said with its kind and name, which lead to its file."""
+    try:
+        return kind.canonical(queries, given, row)
+    except NebulaError as error:
+        error.message = f"{kind.name} {name}: {error.message}"
+        raise
 
 
 def _refused(kind: Kind, found: Sequence[AttributeChange]) -> str:

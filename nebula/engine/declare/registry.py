@@ -28,14 +28,14 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
-def kind_named(name: str) -> Kind:
-    """The kind; UsageError if there is none."""
+def kind_named(name: str, where: str = "") -> Kind:
+    """The kind; UsageError if there is none. `where` goes before its message."""
     found = next((kind for kind in KINDS if kind.name == name), None)
     if found is None:
         names = [kind.name for kind in KINDS]
         close = near(name, names)
         raise UsageError(
-            f"no kind of object is called {name[:60]!r}",
+            f"{where}no kind of object is called {name[:60]!r}",
             hint=f"did you mean {close[0]}?" if close else f"one of: {', '.join(names)}",
         )
     return found

@@ -58,7 +58,7 @@ def _solve(problem: Problem, goal: Goal) -> tuple[float, bool]:
     pairs = _pairs(problem)
     tops = len(goal.weights)
     inf = solver.kHighsInf
-    model = solver.Highs()
+    model = solver.Highs.__base__()  # its own class turns callbacks on, which greets on stdout before it can be told not to
     model.setOptionValue("output_flag", False)
     model.setOptionValue("time_limit", SECONDS)
     for vm, host in pairs:

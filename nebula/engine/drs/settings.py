@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from nebula import typed
 from nebula.engine.drs import when
-from nebula.engine.drs.policy import DrsPolicy, check
+from nebula.engine.drs.policy import DrsPolicy, Kind, Mode, check
 from nebula.engine.store.rows import ClusterRow
 from nebula.errors import UsageError
 from nebula.units import parse_duration
@@ -18,6 +18,7 @@ from nebula.units import parse_duration
 _KEY = "drs"
 _TIMES = {"interval", "cooldown", "no_return"}
 _LISTS = {"quiet_hours", "blackout_days"}
+_WORDS: dict[str, tuple[str, ...]] = {"policy": get_args(Kind), "mode": get_args(Mode)}
 
 
 def policy_of(row: ClusterRow) -> DrsPolicy:
@@ -89,15 +90,22 @@ def _value(name: str, known: Any, text: str) -> Any:
     if isinstance(known, bool):
         return _yes(name, text)
     if isinstance(known, str):
-        return text.strip().lower()
+        return _word(name, text)
     if name in _TIMES:
         return parse_duration(text)
     number = _number(name, text)
     if not isinstance(known, int):
         return number
     if not number.is_integer():
-        raise UsageError(f"{name} takes a whole number, not {text[:40]!r}")
+        raise UsageError(f"{name} takes a whole number, not {text[:40]!r}", hint=f"for example {name}={round(number) or 1}")
     return int(number)
+
+
+def _word(name: str, text: str) -> str:
+    word, known = text.strip().lower(), _WORDS[name]
+    if word not in known:
+        raise UsageError(f"{name} takes no {text[:40]!r}", hint=f"one of {', '.join(known)}")
+    return word
 
 
 def _list(name: str, text: str) -> tuple[str, ...]:
@@ -112,7 +120,7 @@ def _list(name: str, text: str) -> tuple[str, ...]:
 def _yes(name: str, text: str) -> bool:
     word = text.strip().lower()
     if word not in {"yes", "no", "true", "false"}:
-        raise UsageError(f"{name} is yes or no, not {text!r}")
+        raise UsageError(f"{name} is yes or no, not {text[:40]!r}", hint=f"{name}=yes, or {name}=no")
     return word in {"yes", "true"}
 
 

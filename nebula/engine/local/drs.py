@@ -174,7 +174,9 @@ class LocalDrs(Noun):
         rows = queries.select(ClusterRow, '1=1 ORDER BY "id"')
         if len(rows) != 1:
             raise UsageError(
-                "which cluster is meant?", cause=", ".join(row.name for row in rows)[:200], hint="nebula cluster list"
+                "which cluster is meant?",
+                cause=", ".join(row.name for row in rows)[:200],
+                hint="put its name behind the command",
             )
         return rows[0]
 

@@ -17,6 +17,11 @@ from nebula.errors import CapacityError, ConflictError, NebulaError, UsageError
 
 _SKIPPED = 10_000
 """Ids that a restored database leaves out."""
+_COUNTED = """INSERT INTO "sqlite_sequence" ("name", "seq") SELECT "name", 0 FROM "sqlite_master" WHERE "type"='table'
+    AND "sql" LIKE '%AUTOINCREMENT%' AND "name" NOT IN (SELECT "name" FROM "sqlite_sequence")"""
+"""SQLite counts a table's ids from its first row on."""
+SKIPPED_VMS = "skipped_vms"
+"""The name in `meta` of the VMs' ids that were left out so, as "13-10012,…": who may have them is not known here."""
 _LOGS = ("-wal", "-shm")
 
 
@@ -95,16 +100,27 @@ def restore(location: Location, source: Path, *, dry_run: bool = False) -> Path 
 
 
 def _count_on(fresh: Path) -> None:
-    """Objects made since the copy was taken may still be on hosts under their ids: the next ones are well beyond. Likewise
-    the owner's epoch.
+    """Objects made since the copy was taken may still be on hosts under their ids: the next ones are well beyond, also where
+    the copy has none of their kind yet. Likewise the owner's epoch.
     """
     connection = sqlite3.connect(fresh)
     try:
         with connection:
+            connection.execute(_COUNTED)
+            _remember_skipped(connection)
             connection.execute('UPDATE "sqlite_sequence" SET "seq"="seq"+?', (_SKIPPED,))
             connection.execute('UPDATE "meta" SET "value"="value"+? WHERE "name"=?', (_SKIPPED, "epoch"))
     finally:
         connection.close()
+
+
+def _remember_skipped(connection: sqlite3.Connection) -> None:
+    """Ids of VMs that will be left out are not to be taken for those of VMs that are gone."""
+    ((last,),) = connection.execute('SELECT "seq" FROM "sqlite_sequence" WHERE "name"=?', ("vm",))
+    before = [value for (value,) in connection.execute('SELECT "value" FROM "meta" WHERE "name"=?', (SKIPPED_VMS,))]
+    connection.execute('DELETE FROM "meta" WHERE "name"=?', (SKIPPED_VMS,))
+    value = ",".join([*before, f"{last + 1}-{last + _SKIPPED}"])
+    connection.execute('INSERT INTO "meta" ("name", "value") VALUES (?, ?)', (SKIPPED_VMS, value))
 
 
 def _out_of_the_way(location: Location) -> Path | None:

@@ -12,6 +12,8 @@ import pytest
 from nebula.cli import entry
 from nebula.cli.context import Connect, Context
 from nebula.cli.documents import label_of, read
+from nebula.cli.options import GlobalOptions
+from nebula.engine.api.values import Call
 from nebula.errors import NebulaError, NotFoundError, UsageError
 from tests.unit.cli.conftest import Cli, InProcess, Program
 
@@ -84,6 +86,20 @@ def test_a_run_that_fails_says_how_far_it_got_and_goes_on_from_there(cli: Cli, l
     again = cli("apply", "-f", str(lab))
     assert again.status == 0
     assert "1 done, 4 as they should be" in again.err
+
+
+def test_a_vm_without_memory_says_what_it_got(cli: Cli, connect: InProcess, tmp_path: Path) -> None:
+    """Such a one was made of a template that says nothing of its memory."""
+    with connect.changer(GlobalOptions()) as engine:
+        engine.vms.create({"NAME": "modest"}, Call(), hold=True)
+    file = tmp_path / "modest.yaml"
+    text = cli("export", "vm").out.partition("name: modest\n")[2].partition("---")[0]
+    assert "memory: 512\n" in text
+    file.write_text(f"kind: vm\nname: modest\n{text}")
+    assert cli("apply", "-f", str(file), "--diff").status == 0
+    file.write_text(f"kind: vm\nname: modest\n{text.replace('512', '1G')}")
+    assert cli("apply", "-f", str(file)).status == 0
+    assert cli("vm", "list", "name=modest", "-f", "csv", "-c", "memory").lines == ["memory", "1024"]
 
 
 def test_prune_asks_first_and_removes_only_what_the_set_made(cli: Cli, lab: Path) -> None:
@@ -164,7 +180,10 @@ def test_an_export_furnishes_an_empty_home(cli: Cli, program: Program, tmp_path:
 
 MISTAKES = [
     ("name: x\n", "document 1 has no kind"),
-    ("kind: wm\nname: x\n", "no kind of object"),
+    ("kind: wm\nname: x\n", "document 1 (x): no kind of object"),
+    ("kind: vm\nname: x\nmemroy: 1G\n", "document 1: the VM has no memory yet"),
+    ("kind: network\nname: x\nranges: 5\n", "network x: a range must be a group of values"),
+    ("kind: vm\nname: x\nmemory: &m 1G\nmemory_max: *m\n", "write out what it stands for"),
     ("kind: vm\nmemory: 1G\n", "no name"),
     ("kind: host\nname: a\nadress: x\n", "did you mean address"),
     ("kind: cluster\nname: a\nname: b\n", "twice"),

@@ -87,6 +87,14 @@ def test_work_that_no_engine_is_at_is_said() -> None:
     assert attention.left_alone("host", Listing(("id",), [[1]])) == ""
 
 
+def test_vms_that_found_no_host_are_said() -> None:
+    columns = ("id", "name", "state", "reason", "alarm", "job")
+    rows = [[1, "new", 1000, "", "", 0], [2, "big", 1000, "2 hosts: 2 short of memory", "", 0]]
+    assert list(attention.lines("vm", Listing(columns, rows))) == [
+        "vm big: waits: 2 hosts: 2 short of memory (nebula vm describe 2)"
+    ]
+
+
 def test_many_troubles_are_counted() -> None:
     rows = [[number, f"a{number}", 3, f"trouble {number}"] for number in range(20)]
     said = list(attention.lines("host", Listing(("id", "name", "state", "error"), rows)))

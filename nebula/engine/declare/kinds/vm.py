@@ -15,6 +15,7 @@ from nebula.engine.declare.kinds.cards import CARDS
 from nebula.engine.declare.values import Document, upper, with_secrets
 from nebula.engine.lifecycle.moves import place_of
 from nebula.engine.lifecycle.table import BOOT_FAILURE, PROLOG_FAILURE
+from nebula.engine.local.creation import DEFAULT_MEMORY_MIB
 from nebula.engine.local.vm_definition import FIXED
 from nebula.engine.machines.disks import MAX_DISK_MIB
 from nebula.engine.machines.machine import machine_of
@@ -53,10 +54,9 @@ class Vms(Kind):
         given = {key: item for key, item in upper(document).items() if key not in {"NAME", "KIND"}}
         if ADOPT in given:
             return adopted.canonical(queries, given, row)
-        template = complete(regular(given))
+        template = _complete(given)
         template["CPU"] = f"{hundredths(template, 'CPU', 1) / 100:g}"
-        if "MEMORY" in template:
-            template["MEMORY"] = mebibytes(template, "MEMORY", 0)
+        template["MEMORY"] = mebibytes(template, "MEMORY", DEFAULT_MEMORY_MIB)
         for name, kind in _NAMED:
             ref = template.pop(f"{name}_ID", template.get(name))
             if ref is not None:
@@ -89,7 +89,7 @@ class Vms(Kind):
         template = upper({key: value for key, value in document.items() if key not in {"kind", "name"}})
         if ADOPT in template:
             return _adopt(engine, template, document["name"], calls)
-        return engine.vms.create({**complete(regular(template)), "NAME": document["name"]}, next(calls))
+        return engine.vms.create({**_complete(template), "NAME": document["name"]}, next(calls))
 
     def update(
         self, engine: Engine, row: Any, before: Document, after: Document, changed: frozenset[str], calls: Iterator[Call]
@@ -121,6 +121,11 @@ class Vms(Kind):
         if machine_of(row).adopted is not None:
             return engine.vms.disown(str(row.id), call)
         return engine.vms.terminate(str(row.id), call)
+
+
+def _complete(template: Document) -> Document:
+    """A VM that says nothing of its memory has what such a one gets, and says so from then on."""
+    return {"MEMORY": DEFAULT_MEMORY_MIB, **complete(regular(template))}
 
 
 def _adopt(engine: Engine, template: Document, name: str, calls: Iterator[Call]) -> Accepted:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nebula.engine.firewall.filters import Filters
-from nebula.engine.leftovers import newest_vm
+from nebula.engine.leftovers import given
 from nebula.engine.machines.machine import Nic, machine_of
 from nebula.engine.machines.networks import network_spec, nic_spec
 from nebula.engine.store.rows import HostRow, NetworkRow, VmRow
@@ -75,8 +75,8 @@ def leftovers(queries: Queries, host_id: int, there: Iterable[str]) -> list[str]
     given may be of the time after the copy from which the database was put back.
     """
     rows = queries.select(VmRow, '"state"<>6 AND ("host_id"=? OR "target_host"=?)', (host_id, host_id))
-    expected, newest = {nic.tap for vm in rows for nic in machine_of(vm).nics}, newest_vm(queries)
-    return [tap for tap in there if tap not in expected and int(tap.split("-")[1]) <= newest]
+    expected, ours = {nic.tap for vm in rows for nic in machine_of(vm).nics}, given(queries)
+    return [tap for tap in there if tap not in expected and ours(int(tap.split("-")[1]))]
 
 
 def wanted(queries: Queries, host_id: int, drivers: Iterable[str]) -> dict[str, int]:

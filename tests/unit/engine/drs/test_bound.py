@@ -33,12 +33,13 @@ def test_no_plan_is_better_than_the_bound(snapshot: DrsSnapshot, policy: DrsPoli
     assert found.bound <= found.before + NOTHING or any(host.leave for host in small.hosts)
 
 
-def test_where_the_best_is_known_it_is_the_bound() -> None:
+def test_where_the_best_is_known_it_is_the_bound(capfd: pytest.CaptureFixture[str]) -> None:
     snapshot = cluster([host(1), host(2)], [vm(n, 1, 200) for n in range(1, 5)])
     policy = msgspec.structs.replace(EAGER, weights=Weights(cpu=1.0, memory=0.0))
     found = distance(snapshot, policy, rebalance(snapshot, policy))
     assert (found.before, found.plan, found.proven) == (0.8, 0.4, True)
     assert found.bound == pytest.approx(0.4)
+    assert capfd.readouterr().out == "", "what the solver says is no data"
 
 
 def test_the_bound_keeps_the_budget() -> None:

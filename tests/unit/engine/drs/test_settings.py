@@ -33,6 +33,7 @@ def test_what_makes_no_sense_is_refused(name: str, value: str) -> None:
     with pytest.raises(UsageError) as caught:
         changed(DrsPolicy(), {name: value})
     assert caught.value.message
+    assert caught.value.hint
 
 
 def test_weights_that_balance_nothing_are_refused() -> None:

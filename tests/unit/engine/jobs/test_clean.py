@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import pytest
 
 from nebula.drivers.sim.network import SimNetwork
 from nebula.engine.jobs.operations.filtering import network_drivers
+from nebula.engine.store.backup import restore
+from nebula.engine.store.database import parse_url
 from nebula.engine.store.rows import DatastoreRow, EventRow, NetworkRow
 from nebula.errors import ConflictError
 from nebula.model.network import Stray
-from tests.support.sim import CALL, DRY, Sim
+from tests.support.sim import CALL, DRY, Sim, sim_engine
 
 
 @pytest.fixture
@@ -112,6 +114,29 @@ def test_a_number_that_was_never_given_is_not_ours_to_judge(sim: Sim) -> None:
     sim.engine.hosts.clean("h1", CALL)
     sim.settle()
     assert files(sim, 4711) == 1
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_came_after_a_copy_that_was_put_back_stays(tmp_path: Path, before: int) -> None:
+    """Also when VMs came since, and none of them gets its number."""
+    home, copy = tmp_path / "home", tmp_path / "copy.db"
+    with sim_engine(home) as sim:
+        for number in range(before):
+            sim.add_vm(f"old-{number}", HOST="h1")
+        sim.engine.system.backup(str(copy))
+        lost = sim.add_vm("lost", HOST="h1").id
+        sim.engine.vms.undeploy("lost", CALL)
+        sim.settle()
+        leave(sim, lost)
+        kept = files(sim, lost)
+    restore(parse_url("", home), copy)
+    with sim_engine(home, furnished=False) as sim:
+        assert sim.add_vm("new", HOST="h1").id > lost + 9000
+        assert complaints(sim) == {}
+        sim.engine.hosts.clean("h1", CALL)
+        sim.settle()
+        assert files(sim, lost) == kept > 0
+        assert sim.world.db.all("SELECT tap FROM filters") == [(f"one-{lost}-0",)]
 
 
 def test_a_domain_of_that_number_keeps_its_disks(sim: Sim, gone: int) -> None:
