@@ -12,44 +12,40 @@ from nebula.engine.store.rows import VmRow
 from nebula.model.found import FoundCard, FoundDisk
 
 
-class Alias(msgspec.Struct, kw_only=True):
-    """Further addresses of a card's guest, leased by a network of their own; no hypervisor knows of them."""
+class Leased(msgspec.Struct, kw_only=True):
+    """What a card, a virtual function or an alias has of its lease."""
 
     nic_id: int
-    """Cards and aliases are counted together."""
-    alias_id: int
-    """Counted for each card, from 0."""
-    name: str
+    """All of them are counted together."""
     network_id: int
     network: str
     mac: str
-    """What the lease has; the guest sends from its card's."""
     ip: str = ""
     ip6: str = ""
     prefix_length6: int = 0
     """0: its network's."""
     ip6_ula: str = ""
     """Beside a global one in `ip6`."""
+
+
+class Alias(Leased, kw_only=True):
+    """Further addresses of a card's guest, leased by a network of their own; no hypervisor knows of them. The guest sends from
+    its card's MAC address, not from the lease's.
+    """
+
+    alias_id: int
+    """Counted for each card, from 0."""
+    name: str
     external: bool = False
     """Others lead it to the card: the guest need not set it up."""
     asked: dict[str, Any] = msgspec.field(default_factory=dict)
     """What was said of it."""
 
 
-class Nic(msgspec.Struct, kw_only=True):
+class Nic(Leased, kw_only=True):
     """A VM's card: which network, which addresses, which tap."""
 
-    nic_id: int
-    network_id: int
-    network: str
-    mac: str
     tap: str
-    ip: str = ""
-    ip6: str = ""
-    prefix_length6: int = 0
-    """0: its network's."""
-    ip6_ula: str = ""
-    """Beside a global one in `ip6`."""
     model: str = "virtio"
     queues: int = 0
     """-1: as many as vCPUs."""
@@ -72,23 +68,12 @@ class Nic(msgspec.Struct, kw_only=True):
         return self.name or f"NIC{self.nic_id}"
 
 
-class PassthroughNic(msgspec.Struct, kw_only=True):
-    """A virtual function of a card of the host that the guest has as its own, with a lease; the host has no tap of it."""
+class PassthroughNic(Leased, kw_only=True):
+    """A virtual function of a card of the host that the guest has as its own; the host has no tap of it."""
 
-    nic_id: int
-    """Counted together with cards and aliases."""
     pci: int
     """Which of the PCI devices that the template asks for it is."""
     name: str
-    network_id: int
-    network: str
-    mac: str
-    ip: str = ""
-    ip6: str = ""
-    prefix_length6: int = 0
-    """0: its network's."""
-    ip6_ula: str = ""
-    """Beside a global one in `ip6`."""
     asked: dict[str, Any] = msgspec.field(default_factory=dict)
     """What was said of it."""
 
@@ -195,7 +180,7 @@ class Machine(msgspec.Struct, kw_only=True):
         return 1 + max((held.nic_id for held in self._leased), default=-1)
 
     @property
-    def _leased(self) -> list[Nic | PassthroughNic | Alias]:
+    def _leased(self) -> list[Leased]:
         return [*self.nics, *self.passthrough, *self.aliases]
 
     def boots_without(self, name: str) -> None:
@@ -234,7 +219,7 @@ class Machine(msgspec.Struct, kw_only=True):
 
 def addresses_of(machine: Machine) -> str:
     """What a VM's row says of its addresses: those of its cards first."""
-    held: list[Nic | PassthroughNic | Alias] = [*machine.nics, *machine.passthrough, *machine.aliases]
+    held: list[Leased] = [*machine.nics, *machine.passthrough, *machine.aliases]
     return ",".join(one.ip or one.ip6 for one in held if one.ip or one.ip6)[:255]
 
 
