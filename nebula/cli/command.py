@@ -66,6 +66,9 @@ class Command(NamedTuple):
     undo: str = ""
     """The command of the same noun that takes it back, told nothing but the objects; "" where there is none."""
 
+    states: tuple[str, ...] = ()
+    """States of the objects in which alone it does anything, where no row of the transition table says so; () for all."""
+
     @property
     def path(self) -> str:
         """The words that name it: "vm list"."""

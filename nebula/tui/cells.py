@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nebula.cli.colour import state_colour
-from nebula.cli.output.text import shorten, width
-from nebula.cli.output.values import RIGHT, human
+from nebula.cli.output.text import printable, shorten, width
+from nebula.cli.output.values import RIGHT, human, machine
 from nebula.engine.api.columns import Column
+from nebula.tui.saying import told
 
 LEAST, MOST = 8, 40
 """Columns of the screen that a text gets at least when there is little room, and at most."""
+EASY = 20
+"""Columns of the screen with which a text is read well enough that no other column has to give way for more."""
 MOVING = frozenset({"age"})
 """What changes with the clock alone."""
 _MINUTE, _STEP = 60.0, 10.0
@@ -24,7 +27,9 @@ def state_style(state: str) -> str:
 
 
 def cell(column: Column, value: object, now: float) -> str:
-    """The value for people; a bar for how far something is."""
+    """The value for people; a bar for how far something is, words for what an event says."""
+    if column.show == "json" and value:
+        return printable(told(machine("json", value)))
     if column.show == "percent" and isinstance(value, int | float) and value >= 0:
         full = round(min(float(value), 100.0) / 10)
         return f"{'█' * full}{'░' * (10 - full)} {value:3.0f}%"
@@ -61,13 +66,28 @@ def is_right(column: Column) -> bool:
     return column.show in RIGHT
 
 
+def seen(columns: Sequence[Column], natural: Sequence[int], spare: Sequence[int], available: int) -> list[int]:
+    """Places of the columns that are shown: where there is not room for all, those of `spare` give way, its first one first."""
+    found = list(range(len(columns)))
+    needed = [wanted if is_stiff(column) else min(wanted, EASY) for column, wanted in zip(columns, natural, strict=True)]
+    for place in spare:
+        if sum(needed[index] + 2 for index in found) <= available:
+            break
+        found.remove(place)
+    return found
+
+
+def is_stiff(column: Column) -> bool:
+    """Whether it is of no use when it is cut: half a time is none."""
+    return is_right(column) or column.show.endswith("state") or column.show == "time"
+
+
 def room(columns: Sequence[Column], natural: Sequence[int], available: int) -> list[int]:
     """Widths within the room there is: long texts have what is left, texts give way, the widest first, down to a few letters
-    each. Half a time is none.
+    each.
     """
     found = [min(wanted, MOST) for wanted in natural]
-    stiff = [is_right(column) or column.show.endswith("state") or column.show == "time" for column in columns]
-    flexible = [index for index in range(len(found)) if not stiff[index]]
+    flexible = [index for index in range(len(found)) if not is_stiff(columns[index])]
     spare = available - sum(found) - 2 * len(found)
     for index in flexible:
         more = min(max(spare, 0), natural[index] - found[index])

@@ -34,6 +34,10 @@ _FIGURES = (
 """What is drawn, and how its values are shown."""
 
 
+LEAST: Mapping[str, float] = {"cpu": 10.0, "mib": 16.0, "rate": 0.06, "share": 0.05}
+"""Up to where a scale goes at least: a finer one would have the same figure twice, and noise would look like load."""
+
+
 class Series(NamedTuple):
     """One figure: when, its means; `mean` and `peak`: what the coming hour will bring, None while nobody knows."""
 
@@ -190,7 +194,7 @@ class Charts(Drawing):
             title += f"; next hour {human(series.show, series.mean, now)}, up to {human(series.show, series.peak, now)}"
         top = max(*series.values, series.peak or 0.0, 0.0)
         plot.set_xlimits(-self._hours, 1.0)
-        plot.set_ylimits(0, top * 1.1 or 1)
+        plot.set_ylimits(0, max(top * 1.1, LEAST[series.show]))
         plot.set_xticks(SPANS[self._hours])
         plot.set_x_formatter(hours_from_now())
         plot.set_y_formatter(amounts(series.show))

@@ -18,13 +18,16 @@ from nebula.tui.modal import Modal
 
 
 class Choice(NamedTuple):
-    """`id` is answered; `name` is found by typing; `help` and `key` stand beside it. `near`: of what is chosen here."""
+    """`id` is answered; `name` is found by typing; `help` and `key` stand beside it. `near`: of what is chosen here; `far`: of
+    another screen, and seen only when it is typed.
+    """
 
     id: str
     name: str
     help: str = ""
     key: str = ""
     near: bool = False
+    far: bool = False
 
 
 class Chooser(Modal[str]):
@@ -78,10 +81,11 @@ class Chooser(Modal[str]):
                 for index in range(found.option_count)]  # fmt: skip
 
     def _fill(self, typed: str) -> None:
-        found = ranking.best(typed, self._choices, _names, self._recent, lambda choice: choice.near)
+        known = self._choices if typed.strip() else [choice for choice in self._choices if not choice.far]
+        found = ranking.best(typed, known, _names, self._recent, lambda choice: choice.near)
         if self._helps and typed:
-            known = {choice.id for choice in found}
-            found += [choice for choice in self._choices if choice.id not in known and typed.lower() in choice.help.lower()]
+            already = {choice.id for choice in found}
+            found += [choice for choice in self._choices if choice.id not in already and typed.lower() in choice.help.lower()]
         list_ = self.query_one(OptionList)
         list_.clear_options()
         list_.add_options(Option(_line(choice), id=choice.id) for choice in found)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nebula.engine.api.columns import SOURCES
 from nebula.tui import keys, views
-from nebula.tui.offers import Offer, anywhere
+from nebula.tui.offers import Offer, anywhere, elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ class Choosing:
         homes = [Choice(f"context {home}", f"context {context.name or home}", home)
                  for home, context in self._memory.choices.contexts.items()]  # fmt: skip
         marks = [Choice(f"go {to}", name, "a bookmark") for name, to in self._memory.known.bookmarks.items()]
-        self._open("Do", [*self._verbs([*here, *more]), *_screens(), *self._own(), *marks, *homes])
+        self._open("Do", [*self._verbs([*here, *more]), *_screens(), *self._own(), *marks, *homes, *self._elsewhere()])
 
     def do_actions(self) -> None:
         """See keys.KEYS."""
@@ -101,6 +101,9 @@ class Choosing:
         if name.startswith("go "):
             await self._dashboard.go(name.removeprefix("go "))
             return
+        if name.startswith("at "):
+            await self._lead(*name.split()[1:])
+            return
         if name.startswith("context "):
             self._dashboard.app.exit(name.removeprefix("context "))
             return
@@ -111,12 +114,36 @@ class Choosing:
         self._memory.used(offer.command.path)
         self._dashboard.acting.begin(offer)
 
+    async def _lead(self, noun: str, wanted: str) -> None:
+        """To the screen of a verb, and say how it is done there."""
+        await self._dashboard.go(noun)
+        offer = next(offer for _, offer in elsewhere("", [noun]) if offer.id == wanted)
+        key = self._memory.choices.keys.get(offer.id, offer.command.key)
+        how = f"{keys.shown(key)}" if key else "a"
+        self._dashboard.notify(f"choose what to {offer.command.name}, then {how}", markup=False)
+
     def _verbs(self, found: Iterable[Offer]) -> list[Choice]:
         from nebula.tui.chooser import Choice
 
         names = {offer.id: key for key, offer in self._dashboard.by_key().items()}
         return [Choice(offer.id, offer.command.path, offer.command.help, keys.shown(names.get(offer.id, "")),
                        near=offer.target is not None) for offer in found if not offer.reads]  # fmt: skip
+
+    def _elsewhere(self) -> list[Choice]:
+        """Verbs for what other screens list: they lead there, where it is chosen what they are about."""
+        from nebula.tui.chooser import Choice
+
+        page = self._dashboard.list_page
+        here = page.view.noun if page is not None else ""
+        titles = {view.noun: view.title for view in views.VIEWS if view.noun}
+        known = {offer.id for offer in self._dashboard.offers()}
+        return [
+            Choice(
+                f"at {noun} {offer.id}", offer.command.path, f"on the screen of {titles[noun]}: {offer.command.help}", far=True
+            )
+            for noun, offer in elsewhere(here, titles)
+            if self._dashboard.may(offer) and offer.id not in known
+        ]
 
     def _own(self) -> list[Choice]:
         from nebula.tui.chooser import Choice

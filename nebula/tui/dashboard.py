@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     from nebula.cli.options import GlobalOptions
     from nebula.tui.link import Feed, Link
     from nebula.tui.memory import Memory
+    from nebula.tui.wanting import Wanting
 
 _HINTS_OF_VERBS = 7
 """Verbs in the footer."""
 _THEMES = ("textual-dark", "textual-light", "ansi-dark", "ansi-light")
+_WANTING, _AFTER_NEWS = 10.0, 2.0
+"""Seconds after which it is looked for what wants somebody: where nothing happened, and where something did."""
+_SILENT = 5.0
+"""Seconds after which an answer that is due is missed."""
 _OPEN = frozenset({"ready", "running", "waiting"})
 """States of jobs that are under way."""
 
@@ -54,6 +59,9 @@ class Dashboard(Screen[None]):
         self._seen = ""
         self._made: dict[str, Widget] = {}
         self._hinted: object = None
+        self._counting = self._looked = 0.0
+        self._news = False
+        self._wanting: Wanting = {}
         self.drawer = Drawer(id="drawer")
         self._keys = keys.effective(memory.choices.keys)
         self.acting = Acting(self, link, connect, options)
@@ -153,6 +161,7 @@ class Dashboard(Screen[None]):
             self._set(away="")
         elif feed.state == "away":
             self._set(away=f"the engine is away: {feed.problem}")
+        self._news = self._news or any(event.kind.endswith(".state") for event in feed.events)
         for page in self._pages():
             if feed.state == "there":
                 page.stale()
@@ -167,18 +176,36 @@ class Dashboard(Screen[None]):
         if isinstance(seen, Page):
             seen.tick()
         self.acting.follow(self.acting.open_jobs())
-        self._count()
+        if not self._counting:
+            self._counting = self._clock()
+            self._count()
+        elif self._clock() - self._counting > _SILENT:
+            self._set(silent=self._clock() - self._counting)
 
-    @work(group="counts", exclusive=True)
+    @work(group="counts")
     async def _count(self) -> None:
+        """One question at a time: an engine that does not answer must not be asked by all threads there are."""
+        from nebula.tui import wanting
+
+        since = self._clock() - self._looked
+        due = since > _WANTING or (self._news and since > _AFTER_NEWS)
+        if due:
+            self._news = False
         try:
-            status = await self._link.ask(lambda engine: engine.system.status())
+            status, found = await self._link.ask(
+                lambda engine: (engine.system.status(), wanting.look(engine) if due else self._wanting)
+            )
         except NebulaError:
+            self._news = True
             return
+        finally:
+            self._counting = 0.0
+        if due:
+            self._looked, self._wanting = self._clock(), found
         under_way = sum(count for state, count in status.jobs.items() if state in _OPEN)
         counts = ", ".join(view.counted(status.counts[view.noun]) for view in views.VIEWS
                            if view.noun in {"vm", "host"} and status.counts.get(view.noun))  # fmt: skip
-        self._set(jobs=under_way, counts=counts)
+        self._set(jobs=under_way, counts=counts, wanting=wanting.said(self._wanting), silent=0.0)
 
     def _set(self, **what: object) -> None:
         fresh = self._situation._replace(**what)  # type: ignore[arg-type]
@@ -241,7 +268,7 @@ class Dashboard(Screen[None]):
 
     @on(ListPage.Changed)
     def _changed(self) -> None:
-        self._hints()
+        self.call_after_refresh(self._hints)  # rows come first: the transition table takes a while to load
 
     def _hints(self) -> None:
         offered = [(key, offer.command.name) for key, offer in self.by_key().items()][:_HINTS_OF_VERBS]
@@ -275,6 +302,16 @@ class Dashboard(Screen[None]):
     @on(Bar.Chosen)
     async def _clicked(self, event: Bar.Chosen) -> None:
         await self.go(event.view)
+
+    async def do_wanting(self) -> None:
+        """See keys.KEYS."""
+        from nebula.tui import wanting
+
+        where = wanting.leads_to(self._wanting, self.place())
+        if where:
+            await self.go(where)
+        else:
+            self.notify("nothing wants attention")
 
     async def do_back(self) -> None:
         """See keys.KEYS."""

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from nebula.cli.output.text import printable
+from nebula.cli.output.text import printable, shorten, width
 from nebula.cli.progress import describe, share
 from nebula.tui.lines import Target
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _MOST = 100
 _BAR = 12
+_COUNTED = {"runs": "running"}
+_LEAST = 20
+"""Columns of a command line that are seen however much there is to say of it."""
 _MARKS = {"runs": ("…", "cyan"), "done": ("✓", "green"), "failed": ("✗", "red"), "partly": ("!", "yellow")}
 
 
@@ -93,7 +96,7 @@ class Entry(msgspec.Struct):
         """In a few words."""
         if len(self.parts) > 1:
             counts = {state: sum(part.state == state for part in self.parts) for state in ("done", "runs", "failed")}
-            return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+            return ", ".join(f"{count} {_COUNTED.get(state, state)}" for state, count in counts.items() if count)
         said = self.parts[0].text if self.parts else self.text
         return printable(said.strip().splitlines()[0]) if said.strip() else ""
 
@@ -103,7 +106,9 @@ class Drawer(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS = """
     Drawer { height: 1; max-height: 40%; background: $panel; padding: 0 1; scrollbar-size-vertical: 1; }
+    Drawer Static { text-wrap: nowrap; text-overflow: ellipsis; }
     Drawer.-open { height: auto; border-top: solid $panel-lighten-1; }
+    Drawer.-open Static { text-wrap: wrap; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's
@@ -135,6 +140,10 @@ class Drawer(VerticalScroll, can_focus=False):
         self.draw()
         return entry
 
+    def on_resize(self) -> None:
+        """More or less room for the line."""
+        self.draw()
+
     def toggle(self) -> None:
         """Open or close it."""
         self.toggle_class("-open")
@@ -146,7 +155,7 @@ class Drawer(VerticalScroll, can_focus=False):
         text = Text(no_wrap=True, overflow="ellipsis")
         opened = self.has_class("-open")
         for entry in self.entries if opened else self.entries[-1:]:
-            _write(text, entry, whole=opened)
+            _write(text, entry, whole=opened, columns=0 if opened else self.size.width - 2)
         if not self.entries:
             text.append("every key that changes something shows its command line here", "dim")
         for shown in self.query(Static):
@@ -155,12 +164,14 @@ class Drawer(VerticalScroll, can_focus=False):
             self.call_after_refresh(self.scroll_end, animate=False)
 
 
-def _write(text: Text, entry: Entry, *, whole: bool) -> None:
+def _write(text: Text, entry: Entry, *, whole: bool, columns: int) -> None:
+    """Within so many columns (0: any). What came of it has those that it needs; a line that names fifty VMs gives way."""
     if text.plain:
         text.append("\n")
     mark, colour = _MARKS[entry.state]
     text.append(f"{mark} ", colour)
-    text.append(f"$ {entry.line}", "bold")
+    room = max(columns - width(entry.summary) - 6, _LEAST) if columns else 0
+    text.append(f"$ {shorten(entry.line[: 4 * room], room) if room else entry.line}", "bold")
     if entry.summary:
         text.append(f"  {entry.summary}", colour if entry.state != "runs" else "dim")
     for part in entry.parts if whole and (len(entry.parts) > 1 or entry.parts[0].text) else ():
@@ -172,7 +183,7 @@ def part_line(part: Part) -> Text:
     """A line about one object: a bar while its job runs."""
     mark, colour = _MARKS[part.state]
     text = Text(f"{mark} ", colour, no_wrap=True, overflow="ellipsis")
-    text.append(printable(part.name), "default")
+    text.append(printable(part.name) or "…", "default")
     if part.state == "runs" and part.job:
         full = round(part.share * _BAR)
         text.append(f"  {'█' * full}{'░' * (_BAR - full)}", "cyan")

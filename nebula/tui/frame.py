@@ -25,12 +25,16 @@ class Situation(NamedTuple):
     """Why there is no engine; "" while there is one."""
     jobs: int = 0
     counts: str = ""
+    wanting: str = ""
+    """What wants somebody; "" where all is well."""
+    silent: float = 0.0
+    """Seconds for which the engine has owed an answer, where that is longer than it should take."""
 
 
 class Header(Static):
     """The context, and what is the matter."""
 
-    DEFAULT_CSS = "Header { height: 1; background: $panel; padding: 0 1; }"
+    DEFAULT_CSS = "Header { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }"
 
     def say(self, now: Situation) -> None:
         """Draw it."""
@@ -43,10 +47,16 @@ class Header(Static):
             text.append("  paused", "bold yellow")
         if now.away:
             text.append(f"  {now.away}", "bold red")
+        elif now.silent:
+            text.append(f"  the engine has not answered for {now.silent:.0f} s", "bold red")
         else:
+            if now.wanting:
+                text.append("  ")
+                text.append("!", "bold reverse red")
+                text.append(f" {now.wanting}", "bold red")
             text.append(f"  {now.counts}", "dim")
             if now.jobs:
-                text.append(f"  {now.jobs} jobs under way", "cyan")
+                text.append(f"  {now.jobs} job{'s' if now.jobs > 1 else ''} under way", "cyan")
         self.update(text, layout=False)
 
 
@@ -107,7 +117,7 @@ def _room(shown: Sequence[View], titles: Sequence[str]) -> int:
 class Footer(Static):
     """Keys that do something here and now."""
 
-    DEFAULT_CSS = "Footer { height: 1; background: $panel; padding: 0 1; }"
+    DEFAULT_CSS = "Footer { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }"
 
     def say(self, hints: Sequence[tuple[str, str]], columns: int) -> None:
         """(key, word) each, as many as there is room for."""

@@ -22,6 +22,7 @@ KEYS = (
     Key("help", "question_mark", "Keys and commands of where you are; type to search.", hint="help"),
     Key("palette", "ctrl+p", "Do anything by its name.", hint="palette"),
     Key("jump", "colon", "Go to a screen: vm, host a1, 'vm state=RUNNING'.", hint="go to"),
+    Key("wanting", "exclamation_mark", "To what wants somebody: hosts in ERROR, failed VMs, …; again: to the next."),
     Key("back", "escape", "Back: take away filter and marks, then the screen before."),
     Key("filter", "slash", "Filter as one types: web, state=RUNNING 'memory>2G' 'name~^db'.", "list", "filter"),
     Key("actions", "a", "All that can be done to what is chosen.", "list", "actions"),
@@ -56,7 +57,7 @@ KEYS = (
 _NAMES = {
     "question_mark": "?", "colon": ":", "slash": "/", "escape": "Esc", "enter": "Enter", "space": "Space", "asterisk": "*",
     "right_square_bracket": "]", "left_square_bracket": "[", "grave_accent": "`", "plus": "+",
-    "comma": ",", "full_stop": ".", "less_than_sign": "<", "greater_than_sign": ">",
+    "exclamation_mark": "!", "comma": ",", "full_stop": ".", "less_than_sign": "<", "greater_than_sign": ">",
 }  # fmt: skip
 """Textual's names of keys -> what is printed on them."""
 _BY_SIGN = {sign: name for name, sign in _NAMES.items()}

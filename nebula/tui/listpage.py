@@ -51,7 +51,9 @@ class ListPage(Page):
     DEFAULT_CSS = """
     ListPage { layout: horizontal; }
     ListPage .left { width: 55%; height: 1fr; }
-    ListPage .bar { height: 1; padding: 0 1; color: $text-muted; background: $surface; }
+    ListPage .bar {
+        height: 1; padding: 0 1; color: $text-muted; background: $surface; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     ListPage .filter { border: none; height: 1; padding: 0 1; background: $boost; display: none; }
     ListPage .filter.-open { display: block; }
     ListPage.-narrow Detail { display: none; }
@@ -101,8 +103,13 @@ class ListPage(Page):
         """Columns as they were left."""
         self.grid.rows.falling = SOURCES[self.view.noun].newest_first
         self.grid.empty = "…"
-        self.grid.show_columns(self.fields.columns, self.fields.shown)
+        self._show_columns()
         self._sort_by(self._kept.sort)
+
+    def _show_columns(self) -> None:
+        """Those that somebody chose stay, however little room there is."""
+        spare = () if self._kept.columns else (self.fields.place(name) for name in self.view.spare)
+        self.grid.show_columns(self.fields.columns, self.fields.shown, [place for place in spare if place is not None])
 
     @property
     def typed(self) -> str:
@@ -124,9 +131,9 @@ class ListPage(Page):
         return [self.state(target.key) for target in self.chosen()]
 
     def state(self, key: int) -> int | None:
-        """A VM's state; None for other objects."""
+        """A VM's or a host's state as lists pack it; None for other objects."""
         place = self.fields.place("state")
-        if self.view.noun != "vm" or place is None or key not in self.grid.rows:
+        if self.view.noun not in {"vm", "host"} or place is None or key not in self.grid.rows:
             return None
         return int(self.grid.rows.row(key)[place])
 
@@ -256,6 +263,9 @@ class ListPage(Page):
             text.append(f"  /{self._typed}")
         if self._ignored:
             text.append(f" nothing fits {self._ignored}: shown without it", "yellow")
+        hidden = len(grid.wanted) - len(grid.shown)
+        if hidden:
+            text.append(f"  {hidden} column{'s' if hidden > 1 else ''} left out (C)", "dim")
         if rows.sort is not None:
             text.append(f"  by {grid.columns[rows.sort].name}{' falling' if rows.falling else ''}", "dim")
         if self.paused:
@@ -386,7 +396,7 @@ class ListPage(Page):
         self._kept.room = 0
         self.grid.rows.replace([])
         self.grid.rows.sort = None
-        self.grid.show_columns(self.fields.columns, self.fields.shown)
+        self._show_columns()
         self._sort_by(sort)
         self._all = True
         self.refresh_rows()
@@ -415,6 +425,10 @@ class ListPage(Page):
             self.detail.point(self.grid.cursor)
         self.detail.query_one(".detail--body").focus()
 
+    @on(ResourceTable.Fitted)
+    def _fitted(self) -> None:
+        self._say()
+
     @on(ResourceTable.Opened)
     def _opened(self) -> None:
         self.do_open()
@@ -426,7 +440,11 @@ class ListPage(Page):
         self.post_message(self.Changed())
 
     def _split(self) -> None:
-        """The list has what its columns take, if details have room beside it; it never shrinks while one looks."""
+        """The list has what its columns take, if details have room beside it. It never shrinks while one looks, nor while
+        another screen is seen and there is no room at all: it would come back a moment later than its details.
+        """
+        if not self.size.width:
+            return
         self._kept.room = max(self._kept.room, self.grid.natural)
         most = self.size.width * _MOST // 100
         room = "1fr" if self.has_class("-narrow") else max(min(self._kept.room, most), self.size.width * _LEAST // 100)

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from nebula.cli import table
 from nebula.cli.command import Argument, Command, Noun, Option
-from nebula.engine.lifecycle.table import sources_of
+from nebula.cli.output.values import machine
 
 STAYS = frozenset({"follow", "watch", "wait", "no_wait", "dry_run", "format", "columns", "sort"})
 """Options whose part the dashboard plays itself."""
+_STATES = {"vm": "state", "host": "host_state"}
+"""Nouns whose states say what may be done, and how lists show those."""
 _TARGETS = {"job": "jobs", "drs": "plan"}
 """What the argument that names the object is called, where the table cannot complete it."""
 _ELSEWHERE = frozenset({"daemon", "db", "metrics"})
@@ -59,8 +61,13 @@ class Offer(NamedTuple):
         return bool(self.command.risk or wanted or not self.target or (self.command.key == "e") or _empty(self))
 
     def allowed(self, state: int | None) -> bool:
-        """Whether the transition table has it from a VM's state as lists pack it."""
-        if not self.command.verbs or state is None:
+        """Whether it does anything in an object's state as lists pack it; of VMs the transition table says so."""
+        noun = self.target.complete if self.target else ""
+        if state is None or noun not in _STATES:
+            return True
+        if self.command.states:
+            return machine(_STATES[noun], state) in self.command.states
+        if not self.command.verbs or noun != "vm":
             return True
         return divmod(state, 1000) in _places(self.command.verbs)
 
@@ -73,6 +80,8 @@ def _empty(offer: Offer) -> bool:
 
 @lru_cache(maxsize=256)
 def _places(verbs: tuple[str, ...]) -> frozenset[tuple[int, ...]]:
+    from nebula.engine.lifecycle.table import sources_of  # which takes milliseconds, and is of no use before there are rows
+
     return frozenset(tuple(place) for verb in verbs for place in sources_of(verb))
 
 
@@ -127,3 +136,9 @@ def keys_of(found: Iterable[Offer], remapped: Mapping[str, str]) -> dict[str, Of
         if offer.command.key and offer.id not in remapped and offer.command.noun == known[0].command.noun:
             first.setdefault(offer.command.key, offer)
     return first | mine
+
+
+def elsewhere(here: str, nouns: Iterable[str]) -> list[tuple[str, Offer]]:
+    """What other screens' objects can have done to them, with the noun of the screen."""
+    return [(noun, offer) for noun in nouns if noun != here
+            for offer in offers(noun) if offer.target and offer.command.noun == noun and not offer.reads]  # fmt: skip

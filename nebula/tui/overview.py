@@ -18,6 +18,7 @@ from nebula.errors import NebulaError
 from nebula.tui.cells import state_style
 from nebula.tui.outlook import Capacity, Outlook, look
 from nebula.tui.page import Page
+from nebula.tui.saying import said
 from nebula.tui.views import named
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class Overview(Page, can_focus=True):
     """Health, capacity, what runs hot, what waits and why, what happened last."""
 
     DEFAULT_CSS = """
-    Overview { padding: 0 1; overflow-y: auto; scrollbar-size-vertical: 1; }
+    Overview { padding: 0 1; overflow-y: auto; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     Overview ItemGrid { height: auto; grid-gutter: 0 1; }
     Overview #panel-events { height: 1fr; min-height: 14; }
+    Overview #panel-hot, Overview #panel-events { text-wrap: nowrap; text-overflow: ellipsis; }
     Overview Static { height: auto; border: round $panel-lighten-1; padding: 0 1; border-title-color: $text-accent; }
     """
 
@@ -115,7 +117,10 @@ def health(found: Outlook, _: int) -> Text:
         text.append("\n")
     for trouble in found.troubles[:8]:
         text.append(f"! {printable(trouble)}\n", "red")
-    if not found.troubles:
+    if found.troubles:
+        text.append("!", "bold reverse")
+        text.append(" goes there", "dim")
+    else:
         text.append("nothing wants attention", "green")
     return text
 
@@ -191,9 +196,8 @@ def events(found: Outlook, _: int) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     for event in found.events:
         name = str(event.body.get("name") or event.object_id)
-        after = f" {event.body['after']}" if "after" in event.body else ""
         text.append(f"{local_time(event.at)[11:]} ", "dim")
-        text.append(f"{event.kind:<14} {event.object_kind} {printable(name)}{after}")
+        text.append(f"{event.kind:<14} {event.object_kind} {printable(name)}  {printable(said(event.body))}")
         text.append(f"  {event.actor}\n", "dim")
     return text if found.events else Text("nothing happened yet", "dim")
 

@@ -25,7 +25,9 @@ _COLOURS = ("green", "yellow", "red", "dim", "cyan")
 
 
 class ResourceTable(ScrollView, can_focus=True):
-    """`columns` are those of a row, of which `shown` (their places) are on the screen. The cursor is on a key."""
+    """`columns` are those of a row, of which `shown` (their places) are on the screen: of those `wanted` all for which there is
+    room. The cursor is on a key.
+    """
 
     DEFAULT_CSS = """
     ResourceTable {
@@ -60,6 +62,9 @@ class ResourceTable(ScrollView, can_focus=True):
     class Opened(Message):
         """A row was chosen by Enter or a double click."""
 
+    class Fitted(Message):
+        """Other columns than before are shown: there is more room for them, or less."""
+
     class SortBy(Message):
         """A header was clicked."""
 
@@ -72,7 +77,9 @@ class ResourceTable(ScrollView, can_focus=True):
         self._clock = clock
         self.rows = Rows()
         self.columns: Sequence[Column] = ()
+        self.wanted: Sequence[int] = ()
         self.shown: Sequence[int] = ()
+        self._spare: Sequence[int] = ()
         self.cursor: int | None = None
         self.empty = ""
         self._line = 0
@@ -86,9 +93,10 @@ class ResourceTable(ScrollView, can_focus=True):
 
     # --- what is shown
 
-    def show_columns(self, columns: Sequence[Column], shown: Sequence[int]) -> None:
-        """Begin anew with these columns."""
-        self.columns, self.shown = columns, shown
+    def show_columns(self, columns: Sequence[Column], wanted: Sequence[int], spare: Sequence[int] = ()) -> None:
+        """Begin anew with these columns, of which `spare` give way where there is too little room, the first of them first."""
+        self.columns, self.wanted, self.shown = columns, wanted, wanted
+        self._spare = [wanted.index(index) for index in spare if index in wanted]
         self._natural = []
         self._remeasure()
 
@@ -244,8 +252,9 @@ class ResourceTable(ScrollView, can_focus=True):
     # --- drawing
 
     def on_resize(self) -> None:
-        """More or less room for the columns."""
-        self._remeasure()
+        """More or less room for the columns; none at all while another screen is seen."""
+        if self.size.width:
+            self._remeasure()
 
     def _remeasure(self) -> None:
         self._strips.clear()
@@ -269,17 +278,25 @@ class ResourceTable(ScrollView, can_focus=True):
     def _grow(self, keys: Iterable[int]) -> bool:
         """Columns grow with what is in these rows, and never shrink while one looks; whether one grew."""
         now, rows = self._clock(), self.rows
-        natural = self._natural or [len(self.columns[index].header) + 1 for index in self.shown]
+        natural = self._natural or [len(self.columns[index].header) + 1 for index in self.wanted]
         for key in keys:
             row = rows.row(key)
-            for place, index in enumerate(self.shown):
+            for place, index in enumerate(self.wanted):
                 wanted = len(cells.cell(self.columns[index], row[index], now))
                 natural[place] = max(natural[place], wanted)
         self._natural = natural
-        widths = cells.room([self.columns[index] for index in self.shown], natural, self._room() - 2)
-        if widths == self._widths:
+        columns, room = [self.columns[index] for index in self.wanted], self._room() - 2
+        if sum(natural) + 2 * len(natural) > room:  # no place is kept for the sign of an order that is another column's
+            natural = [wanted - (wanted == len(column.header) + 1 and index != self.rows.sort)
+                       for wanted, column, index in zip(natural, columns, self.wanted, strict=True)]  # fmt: skip
+        seen = cells.seen(columns, natural, self._spare, room)
+        shown = [self.wanted[place] for place in seen]
+        widths = cells.room([columns[place] for place in seen], [natural[place] for place in seen], room)
+        if widths == self._widths and shown == self.shown:
             return False
-        self._widths = widths
+        if shown != self.shown:
+            self.post_message(self.Fitted())
+        self._widths, self.shown = widths, shown
         self._strips.clear()
         return True
 
@@ -295,14 +312,20 @@ class ResourceTable(ScrollView, can_focus=True):
             return self._header().crop_extend(x, x + width, self._style("header"))
         key = self.rows.key_at(y - 1 + self.scroll_offset.y)
         if key is None:
-            text = f" {self.empty}" if y == 2 and not self.rows.keys else ""
-            return Strip([Segment(text, self.rich_style)]).crop_extend(0, width, self.rich_style)
+            base = self._base(here=False)
+            if y != 2 or self.rows.keys:
+                return Strip.blank(width, base)
+            return Strip([Segment(f" {self.empty}", base)]).crop_extend(0, width, base)
         here = key == self.cursor
         style = self._base(here=here)
         return self._strip(key, here=here).simplify().crop_extend(x, x + width, style)
 
     def _base(self, *, here: bool) -> Style:
-        return self.rich_style + self._style("cursor") if here else self.rich_style
+        """The style of a row, which is found by asking all that lies below: once, not for each line."""
+        name = "base under the cursor" if here else "base"
+        if name not in self._styles:
+            self._styles[name] = self.rich_style + self._style("cursor") if here else self.rich_style
+        return self._styles[name]
 
     def _strip(self, key: int, *, here: bool) -> Strip:
         """A row, a segment a cell."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from nebula.cli.options import GlobalOptions
 from nebula.cli.output.values import local_time, machine
 from nebula.engine.api.tables import Query
 from nebula.tui import lines
+from nebula.tui.saying import said
 
 if TYPE_CHECKING:
     from nebula.cli.context import Connect
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 _FIRST = ("describe", "show", "log", "history", "explain")
 _TITLES = {"describe": "summary"}
 _EVENTS = 200
-
-
-def said(body: Mapping[str, Any]) -> str:
-    """What an event says in few words: states before and after, and why; else its figures."""
-    if "after" in body:
-        states = [str(body[word]) for word in ("before", "after") if body.get(word)]
-        return "  ".join(part for part in (" → ".join(states), str(body.get("reason") or "")) if part)
-    return "  ".join(f"{name} {value}" for name, value in body.items() if name != "name" and value not in ("", None))
 
 
 class Tab(NamedTuple):

@@ -23,6 +23,8 @@ class View(NamedTuple):
     """Kinds of objects whose events change figures here, too."""
     columns: tuple[str, ...] = ()
     """Those that are shown before anybody chooses; () the list's own default."""
+    spare: tuple[str, ...] = ()
+    """Of those, what gives way where there is too little room for all, the first of them first."""
 
     short: str = ""
 
@@ -39,9 +41,18 @@ class View(NamedTuple):
 
 VIEWS = (
     View("overview", "Overview", key="1", also=("home", "health"), short="Over"),
-    View("vm", "VMs", "vm", "2", ("vms", "virtual-machines"), measured=True),
-    View("host", "Hosts", "host", "3", ("hosts", "nodes"), measured=True, of=("vm",)),
-    View("image", "Images", "image", "4", ("images",), of=("vm",), short="Imgs"),
+    View("vm", "VMs", "vm", "2", ("vms", "virtual-machines"), measured=True, spare=("age",)),
+    View(
+        "host",
+        "Hosts",
+        "host",
+        "3",
+        ("hosts", "nodes"),
+        measured=True,
+        of=("vm",),
+        spare=("cluster", "cpu_allocated", "id", "memory_allocated"),
+    ),
+    View("image", "Images", "image", "4", ("images",), of=("vm",), spare=("format", "type"), short="Imgs"),
     View("datastore", "Datastores", "datastore", "5", ("datastores", "stores", "ds"), of=("image",), short="Data"),
     View("network", "Networks", "network", "6", ("networks", "nets"), of=("vm",), short="Nets"),
     View("template", "Templates", "template", "7", ("templates",), of=("vm",), short="Tmpl"),
@@ -53,8 +64,9 @@ VIEWS = (
         ("jobs", "tasks"),
         most=1000,
         columns=("id", "kind", "name", "state", "progress", "actor", "created", "error"),
+        spare=("actor",),
     ),
-    View("event", "Events", "event", "9", ("events",), most=2000, short="Evts"),
+    View("event", "Events", "event", "9", ("events",), most=2000, spare=("object_id", "seq", "actor"), short="Evts"),
     View("drs", "DRS", "drs", "0", ("balance", "plans")),
     View("log", "Log", key="L", also=("logs",)),
     View("cluster", "Clusters", "cluster", "", ("clusters",), of=("host", "vm")),

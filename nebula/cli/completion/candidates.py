@@ -147,21 +147,22 @@ def _live(lister: Lister, noun: str, command: Command | None) -> list[Candidate]
         rows = lister.list("job", Query(columns=("id", "kind", "state"), sort=("-id",), limit=100)).rows
         return [Candidate(str(row[0]), f"{row[1]} {row[2]}") for row in rows]
     if noun == "vm":
-        return _vms(lister.list("vm", Query(columns=("name", "state"), sort=("name",))), command.verbs if command else ())
+        return _vms(lister.list("vm", Query(columns=("name", "state"), sort=("name",))), command)
     return [Candidate(str(row[0])) for row in lister.list(noun, Query(columns=("name",), sort=("name",))).rows]
 
 
-def _vms(listing: Listing, verbs: Sequence[str]) -> list[Candidate]:
-    """VMs for which one of the verbs is allowed now (all for none), with their state."""
+def _vms(listing: Listing, command: Command | None) -> list[Candidate]:
+    """VMs for which the command is allowed now (all for none), with their state."""
     from nebula.engine.lifecycle.names import place_name
 
     shown = listing.rows
-    if verbs:
+    if command and command.verbs:
         from nebula.engine.lifecycle.table import sources_of  # the whole table, which takes milliseconds
 
-        allowed = {place.state * 1000 + place.lcm for verb in verbs for place in sources_of(verb)}
+        allowed = {place.state * 1000 + place.lcm for verb in command.verbs for place in sources_of(verb)}
         shown = [row for row in shown if row[1] in allowed]
-    return [Candidate(str(name), place_name(*divmod(int(state), 1000))) for name, state in shown]
+    found = [Candidate(str(name), place_name(*divmod(int(state), 1000))) for name, state in shown]
+    return [item for item in found if item.help in command.states] if command and command.states else found
 
 
 def _waits_for_value(word: str, command: Command | None) -> Option | None:

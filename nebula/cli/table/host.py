@@ -86,7 +86,7 @@ COMMANDS = (
     _verb("disable", "Give hosts no new VMs.", "o", "asks", "enable"),
     _verb("offline", "Give hosts no new VMs and leave them alone.", "O", "asks", "enable"),
     _verb("clean", "Take away what VMs and networks that are gone left on hosts.", "", "asks"),
-    _verb("evacuate", "Disable hosts and migrate every VM away.", "v", "asks"),
+    _verb("evacuate", "Disable hosts and migrate every VM away.", "v", "asks")._replace(states=("MONITORED", "DISABLED")),
     rename("host"),
     Command(
         "update",

@@ -208,6 +208,7 @@ COMMANDS = (
         (ref("vm"),),
         key="c",
         terminal=True,
+        states=("RUNNING",),
     ),
     Command(
         "vnc",
@@ -217,6 +218,7 @@ COMMANDS = (
         (ref("vm"),),
         (_OPEN,),
         terminal=True,
+        states=("RUNNING",),
     ),
     Command(
         "spice",
@@ -226,6 +228,7 @@ COMMANDS = (
         (ref("vm"),),
         (_OPEN,),
         terminal=True,
+        states=("RUNNING",),
     ),
     Command(
         "xml",
@@ -240,6 +243,7 @@ COMMANDS = (
         "nebula vm screenshot web web.png",
         "verbs.vm_guest:screenshot",
         (ref("vm"), Argument("file", "Where to write it.", complete="file")),
+        states=("RUNNING",),
     ),
     Command(
         "exec",
@@ -252,6 +256,7 @@ COMMANDS = (
             Option("--stdin", "Give it what comes on standard input.", "flag", short="-i"),
         ),
         rest=True,
+        states=("RUNNING",),
     ),
     Command(
         "cp",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nebula.cpusets import listed
@@ -30,6 +30,8 @@ CLASSES = {
     "12": "accelerator",
 }
 """The kinds of PCI devices, by the first two digits of their class."""
+_NAMED = 8
+"""VMs that are named in a line to type."""
 _NEXT = {
     HostState.INIT: ("check", "remove"),
     HostState.MONITORED: ("disable", "evacuate", "offline", "update", "check"),
@@ -49,6 +51,7 @@ def describe(queries: Queries, row: HostRow) -> Detail:
     body: dict[str, Any] = {
         "state": state.name,
         "reason": row.error,
+        **({"what_to_do": _advice(row, vms)} if state is HostState.ERROR else {}),
         "cluster": cluster.name if cluster else None,
         "monitored": row.monitored or None,
         "free": {
@@ -62,6 +65,18 @@ def describe(queries: Queries, row: HostRow) -> Detail:
         "allowed": list(_NEXT[state]),
     }
     return Detail(kind="host", id=row.id, name=row.name, body=body)
+
+
+def _advice(row: HostRow, vms: Sequence[VmRow]) -> str:
+    """The next step while a host is in ERROR."""
+    text = f"nebula doctor {row.name} says what is missing, nebula host check {row.name} looks anew"
+    if not vms:
+        return f"{text}; if it is gone for good: nebula host remove {row.name} --force"
+    several = " ".join(str(vm.id) for vm in vms[:_NAMED]) + (" …" if len(vms) > _NAMED else "")
+    return (
+        f"{text}; when it answers, its VMs are looked up by themselves. Only if it is gone for good: "
+        f"nebula vm recover {several} --recreate makes them anew elsewhere, with new disks"
+    )
 
 
 def hardware(queries: Queries, row: HostRow, names: dict[int, str]) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class LocalHosts(Noun):
                 raise ConflictError(
                     f"host {row.name} is {HostState(row.state).name}: its VMs cannot be migrated live",
                     cause=row.error,
-                    hint=f"nebula host check {row.id}",
+                    hint=f"nebula host describe {row.id}",
                 )
             tx.swap(row, state=int(HostState.DISABLED), wanted=int(HostState.DISABLED))
             tx.event("host.state", "host", row.id, actor=call.actor, name=row.name, after="DISABLED")

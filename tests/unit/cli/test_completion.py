@@ -40,6 +40,8 @@ def test_live_names_only_of_vms_that_allow_the_verb(connect: InProcess, cli: Cli
     assert cli("vm", "poweroff", "db-1").status == 0
     assert offered(connect, "vm", "resume", "") == ["db-1"]
     assert "db-1" not in offered(connect, "vm", "poweroff", "")
+    assert "db-1" not in offered(connect, "vm", "console", "")
+    assert "web-1" in offered(connect, "vm", "console", "")
     assert offered(connect, "vm", "show", "db") == ["db-1"]
     assert offered(connect, "vm", "show", "db-1", "db") == []
     assert offered(connect, "vm", "migrate", "web-1", "--host", "host-") == ["host-1", "host-2"]

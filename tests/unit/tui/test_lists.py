@@ -131,3 +131,41 @@ def test_what_changes_off_the_screen_costs_no_drawing(sim: Sim, memory: Memory, 
             assert drawn[0].right < grid.size.width // 2, "its name alone"
 
     drive(sim, memory, play)
+
+
+def test_a_list_one_comes_back_to_has_its_room_at_once(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        left, before = tui.page.query_one(".left"), tui.page.query_one(".left").size.width
+        await tui.go("host")
+        await tui.until(lambda: not left.size.width, "another screen")
+        assert left.styles.width is not None
+        assert left.styles.width.value == before > 0
+
+    drive(sim, memory, play)
+
+
+def test_where_there_is_little_room_what_matters_least_gives_way_and_is_said_so(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        page = await tui.go("host")
+        await tui.until(lambda: "left out (C)" in tui.screen(), "how many columns are missing")
+        seen = [page.fields.columns[index].name for index in page.grid.shown]
+        assert {"cpu_used", "memory_allocated", "memory_max", "memory_used"} <= set(seen)
+        assert "cluster" not in seen
+        assert "MEM USED" in tui.screen()
+        assert not page.grid.show_horizontal_scrollbar
+        page.choose_columns(
+            ["name", "state", "cluster", "cpu_allocated", "cpu_max", "cpu_used", "memory_allocated", "memory_max"]
+        )
+        await tui.until(lambda: page.grid.rows.keys, "rows")
+        assert len(page.grid.shown) == 8, "what somebody chose stays"
+
+    drive(sim, memory, play, size=(80, 24))
+
+
+def test_events_are_told_in_words(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.go("event")
+        await tui.until(lambda: "web-1: " in tui.screen() or "vm.deploy of vm" in tui.screen(), "what happened")
+        assert '{"' not in tui.screen()
+
+    drive(sim, memory, play, size=(80, 24))

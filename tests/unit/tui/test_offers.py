@@ -10,15 +10,16 @@ from nebula.cli import fastparse, table
 from nebula.cli.command import Argument, Command, Option
 from nebula.cli.options import GlobalOptions
 from nebula.engine.api.columns import SOURCES
-from nebula.engine.lifecycle.states import LcmState, VmState
+from nebula.engine.lifecycle.states import HostState, LcmState, VmState
 from nebula.errors import UsageError
 from nebula.tui import keys, lines, ranking
-from nebula.tui.offers import Offer, anywhere, keys_of, offered, offers
+from nebula.tui.offers import Offer, anywhere, elsewhere, keys_of, offered, offers
 from nebula.tui.views import VIEWS, named
 
 NOUNS = [view.noun for view in VIEWS if view.noun]
 RUNNING = VmState.ACTIVE * 1000 + LcmState.RUNNING
 OFF = VmState.POWEROFF * 1000
+MONITORED, ERROR = HostState.MONITORED, HostState.ERROR
 
 
 @pytest.mark.parametrize("noun", NOUNS)
@@ -73,6 +74,22 @@ def test_only_what_the_transition_table_has_is_offered() -> None:
     assert "resume" in off
     assert off.isdisjoint({"poweroff", "suspend", "reboot"})
     assert {"poweroff", "resume"} <= {offer.command.name for offer in offered(offers("vm"), [OFF, RUNNING])}
+
+
+def test_what_does_nothing_in_a_state_is_not_offered_there() -> None:
+    access = {"console", "vnc", "spice", "exec", "screenshot"}
+    assert access <= {offer.command.name for offer in offered(offers("vm"), [RUNNING])}
+    assert access.isdisjoint({offer.command.name for offer in offered(offers("vm"), [OFF])})
+    well, down = ({offer.id for offer in offered(offers("host"), [int(state)])} for state in (MONITORED, ERROR))
+    assert well - down == {"host.evacuate"}
+    assert {"host.check", "host.enable", "vm.adopt", "doctor"} <= down
+
+
+def test_what_other_screens_offer_is_found_from_everywhere() -> None:
+    nouns = [view.noun for view in VIEWS if view.noun]
+    found = {(noun, offer.id) for noun, offer in elsewhere("vm", nouns)}
+    assert {("host", "host.evacuate"), ("image", "image.clone"), ("network", "network.remove")} <= found
+    assert not any(noun == "vm" for noun, _ in found)
 
 
 def test_commands_of_other_nouns_that_are_about_a_vm_are_offered_too() -> None:

@@ -15,7 +15,7 @@ from nebula.engine.metrics.kinds import METRICS
 from nebula.engine.store.rows import HostRow
 from nebula.tui import outlook, overview
 from nebula.tui.app import theme
-from nebula.tui.charts import Series, amounts, band, hours_from_now, mode, read
+from nebula.tui.charts import LEAST, Series, amounts, band, hours_from_now, mode, read
 from nebula.tui.frame import screens
 from nebula.tui.listpage import ListPage
 from nebula.tui.logpage import LogPage
@@ -60,7 +60,7 @@ def test_what_is_hot_and_what_happened() -> None:
     hot = [outlook.Hot("host", "a1", 0.97, 0.2)]
     found = outlook.Outlook({"vm": {}}, [], ["full in May"], hot, [], ["host a1: ERROR"], [event])
     assert "cpu  97%" in overview.hot(found, 60).plain
-    assert "vm web BOOT" in overview.events(found, 60).plain
+    assert "vm web  BOOT" in overview.events(found, 60).plain
     assert "! host a1: ERROR" in overview.health(found, 60).plain
     assert "full in May" in overview.capacity(found, 60).plain
 
@@ -96,6 +96,14 @@ def test_series_of_a_host_have_amounts_and_a_forecast(sim: Sim) -> None:
 def test_charts_are_blocks_where_braille_fails() -> None:
     assert mode({"TERM": "linux"}) is mode({"NEBULA_CHARTS": "block"})
     assert mode({"TERM": "xterm-256color"}) is not mode({"TERM": "linux"})
+
+
+def test_no_two_marks_of_a_scale_read_the_same() -> None:
+    for show, least in LEAST.items():
+        for top in (least, 1.3 * least, 2.1 * least, 3.7 * least, 40 * least):
+            marks = amounts(show)
+            labels = marks.get_labels_for_ticks(marks.get_ticks(0.0, top))
+            assert len(set(labels)) == len(labels), (show, top, labels)
 
 
 def test_charts_are_drawn_with_what_is_expected(sim: Sim, memory: Memory) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nebula.engine.api.columns import SOURCES, VMS
-from nebula.tui.cells import cell, room
+from nebula.tui.cells import cell, room, seen
 from nebula.tui.rows import Rows, natural
+from nebula.tui.saying import told
 
 
 def test_numbers_in_names_count() -> None:
@@ -72,3 +73,19 @@ def test_with_little_room_texts_give_way_and_times_do_not() -> None:
     widths = room(shown, natural, 78)
     assert [wide for column, wide in zip(shown, widths, strict=True) if column.show == "time"] == [19]
     assert min(widths) < 19
+
+
+def test_columns_give_way_in_their_order_as_far_as_they_must() -> None:
+    columns = [column for column in VMS.columns if column.name in {"id", "name", "state", "cpu"}]
+    natural = [4, 40, 10, 5]
+    assert seen(columns, natural, (0, 3), 60) == [0, 1, 2, 3]
+    assert seen(columns, natural, (0, 3), 44) == [1, 2, 3], "a text is read well enough with less than it would take"
+    assert seen(columns, natural, (0, 3), 20) == [1, 2]
+
+
+def test_an_event_says_what_it_is_about_and_why() -> None:
+    assert told({"name": "a1", "after": "ERROR", "error": "no route"}) == "a1: ERROR  no route"
+    assert told({"name": "web", "before": "BOOT", "after": "RUNNING", "reason": ""}) == "web: BOOT → RUNNING"
+    failed = {"kind": "vm.deploy", "target": ["vm", 7], "error": {"message": "the disk is full"}}
+    assert told(failed) == "vm.deploy of vm 7  the disk is full"
+    assert told({"name": "web", "size": 3, "host": None}) == "web: size 3"

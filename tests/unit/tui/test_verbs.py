@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from textual import events
 from textual.widgets import Button, Checkbox, Input, Static
 
@@ -140,7 +141,7 @@ def test_readonly_offers_nothing_that_changes(sim: Sim, memory: Memory) -> None:
         assert "read-only" in tui.screen()
         await tui.press("ctrl+p")
         assert isinstance(tui.app.screen, Chooser)
-        assert not {"vm.terminate", "vm.create", "host.add"} & set(tui.app.screen.shown())
+        assert not {"vm.terminate", "vm.create", "host.add", "at host host.evacuate"} & set(tui.app.screen.shown())
 
     drive(sim, memory, play, readonly=True)
 
@@ -273,6 +274,22 @@ def test_what_is_typed_ahead_goes_where_the_keys_before_it_lead(sim: Sim, memory
         _at_once(tui, "escape", "3")
         await tui.until(lambda: tui.page.view.name == "host", "the next screen")
         assert tui.app.screen is tui.dashboard
+
+    drive(sim, memory, play)
+
+
+def test_the_palette_leads_to_verbs_of_other_screens(sim: Sim, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.press("ctrl+p")
+        await tui.type("evacuate")
+        assert isinstance(tui.app.screen, Chooser)
+        assert tui.app.screen.shown()[0] == "at host host.evacuate"
+        said = list[str]()
+        monkeypatch.setattr(tui.dashboard, "notify", lambda text, **_: said.append(text))
+        await tui.press("enter")
+        await tui.until(lambda: said, "how it is done there")
+        assert tui.page.view.name == "host"
+        assert said == ["choose what to evacuate, then v"]
 
     drive(sim, memory, play)
 

@@ -12,6 +12,7 @@ from nebula.engine.drs.policy import DrsPolicy
 from nebula.engine.drs.values import DrsPlan
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.store.rows import PlanRow
+from nebula.engine.store.transaction import Transaction
 from nebula.errors import ConflictError, NotFoundError, UsageError
 from nebula.model.host import Finding
 from tests.support.sim import CALL, HOSTS, Sim
@@ -109,6 +110,24 @@ def test_evacuate(sim: Sim) -> None:
     assert {sim.where(f"vm{number}") for number in range(4)} <= {"h2", "h3"}
     assert [sim.state(f"vm{number}") for number in range(4)] == ["RUNNING"] * 3 + ["POWEROFF"]
     sim.assert_sound()
+
+
+def test_a_host_that_is_down_says_what_to_do(sim: Sim) -> None:
+    vm = sim.add_vm("one", HOST="h1")
+    assert "what_to_do" not in sim.engine.hosts.describe("h1").body
+
+    def down(tx: Transaction) -> None:
+        for host in (sim.host("h1"), sim.host("h2")):
+            tx.swap(host, state=HostState.ERROR, error="no route")
+
+    sim.engine.services.store.write(down)
+    said = sim.engine.hosts.describe("h1").body["what_to_do"]
+    assert f"nebula vm recover {vm.id} --recreate" in said
+    assert "nebula doctor h1" in said
+    assert "nebula host remove h2 --force" in sim.engine.hosts.describe("h2").body["what_to_do"]
+    with pytest.raises(ConflictError, match="h1 is ERROR") as refused:
+        sim.engine.hosts.evacuate("h1", CALL)
+    assert "describe" in refused.value.hint
 
 
 def test_an_evacuation_says_what_stays(sim: Sim) -> None:
