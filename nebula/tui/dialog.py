@@ -64,6 +64,9 @@ class CommandDialog(Modal[Filled]):
     CommandDialog.-low .fields, CommandDialog.-low Ticks { max-height: 8; }
     CommandDialog.-low .fields, CommandDialog.-low .line, CommandDialog.-low .sure, CommandDialog.-low .buttons { margin: 0; }
     CommandDialog.-low .line, CommandDialog.-low .verdict { max-height: 4; }
+    CommandDialog.-document .line { max-height: 50vh; }
+    CommandDialog.-document.-low .line { max-height: 14; }
+    CommandDialog.-document.-low .fields { max-height: 2; }
     """
     VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]  # noqa: RUF012 - Textual's own way
 
@@ -302,6 +305,7 @@ class CommandDialog(Modal[Filled]):
         if self._helper.document is None:
             return
         self._as_yaml = not self._as_yaml
+        self.set_class(self._as_yaml, "-document")  # which has more lines than a command: fields give way
         if self._as_yaml:
             await self._write_document(self.filled())
         else:

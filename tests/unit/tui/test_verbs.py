@@ -252,6 +252,19 @@ def test_a_form_begins_with_what_works_and_says_itself_as_yaml(sim: Sim, memory:
     drive(sim, memory, play)
 
 
+def test_a_document_has_the_room_that_it_takes_where_there_is_little(sim: Sim, memory: Memory) -> None:
+    async def play(tui: Driven) -> None:
+        await tui.press("n")
+        dialog = _dialog(tui)
+        await tui.until(lambda: dialog.filled().get("image") == "base", "the defaults")
+        await tui.type("formed")
+        await tui.press("f3")
+        await tui.until(lambda: "kind: vm" in tui.screen() and "graphics:" in tui.screen(), "the document, to its end")
+        assert "Cancel" in tui.screen(), "and what answers it"
+
+    drive(sim, memory, play, size=(80, 24))
+
+
 def _at_once(tui: Driven, *keys: str) -> None:
     """Keys as they come out of one read of a busy terminal."""
     letters = {"space": " ", "enter": "\r", "tab": "\t", "slash": "/", "colon": ":"}
