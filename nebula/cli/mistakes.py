@@ -12,7 +12,9 @@ _NOUNS = {
     "domain": "vm", "guest": "vm", "instance": "vm", "machine": "vm", "virtual-machine": "vm", "node": "host",
     "hypervisor": "host", "server": "host", "img": "image", "volume": "image", "net": "network", "vnet": "network",
     "storage": "datastore", "store": "datastore", "ds": "datastore", "pool": "datastore", "task": "job", "log": "event",
-    "database": "db", "service": "daemon",
+    "database": "db", "service": "daemon", "onevm": "vm", "onehost": "host", "oneimage": "image", "onevnet": "network",
+    "onetemplate": "template", "onedatastore": "datastore", "onecluster": "cluster", "onevmgroup": "vmgroup",
+    "onesecgroup": "securitygroup", "onedb": "db",
 }  # fmt: skip
 """Other programs' words for our nouns."""
 _VERBS = {

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nebula.cli.progress import Bars, Lines, View
 from nebula.errors import TimedOutError
+from nebula.units import parse_duration
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
+    from nebula.cli.invocation import Invocation
     from nebula.engine.api.values import JobView
     from nebula.engine.api.verbs import Engine
 
 T = TypeVar("T")
 _LOOK = 0.5
 """Seconds between two looks at a job that moves without events (bytes copied)."""
+
+
+def time_limit(line: Invocation) -> float:
+    """What --timeout allows, in seconds, 0 without it; "0" is one look."""
+    text = line.text("timeout")
+    return (parse_duration(text) or 1e-9) if text else 0.0
 
 
 class Waiter:

@@ -100,7 +100,11 @@ def _condition(column: Column, operator: str, value: str, decode: Decode) -> tup
         raise UsageError(f"{operator!r} is not a comparison", hint="use one of = != < > <= >= ~")
     values = [word.strip() for word in value.split(",")] if operator in {"=", "!="} else [value]
     if len(values) > _MOST_VALUES:
-        raise UsageError(f"a condition on {column.name} has more than {_MOST_VALUES} values", cause=f"{len(values)} were given")
+        raise UsageError(
+            f"a condition on {column.name} has more than {_MOST_VALUES} values",
+            cause=f"{len(values)} were given",
+            hint="ask in parts",
+        )
     texts, parameters = zip(*(_comparison(column, operator, word, decode) for word in values), strict=True)
     text = (" OR " if operator == "=" else " AND ").join(texts)
     return f"({text})" if len(values) > 1 else text, [item for found in parameters for item in found]

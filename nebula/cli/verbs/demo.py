@@ -38,8 +38,8 @@ _ROLES = ("web", "db", "cache", "mail", "build", "git")
 
 def demo(context: Context, line: Invocation) -> int:
     """Make the home; prints its path."""
-    vms = line.number("vms", most=5000) or 12
-    hosts = line.number("hosts", most=500) or max(4, -(-vms // _VMS_PER_HOST))
+    vms = line.number("vms", most=5000) if line.has("vms") else 12
+    hosts = line.number("hosts", least=1, most=500) if line.has("hosts") else max(4, -(-vms // _VMS_PER_HOST))
     home = context.options.home or str(Path(tempfile.mkdtemp(prefix="nebula-demo-")))
     context.options = context.options._replace(home=home)
     with context.changer() as engine:

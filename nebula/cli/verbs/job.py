@@ -9,10 +9,10 @@ from nebula.cli import report
 from nebula.cli.changes import Tally, job_error
 from nebula.cli.showing import print_mappings
 from nebula.cli.verbs.vm_reads import print_log_line
-from nebula.cli.waiting import Waiter
+from nebula.cli.waiting import Waiter, time_limit
 from nebula.engine.api.tables import Query
 from nebula.errors import NebulaError, NotFoundError, UsageError
-from nebula.units import format_size, parse_duration
+from nebula.units import format_size
 
 if TYPE_CHECKING:
     from nebula.cli.context import Context
@@ -123,9 +123,8 @@ def _print_log(context: Context, engine: Engine, printed: dict[int, int]) -> Non
 
 def wait(context: Context, line: Invocation) -> int:
     """Until jobs have ended."""
-    limit = parse_duration(line.text("timeout")) if line.text("timeout") else 0
     with context.changer() as engine:
-        return _wait_for(context, engine, job_ids(engine, line.texts("jobs")), limit)
+        return _wait_for(context, engine, job_ids(engine, line.texts("jobs")), time_limit(line))
 
 
 def _wait_for(context: Context, engine: Engine, numbers: Sequence[int], limit: float) -> int:

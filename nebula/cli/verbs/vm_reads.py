@@ -9,12 +9,12 @@ from nebula.cli.output.formats import Field, Table
 from nebula.cli.output.text import printable
 from nebula.cli.output.values import local_time
 from nebula.cli.verbs.common import print_rows
-from nebula.cli.waiting import looks
+from nebula.cli.waiting import looks, time_limit
 from nebula.engine.api.tables import Query
 from nebula.engine.lifecycle.names import place_name
 from nebula.engine.lifecycle.states import LcmState, VmState, place_named
 from nebula.errors import ConflictError, TimedOutError, UsageError
-from nebula.units import format_duration, parse_duration
+from nebula.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 READY = "READY"
 """No state of OpenNebula's, but what its `READY=YES` says of a VM that is RUNNING."""
-_SHOWS = {"seq": "number", "started": "time", "ended": "time"}
+_SHOWS = {"seq": "number", "started": "time", "ended": "time", "created": "time", "active": "bool"}
 
 
 def log(context: Context, line: Invocation) -> int:
@@ -83,7 +83,7 @@ def wait(context: Context, line: Invocation) -> int:
     Where no engine runs, this is one: else nothing would come of what is waited for.
     """
     names = [READY if word.upper() == READY else _state_name(word) for word in line.texts("states")]
-    limit = parse_duration(line.text("timeout")) if line.text("timeout") else 0
+    limit = time_limit(line)
     with context.changer() as engine:
         target = resolve_one(engine, "vm", line.text("ref"), gone=True)
         start = context.monotonic()

@@ -35,5 +35,8 @@ def _checked(key: str, value: Any) -> Any:
     if isinstance(value, Mapping) and "/" not in key:
         return {attribute_name(part): _checked(f"{key}/{part}", item) for part, item in value.items()}
     if value_of(value) is None or len(str(value)) > LONGEST:
-        raise UsageError(f"{key[:60]} has no value that can be used", cause=f"text or a number, at most {LONGEST} characters")
+        raise UsageError(
+            f"{key[:60]} has no value that can be used", cause=f"text or a number, at most {LONGEST} characters",
+            hint=f"--set {key[:60]}=VALUE",
+        )  # fmt: skip
     return value

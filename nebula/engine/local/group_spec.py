@@ -52,14 +52,17 @@ def _listed(value: Any) -> Iterable[Any]:
 
 def _role(given: Any, known: Mapping[str, Role], hosts: Names) -> Role:
     if not isinstance(given, Mapping) or set(given) - {"name", "policy", "host_affined", "host_anti_affined"}:
-        raise UsageError("a role is a name, a policy, host_affined and host_anti_affined", cause=f"got {str(given)[:60]!r}")
+        raise UsageError(
+            "a role is a name, a policy, host_affined and host_anti_affined",
+            cause=f"got {str(given)[:60]!r}", hint="name: web",
+        )  # fmt: skip
     name = check_name("role", str(given.get("name", "")))
     if "," in name or ":" in name:
-        raise UsageError(f"a role is called without , and : ({name[:60]!r})")
+        raise UsageError(f"a role is called without , and : ({name[:60]!r})", hint="--role NAME, or --role NAME:anti-affined")
     before = known.get(name, Role(name=name))
     policy = str(given.get("policy", before.policy)).upper().replace("-", "_")
     if policy not in POLICIES:
-        raise UsageError(f"a role's policy is {', '.join(POLICIES)}, not {policy[:60]!r}")
+        raise UsageError(f"a role's policy is {', '.join(POLICIES)}, not {policy[:60]!r}", hint=f"--role {name}:anti-affined")
     return Role(
         name=name,
         policy=policy,
@@ -84,7 +87,9 @@ def _sets(given: Any, roles: Mapping[str, Role]) -> tuple[tuple[str, ...], ...]:
                     f"the group has no role {word[:60]!r}", hint=f"did you mean {', '.join(near(word, roles) or roles)}?"
                 )
         if len(words) < 2:
-            raise UsageError("a set of roles has at least two", cause=f"got {', '.join(words) or 'none'}")
+            raise UsageError(
+                "a set of roles has at least two", cause=f"got {', '.join(words) or 'none'}", hint="--affined web,db"
+            )
         found.append(tuple(words))
     return tuple(sorted(set(found)))
 
@@ -99,21 +104,28 @@ def _check(group: GroupView) -> None:
     if not group.roles:
         raise UsageError(f"group {group.name} has no role", hint="--role NAME, or --role NAME:anti-affined")
     if max(len(group.roles), len(group.affined), len(group.anti_affined)) > MOST:
-        raise UsageError(f"a group has at most {MOST} roles, and as many sets of them")
+        raise UsageError(f"a group has at most {MOST} roles, and as many sets of them", hint="make several groups")
     for role in group.roles:
         both = set(role.host_affined) & set(role.host_anti_affined)
         if both:
-            raise UsageError(f"role {role.name} is bound to a host and keeps off it", cause=f"host {min(both)}")
+            raise UsageError(
+                f"role {role.name} is bound to a host and keeps off it", cause=f"host {min(both)}",
+                hint=f"leave it out of --host-affined {role.name}:… or of --host-anti-affined {role.name}:…",
+            )  # fmt: skip
     alone = {role.name for role in group.roles if role.policy == "ANTI_AFFINED"}
     for names in group.affined:
         if alone & set(names):
             raise UsageError(
-                f"role {min(alone & set(names))} cannot share a host", cause="its own VMs keep apart (ANTI_AFFINED)"
-            )
+                f"role {min(alone & set(names))} cannot share a host", cause="its own VMs keep apart (ANTI_AFFINED)",
+                hint=f"--role {min(alone & set(names))} without a policy, or leave it out of --affined",
+            )  # fmt: skip
         _check_apart(group, names)
 
 
 def _check_apart(group: GroupView, names: tuple[str, ...]) -> None:
     for pair in combinations(names, 2):
         if any(set(pair) <= set(apart) for apart in group.anti_affined):
-            raise UsageError(f"roles {' and '.join(pair)} are to share a host and to keep apart")
+            raise UsageError(
+                f"roles {' and '.join(pair)} are to share a host and to keep apart",
+                hint="leave one of them out of --affined or of --anti-affined",
+            )

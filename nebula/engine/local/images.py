@@ -411,6 +411,8 @@ def _source(spec: Mapping[str, Any], home: Path) -> dict[str, Any]:
         return {}
     if spec.get("source") and given == ["size"]:
         raise UsageError("a LUN is as large as it is on the SAN", hint="leave --size out")
+    if not given and spec.get("size") == 0:
+        given = ["size"]
     if len(given) != 1:
         raise UsageError(
             "an image comes from one of path, url, catalogue or size", cause=f"given: {', '.join(given) or 'none'}",

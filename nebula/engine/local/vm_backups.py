@@ -65,7 +65,7 @@ class BackupVerbs(VmNoun):
             if not self._services.pool.datastore(store).capabilities.backups:
                 why = f"datastore {store.name} (driver {store.driver}) copies no disks for backups"
         if why:
-            raise ConflictError(f"VM {vm.name} ({vm.id}) cannot be backed up", cause=why)
+            raise ConflictError(f"VM {vm.name} ({vm.id}) cannot be backed up", cause=why, hint=f"nebula vm show {vm.id}")
 
     def restore(self, ref: str, backup: str, call: Call) -> Accepted:
         """See Vms.restore."""

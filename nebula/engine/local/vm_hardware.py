@@ -44,7 +44,10 @@ class VmHardware(VmNoun):
         """See Vms.resize."""
         given = regular(changes)
         if not given or set(given) - _SIZES:
-            raise UsageError("a VM is resized by CPU, VCPU and MEMORY", cause=f"got {', '.join(sorted(given)) or 'nothing'}")
+            raise UsageError(
+                "a VM is resized by CPU, VCPU and MEMORY", cause=f"got {', '.join(sorted(given)) or 'nothing'}",
+                hint=f"nebula vm resize {ref[:60]} --memory 4G",
+            )  # fmt: skip
 
         if not enforce and not self.person.admin:
             raise DeniedError("only administrators give a VM more than its host has", hint="leave out --no-enforce")
@@ -158,7 +161,9 @@ class VmHardware(VmNoun):
             able = Creation(tx, self._services, self._leases, vm.owner).able(found.datastore_id)
             asked, have = rounded(size_mib << 20, able.unit), size_of(found)
             if found.kind == "cdrom" or found.readonly:
-                raise ConflictError(f"disk {found.disk_id} of VM {vm.name} is read-only: it does not grow")
+                raise ConflictError(
+                    f"disk {found.disk_id} of VM {vm.name} is read-only: it does not grow", hint=f"nebula vm show {vm.id}"
+                )
             if asked < have:
                 raise ConflictError(
                     f"disk {found.disk_id} of VM {vm.name} cannot shrink",

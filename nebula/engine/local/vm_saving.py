@@ -44,7 +44,9 @@ class SavingVerbs(VmNoun):
             vm = self._find(tx, ref)
             row, found = guard_ours(vm, "disk-saveas"), disk_named(vm, disk)
             if found.kind == "cdrom":
-                raise ConflictError(f"disk {found.disk_id} of VM {vm.name} is a CD: it is an image already")
+                raise ConflictError(
+                    f"disk {found.disk_id} of VM {vm.name} is a CD: it is an image already", hint=f"nebula vm show {vm.id}"
+                )
             if place_of(vm) == RUNNING and not snapshot:
                 raise _in_use(vm, f"nebula vm disk-snapshot-create {vm.id} {found.disk_id} NAME, then --snapshot NAME")
             layer = snapshots.snapshot_named(found, snapshot).layer if snapshot else found.layer
@@ -60,7 +62,9 @@ class SavingVerbs(VmNoun):
             row = guard_ours(vm, "disk-saveas")
             like, saves = self._saved(tx, vm, name, call, persistent=persistent)
             if not saves:
-                raise ConflictError(f"VM {vm.name} ({vm.id}) has no disk of an image that could be saved")
+                raise ConflictError(
+                    f"VM {vm.name} ({vm.id}) has no disk of an image that could be saved", hint=f"nebula vm show {vm.id}"
+                )
             made = tx.insert(
                 TemplateRow(
                     name=free_name(tx, TemplateRow, check_name("template", name)),

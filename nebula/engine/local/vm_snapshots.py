@@ -95,7 +95,9 @@ class SnapshotVerbs(VmNoun):
         if system(machine.template).uefi is not None:
             why = "libvirt keeps no UEFI variables in a snapshot"
         if why:
-            raise ConflictError(f"VM {vm.name} ({vm.id}) cannot have snapshots of its memory", cause=why)
+            raise ConflictError(
+                f"VM {vm.name} ({vm.id}) cannot have snapshots of its memory", cause=why, hint=f"nebula vm show {vm.id}"
+            )
 
     # --- disks
 
@@ -231,5 +233,7 @@ def _kept(vm: VmRow, machine: Machine, ref: str) -> Snapshot:
     found = next((one for one in machine.snapshots if ref in (str(one.snapshot_id), one.name)), None)
     if found is None:
         have = ", ".join(f"{one.snapshot_id} ({one.name})" for one in machine.snapshots) or "none"
-        raise NotFoundError(f"VM {vm.name} ({vm.id}) has no snapshot {ref[:60]!r}", cause=f"it has {have}")
+        raise NotFoundError(
+            f"VM {vm.name} ({vm.id}) has no snapshot {ref[:60]!r}", cause=f"it has {have}", hint=f"nebula vm show {vm.id}"
+        )
     return found

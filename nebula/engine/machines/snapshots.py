@@ -30,7 +30,10 @@ def snapshot_named(disk: Disk, ref: str) -> DiskSnapshot:
     found = [one for one in disk.snapshots if ref in (str(one.snapshot_id), one.name)]
     if not found:
         have = ", ".join(f"{one.snapshot_id} ({one.name})" for one in disk.snapshots)
-        raise NotFoundError(f"disk {disk.disk_id} has no snapshot {ref[:60]!r}", cause=f"it has {have or 'none'}")
+        raise NotFoundError(
+            f"disk {disk.disk_id} has no snapshot {ref[:60]!r}", cause=f"it has {have or 'none'}",
+            hint="nebula vm disk-snapshot-list VM DISK",
+        )  # fmt: skip
     by_id = [one for one in found if str(one.snapshot_id) == ref]
     return (by_id or found)[0]
 

@@ -105,7 +105,9 @@ def _absolute(text: str, now: float) -> float:
             return (today if today.timestamp() > now else today + timedelta(days=1)).timestamp()
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text[:60]!r} is no time", hint="+2h, 2027-01-31 22:00, or seconds since the epoch") from error
+        raise UsageError(
+            f"{text[:60]!r} is no time", hint="+2h, 22:00, 2027-01-31 22:00, or seconds since the epoch"
+        ) from error
 
 
 def _repeat(text: str) -> Repeat:
@@ -133,7 +135,7 @@ def _days(repeat: Repeat, text: str) -> tuple[int, ...]:
 
 def _number(word: str, text: str) -> int:
     if not (word.isascii() and word.isdecimal()):
-        raise UsageError(f"{text[:60]!r} are no days", hint="numbers, separated by commas")
+        raise UsageError(f"{text[:60]!r} are no days", hint="write them like mon,fri, or as numbers: 1,15")
     return int(word)
 
 

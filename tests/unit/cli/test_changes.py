@@ -155,6 +155,7 @@ def test_reading_verbs(cli: Cli) -> None:
     assert "RUNNING" in cli("vm", "log", "git-1").out
     assert cli("vm", "wait", "git-1", "RUNNING", "POWEROFF").status == 0
     assert cli("vm", "wait", "git-1", "PENDING", "--timeout", "1").status == 7
+    assert cli("vm", "wait", "git-1", "PENDING", "--timeout", "0").status == 7, "one look"
     assert cli("vm", "wait", "git-1", "FLYING").status == 2
     silent = cli("vm", "wait", "git-1", "READY")
     assert (silent.status, "cannot say that it is ready" in silent.err) == (5, True)
@@ -239,3 +240,13 @@ def test_a_stopped_vm_says_where_it_is_kept_and_a_marked_one_that_it_moves(cli: 
     assert cli("vm", "undeploy", "sleeper").status == 0
     assert "Its disks are kept on " in cli("vm", "describe", "sleeper").out
     assert cli("vm", "terminate", "sleeper").status == 0
+
+
+def test_snapshots_are_listed_for_people_and_for_programs(cli: Cli) -> None:
+    assert cli("vm", "disk-snapshot-create", "git-1", "0", "before").status == 0
+    lines = cli("vm", "disk-snapshot-list", "git-1", "0").lines
+    assert lines[0].split() == ["ID", "NAME", "PARENT", "ACTIVE", "CREATED"]
+    assert lines[1].split()[1:4] == ["before", "-", "yes"]
+    assert lines[1].split()[4].count("-") == 2, "a date"
+    [shown] = json.loads(cli("vm", "disk-snapshot-list", "git-1", "0", "-f", "json").out)
+    assert (shown["active"], shown["created"] > 1e9) == (True, True)
