@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,9 +98,11 @@ def test_a_guest_moves_and_outlives_its_server(machines: Program, session_machin
 
 
 def test_nothing_is_written_where_nothing_is_mounted(machines: Program, session_machines: LabHandle, nfs: str) -> None:
+    machines.stop_daemon()  # which would mount it again, looking at how full it is
     session_machines.exec("m2", "umount", nfs)
     session_machines.exec("m2", "sh", "-c", '! touch "$1/there"', "sh", nfs)
     session_machines.exec("m2", "sh", "-ec", 'chattr -i "$1"; touch "$1/there"', "sh", nfs)
+    machines.start_daemon()
     found = machines.run("datastore", "check", "nfs").stdout
     assert "the directory is not empty" in found
     assert f"ssh m2 ls -la {nfs}" in found
@@ -128,3 +133,43 @@ def test_an_export_is_for_those_whom_it_names(session_machines: LabHandle, serve
     nfsexport.take_back(here, "test")
     assert OWN not in session_machines.exec("m1", "exportfs", "-s")
     session_machines.exec("m1", "rm", "-r", OWN)
+
+
+_AT_HOME = """
+import sys
+from pathlib import Path
+from nebula.cli.entry import main
+from nebula.transport import local
+from tests.e2e.test_machines_nfs import Inside
+from tests.lab.handle import LabHandle
+directory, name, host = sys.argv[1:4]
+class Here(Inside):
+    def __init__(self, _: str = "") -> None:
+        super().__init__(LabHandle(Path(directory), name), host)
+local.LocalTransport = Here
+sys.exit(main(sys.argv[4:]))
+"""
+"""The program, whose own machine is a host of the lab."""
+
+
+def at_home(program: Program, lab: LabHandle, *argv: str) -> None:
+    """A command that is its own engine, as if typed on m1."""
+    program.stop_daemon()
+    words = [sys.executable, "-c", _AT_HOME, str(lab.directory), lab.name, "m1", *argv]
+    environment = {**program.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=BOOT_SECONDS, check=False, input="")
+    assert done.returncode == 0, done.stderr
+
+
+def test_this_machine_exports_to_its_hosts_alone(machines: Program, session_machines: LabHandle, server: str) -> None:
+    lab, addresses = session_machines, [str(session_machines.host(host)["address"]) for host in ("m1", "m2")]
+    options = ("--driver", "shared", "--export", "--path", OWN, "--nfs-host", server)
+    at_home(machines, lab, "datastore", "create", "exported", *options)
+    shown = [line.split() for line in lab.exec("m1", "exportfs", "-s").splitlines() if line.startswith(OWN)]
+    assert sorted(client.partition("(")[0] for _, client in shown) == addresses
+    found = machines.json("datastore", "check", "exported", "-f", "json")
+    assert [item["level"] for item in found] == ["ok"] * 4, found
+    at_home(machines, lab, "datastore", "remove", "exported")
+    assert OWN not in lab.exec("m1", "exportfs", "-s")
+    assert [OWN in mounts(lab, host) for host in ("m1", "m2")] == [False, False]
+    lab.exec("m1", "rm", "-r", OWN)

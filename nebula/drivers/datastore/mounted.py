@@ -33,11 +33,19 @@ mounted() {
     awk -v at="$place" '$5 == at { kind = ""; for (i = 6; i < NF; i++) if ($i == "-") { kind = $(i + 1); what = $(i + 2) } }
         END { if (kind != "") print kind, what }' /proc/self/mountinfo
 }
+serves() {  # this host is the server, so the files are its own
+    [ -n "$server" ] || return 1
+    for address in $(getent ahosts "$server" | cut -d " " -f 1 | sort -u); do
+        case $address in 127.* | ::1) return 0 ;; esac
+        ip -o address | awk -v at="$address" '{ split($4, own, "/"); if (own[1] == at) yes = 1 } END { exit !yes }' && return 0
+    done
+    return 1
+}
 """
 _GUARD = (
     r"""
-dir=$1 source=$2 options=$3 answer=$4 id=$5
-shift 5
+dir=$1 source=$2 options=$3 answer=$4 id=$5 server=$6
+shift 6
 refuse() { echo "nebula-mount $*" >&2; exit 97; }
 """
     + _LOOK
@@ -58,6 +66,7 @@ mount_it() {
 }
 now=$(mounted)
 if [ -z "$now" ]; then
+    serves && exec "$@"
     (mount_it) 9>"/run/nebula-mount-$id.lock" </dev/null || exit
     parent=$(here "$dir"); place=${parent%/}/${dir##*/}
     now=$(mounted)
@@ -76,9 +85,10 @@ exec "$@"
 """
 )
 _RELEASE = (
-    "dir=$1 source=$2 answer=$3\n"
+    "dir=$1 source=$2 answer=$3 server=$4\n"
     + _LOOK
     + r"""
+[ -n "$(mounted)" ] || ! serves || exit 0
 case $(mounted) in
     "nfs $source" | "nfs4 $source")
         said=$(timeout -s KILL "$answer" umount -- "$dir" 2>&1)
@@ -101,13 +111,14 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
 
     def guarded(self, argv: Sequence[str]) -> list[str]:
-        """The command that runs `argv` if the mount is there."""
-        words = (self.directory, self.source.source, self.source.mount_options, str(_ANSWER), str(self.datastore_id))
+        """The command that runs `argv` if the mount is there, or if the host is the machine that makes the export."""
+        source = self.source
+        words = (self.directory, source.source, source.mount_options, str(_ANSWER), str(self.datastore_id), source.exporter)
         return sh(_GUARD, *words, *argv)
 
     def release(self, host: HostHandle) -> None:
         """Nothing is mounted on the directory by us, which is gone if it is empty. So already: nothing."""
-        argv = sh(_RELEASE, self.directory, self.source.source, str(_ANSWER))
+        argv = sh(_RELEASE, self.directory, self.source.source, str(_ANSWER), self.source.exporter)
         host.transport.run(argv, root=True, timeout=2 * timeouts.COMMAND)
 
     def finding(self, error: NebulaError) -> Finding:

@@ -41,6 +41,11 @@ class NfsSource(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.host}:{self.path}"
 
     @property
+    def exporter(self) -> str:
+        """The address of this engine's own machine, where the export is its own; it may be a host, too."""
+        return self.host.strip("[]") if self.own else ""
+
+    @property
     def mount_options(self) -> str:
         """Ours, then those that were given, which win."""
         return ",".join([*OPTIONS, *([self.options] if self.options else [])])

@@ -119,6 +119,19 @@ def test_what_this_machine_exports_itself_is_not_mounted_on_it(tmp_path: Path) -
     assert (tmp_path / "images" / f"{IMAGE.uuid}.qcow2").exists()
 
 
+def test_nor_where_that_machine_is_a_host_by_ssh(tmp_path: Path) -> None:
+    """To mount its directory on itself would make that unchangeable for all."""
+    data = tmp_path / "data"
+    data.mkdir()
+    source = nfs_of(7, {"NFS_AUTO_HOST": "localhost", "NFS_AUTO_PATH": str(data), "NFS_EXPORT": "yes"})
+    assert source is not None
+    own = Mount(datastore_id=7, source=source, directory=str(data))
+    MountedTransport(HERE, own).run(["touch", f"{data}/there"], root=True)
+    (data / "there").unlink()
+    own.release(host(tmp_path))
+    assert data.exists()
+
+
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What was said to the NFS server's tools, which are not there for the tests."""
