@@ -9,7 +9,7 @@ from nebula.engine.jobs.base import Lock, Step
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.machines.moving import vm_in
 from nebula.engine.store.rows import DatastoreRow, ImageRow
-from nebula.errors import UnreachableError
+from nebula.errors import NebulaError, UnreachableError
 
 if TYPE_CHECKING:
     from nebula.engine.jobs.context import JobContext
@@ -23,8 +23,8 @@ def _row(context: JobContext) -> DatastoreRow:
     return context.services.store.read().get(DatastoreRow, context.job.target_id)
 
 
-def _fit(context: JobContext, row: DatastoreRow) -> list[HostRow]:
-    states = (HostState.MONITORED, HostState.DISABLED)
+def _fit(context: JobContext, row: DatastoreRow, *others: HostState) -> list[HostRow]:
+    states = (HostState.MONITORED, HostState.DISABLED, *others)
     return [host for host in hosts_of(context.services.store.read(), row) if host.state in states]
 
 
@@ -57,17 +57,22 @@ def _attach(context: JobContext) -> None:
 
 
 def _detach(context: JobContext) -> None:
+    """A host in ERROR may only have missed a look; one that is broken keeps no datastore from going."""
     row = _row(context)
     driver = leaving(context.services, row)
     if driver is None:
         return
-    for host in _fit(context, row):
+    for host in _fit(context, row, HostState.ERROR):
         try:
             driver.detach(context.handle(host.id))
         except UnreachableError as error:
             context.log(
                 f"host {host.name} does not answer: a mount goes with its next restart, keys stay there: {error}", "warning"
             )
+        except NebulaError as error:
+            if host.state != HostState.ERROR:
+                raise
+            context.log(f"host {host.name} is in ERROR, and what it has of the datastore stays: {error}", "warning")
 
 
 class Setup:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore import nfsexport
+from nebula.drivers.datastore.shared import SharedDatastore
 from nebula.engine.lifecycle.states import HostState
 from nebula.engine.store.rows import DatastoreRow, HostRow
 from nebula.engine.store.transaction import Transaction
-from nebula.errors import UsageError
+from nebula.errors import CommandError, UsageError
 from tests.support.sim import CALL, Sim
 
 SPEC = {"name": "nfs", "driver": "shared", "settings": {"NFS_AUTO_HOST": "10.0.0.5", "NFS_AUTO_PATH": "/srv/nebula"}}
@@ -28,6 +30,26 @@ def test_one_by_nfs_comes_and_goes_with_a_job(sim: Sim) -> None:
     sim.settle()
     assert sim.rows(DatastoreRow, '"id"=?', (made.id,)) == []
     sim.assert_sound()
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_it_goes_from_a_host_that_only_missed_a_look_too(sim: Sim, monkeypatch: pytest.MonkeyPatch, broken: bool) -> None:
+    told: list[str] = []
+
+    def detach(_: SharedDatastore, host: HostHandle) -> None:
+        told.append(host.name)
+        if broken:
+            raise CommandError(host.name, ["umount"], 1, "no umount here")
+
+    monkeypatch.setattr(SharedDatastore, "detach", detach)
+    row = HostRow(name="r1", cluster_id=1, state=int(HostState.ERROR), transport="local")
+    sim.engine.services.store.write(partial(Transaction.insert, row=row))
+    sim.engine.datastores.create(SPEC, CALL)
+    sim.settle()
+    sim.engine.datastores.remove("nfs", CALL)
+    sim.settle()
+    assert told == ["r1"]
+    assert sim.rows(DatastoreRow, "\"name\"='nfs'") == [], "a broken host does not keep it"
 
 
 def test_one_at_a_path_of_the_hosts_needs_none(sim: Sim) -> None:
