@@ -10,10 +10,12 @@ from nebula.engine.local.base import usable
 from nebula.engine.people import Person
 from nebula.engine.store.rows import LeaseRow, NetworkRow, SecurityGroupRow
 from nebula.engine.store.transaction import Queries
-from nebula.errors import UsageError
+from nebula.errors import NotFoundError, UsageError
 
 SETTING = "security_groups"
 ATTRIBUTE = "SECURITY_GROUPS"
+THEIRS = "0"
+"""The group that OpenNebula's templates name most; here ids begin at 1."""
 MOST = 20
 """Groups of a card, or of a network."""
 
@@ -22,9 +24,17 @@ def named(queries: Queries, given: Any, person: Person) -> tuple[int, ...]:
     """Ids of the groups that somebody names, by ids or names, in a list or separated by commas; they must be theirs to use."""
     words = given if isinstance(given, (list, tuple)) else str(given or "").split(",")
     refs = [str(word).strip() for word in words if str(word).strip()]
+    if THEIRS in refs:
+        raise NotFoundError(
+            f"there is no security group {THEIRS}",
+            cause="OpenNebula's lets everything pass; here a card without groups is not filtered",
+            hint="leave it out, or name another one: nebula securitygroup list",
+        )
     found = dict.fromkeys(usable(queries, SecurityGroupRow, ref, person, Right.USE).id for ref in refs)
     if len(found) > MOST:
-        raise UsageError(f"at most {MOST} security groups at once", cause=f"got {len(found)}")
+        raise UsageError(
+            f"at most {MOST} security groups at once", cause=f"got {len(found)}", hint="put rules together in fewer groups"
+        )
     return tuple(found)
 
 

@@ -62,7 +62,7 @@ def attribute_name(key: object) -> str:
 def _vector(name: str, value: Any) -> Template:
     if not isinstance(value, Mapping):
         raise UsageError(
-            f"{name} must be a group of attributes",
+            f"{name} must be {'one' if isinstance(value, list) else 'a'} group of attributes",
             cause=f"got {str(value)[:60]!r}",
             hint=f"write it like {name.lower()}: {{KEY: value}}",
         )

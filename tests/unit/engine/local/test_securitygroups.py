@@ -107,6 +107,13 @@ def test_what_a_rule_names_must_be_there(sim: Sim) -> None:
             create(sim, "web", {**OUT, **peer})
 
 
+def test_the_group_that_opennebula_has_for_everything_is_not_ours(sim: Sim) -> None:
+    card = {"NETWORK": "lan", "SECURITY_GROUPS": "0"}
+    with pytest.raises(NotFoundError, match="a card without groups is not filtered") as caught:
+        sim.engine.vms.create({"NAME": "one", "NIC": [card]}, CALL)
+    assert "leave it out" in caught.value.hint
+
+
 def test_a_card_without_groups_is_left_alone(sim: Sim) -> None:
     vm(sim, "one", NETWORK="lan")
     assert filters(sim) == {}
