@@ -83,7 +83,8 @@ class Dashboard(Screen[None]):
         self.query_one(Header).say(self._situation)
         self.set_interval(1.0, self._tick)
         await self.go(self._start)
-        unknown = self._memory.choices.keys.keys() - {item.id for item in keys.KEYS} - verbs()
+        others = self._memory.choices.keys.keys() - {item.id for item in keys.KEYS}
+        unknown = others - verbs() if others else others  # the whole table is read for it
         if unknown:
             self.notify(f"keys.json: nothing is called {', '.join(sorted(unknown))}", severity="warning", markup=False)
 
@@ -268,10 +269,12 @@ class Dashboard(Screen[None]):
 
     @on(ListPage.Changed)
     def _changed(self) -> None:
-        self.call_after_refresh(self._hints)  # rows come first: the transition table takes a while to load
+        self.call_after_refresh(self._hints)  # rows come first, see there
 
     def _hints(self) -> None:
-        offered = [(key, offer.command.name) for key, offer in self.by_key().items()][:_HINTS_OF_VERBS]
+        page = self.list_page
+        seen = self.by_key() if page is None or page.filled else {}  # rows come first: to know verbs is to read the whole table
+        offered = [(key, offer.command.name) for key, offer in seen.items()][:_HINTS_OF_VERBS]
         own = [(key, item.hint) for key, item in self.own_keys() if item.hint]
         hints = [*own[:2], *offered, *own[2:]], self.size.width - 2
         if hints != self._hinted and self.is_mounted:

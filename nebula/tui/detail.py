@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -50,16 +51,16 @@ class Detail(Vertical):
     class Opened(Message):
         """Another tab is open."""
 
-    def __init__(self, link: Link, tabs: Sequence[Known], drawing: Drawing) -> None:
+    def __init__(self, link: Link, tabs: Callable[[], Sequence[Known]], drawing: Drawing) -> None:
         super().__init__()
-        self._link, self._tabs = link, tabs
+        self._link, self._make = link, tabs
         self._drawing = drawing
         self._key: int | None = None
         self._timer: Timer | None = None
         self._ansi = self._plain = ""
         self._search = ""
         self._begun = self._made = False
-        self._open = tabs[0].name if tabs else ""
+        self._open = ""
 
     def compose(self) -> ComposeResult:
         """See Widget."""
@@ -73,9 +74,16 @@ class Detail(Vertical):
             self._begun = True
             self._soon()
 
+    @cached_property
+    def _tabs(self) -> Sequence[Known]:
+        """Asked for when rows are seen: to know them is to read the command table."""
+        return self._make()
+
     @property
     def tab(self) -> Known | None:
-        """The open one; None where there are none."""
+        """The open one, at first the first; None where there are none."""
+        if not self._open and self._tabs:
+            self._open = self._tabs[0].name
         return next((tab for tab in self._tabs if tab.name == self._open), None)
 
     @property
@@ -181,7 +189,7 @@ class Detail(Vertical):
     async def _make_tabs(self) -> None:
         for begun in self.query(Tabs):  # by a load that another one ended
             await begun.remove()
-        active = f"tab-{self._open}" if self._open else None
+        active = f"tab-{self.tab.name}" if self.tab is not None else None
         bar = DetailTabs(*(Tab(tab.name, id=f"tab-{tab.name}") for tab in self._tabs), active=active)
         bar.can_focus = False
         await self.mount(bar, before=0)

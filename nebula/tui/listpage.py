@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 Conditions = tuple[tuple[str, str, str], ...]
 WIDE = 120
 """Columns from which on details stand beside the list."""
+_UNKNOWN = "…"
+"""What a list says before its first rows."""
 _LEAST, _MOST = 30, 67
 """Percent of the columns that a list has at least and at most, where details stand beside it."""
 _MEASURED, _DEPENDENT = 10.0, 2.0
@@ -72,7 +75,6 @@ class ListPage(Page):
         super().__init__(id=f"page-{view.name}")
         self.view, self._link, self._memory = view, link, memory
         self._connect, self._options, self._clock = connect, options, clock
-        self.offers: list[Offer] = offers(view.noun)
         self.paused = False
         self._typed = ""
         self._filters: Conditions = ()
@@ -86,8 +88,9 @@ class ListPage(Page):
         self.fields = asking.fields(view.noun, kept.columns or view.columns)
         self.grid = ResourceTable(clock=clock)
         """The list."""
-        known = tabs(view.noun, self.offers, connect, options, clock)
-        self.detail = Detail(link, known, drawing or Charts(link, view.noun, clock))
+        self.detail = Detail(
+            link, lambda: tabs(view.noun, self.offers, connect, options, clock), drawing or Charts(link, view.noun, clock)
+        )
         """What is beside it."""
         self._bar, self._said = Static(classes="bar", markup=False), Text()
 
@@ -102,9 +105,19 @@ class ListPage(Page):
     def on_mount(self) -> None:
         """Columns as they were left."""
         self.grid.rows.falling = SOURCES[self.view.noun].newest_first
-        self.grid.empty = "…"
+        self.grid.empty = _UNKNOWN
         self._show_columns()
         self._sort_by(self._kept.sort)
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        """Everything that can be done to what is listed: the whole command table is read for it, once rows are seen."""
+        return offers(self.view.noun)
+
+    @property
+    def filled(self) -> bool:
+        """Whether its rows are there, or it is known that there are none."""
+        return self.grid.empty != _UNKNOWN
 
     def _show_columns(self) -> None:
         """Those that somebody chose stay, however little room there is."""
@@ -246,11 +259,12 @@ class ListPage(Page):
         if whole:
             self._asked_at = self._clock()
         self._split()
+        first = not self.filled
         self.grid.empty = "nothing fits the filter" if self._typed else f"no {self.view.rows}"
         self.grid.loaded(changed)
         self.detail.begin()
         self.detail.changed(changed)
-        if changed.intersection(chosen):
+        if first or changed.intersection(chosen):
             self.post_message(self.Changed())
 
     def _say(self) -> None:

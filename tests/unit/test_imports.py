@@ -117,13 +117,13 @@ def test_the_program_runs_without_libvirts_library(home: Path) -> None:
 
 
 LATER = (
-    "nebula.cli.report", "nebula.engine.lifecycle.table", "nebula.engine.local", "nebula.tui.chooser", "nebula.tui.dialog",
-    "nebula.tui.doing",
+    "nebula.cli.report", "nebula.cli.table.network", "nebula.engine.lifecycle.table", "nebula.engine.local",
+    "nebula.tui.chooser", "nebula.tui.dialog", "nebula.tui.doing",
     "nebula.tui.logpage", "nebula.tui.overview", "nebula.tui.running", "numpy", "peewee", "pygments", "rich.syntax",
     "rich.traceback", "textual_plot", "textual.widgets._data_table", "textual.widgets._markdown",
     "textual.widgets._text_area", "tree_sitter",
 )  # fmt: skip
-"""What a list's first rows do not need: dialogs, charts, other screens, the engine."""
+"""What a list's first rows do not need: dialogs, charts, other screens, what may be done, the engine."""
 
 
 def test_the_dashboards_first_rows_load_no_more_than_they_need(home: Path) -> None:

@@ -25,7 +25,7 @@ class _Link:
 
 class _Alone(App[None]):
     def compose(self) -> ComposeResult:
-        yield Detail(cast("Link", _Link()), [_said("one"), _said("two"), _said("three")], Drawing())
+        yield Detail(cast("Link", _Link()), lambda: [_said("one"), _said("two"), _said("three")], Drawing())
 
 
 def test_a_tab_chosen_while_tabs_are_being_made_is_the_one_that_opens() -> None:
@@ -59,7 +59,9 @@ def test_what_was_said_of_time_is_said_anew_when_time_has_passed() -> None:
     class Clock(App[None]):
         def compose(self) -> ComposeResult:
             yield Detail(
-                cast("Link", _Link()), [Tab("age", lambda engine, key, columns: f"for {next(told)}s", always=True)], Drawing()
+                cast("Link", _Link()),
+                lambda: [Tab("age", lambda engine, key, columns: f"for {next(told)}s", always=True)],
+                Drawing(),
             )
 
     async def play() -> None:
