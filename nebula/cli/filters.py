@@ -64,9 +64,10 @@ def known(noun: str, names: Sequence[str]) -> list[Column]:
     columns = {column.name: column for column in SOURCES[noun].columns}
     for name in names:
         if name not in columns:
-            meant = near(name, columns)
+            meant = [column.name for column in columns.values() if column.header.lower() == name.lower()] or near(name, columns)
             hint = f"did you mean {' or '.join(meant)}? " if meant else ""
-            raise UsageError(f"a {noun} has no column {name[:60]!r}", hint=f"{hint}columns: {', '.join(columns)}")
+            a = "an" if noun[0] in "aei" else "a"
+            raise UsageError(f"{a} {noun} has no column {name[:60]!r}", hint=f"{hint}columns: {', '.join(columns)}")
     return [columns[name] for name in names]
 
 

@@ -15,6 +15,8 @@ _UNKNOWN_BELOW_ZERO = frozenset({"cpu", "mib", "bytes", "percent"})
 """What is shown so is stored as -1 while it is not known, and is not less than anything."""
 _MOST_VALUES = 500
 """In one condition; SQLite nests no expression deeper than 1,000."""
+_COUNTED = frozenset({"number", "cpu", "mib", "bytes"})
+"""Columns of which a range like 3..7 may be asked for."""
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 
 
@@ -116,6 +118,10 @@ def _comparison(column: Column, operator: str, value: str, decode: Decode) -> tu
         return f"COALESCE({column.sql}, '') {'NOT ' if operator == '!=' else ''}LIKE ? ESCAPE '!'", [pattern]
     if operator == "=" and not value:
         return f"COALESCE({column.sql}, '') = ''" if column.show in TEXTS else f"{column.sql} IS NULL", []
+    if operator in {"=", "!="} and ".." in value and column.show in _COUNTED:
+        ends = [decode(column, end) for end in value.split("..", 1)]
+        between = f"{column.sql} BETWEEN ? AND ?"
+        return between if operator == "=" else f"({column.sql} NOT BETWEEN ? AND ? OR {column.sql} IS NULL)", ends
     if operator == "=" and column.parts:
         first, second = column.parts
         return f"({first}=? AND {second}=?)", list(divmod(decode(column, value), 1000))

@@ -71,6 +71,10 @@ def test_names_only(cli: Cli) -> None:
         (["created<2001-02-03 04:05"], []),
         (["alarm=", "id<3"], ["web-1", "db-1"]),
         (["job!=77", "id<3"], ["web-1", "db-1"]),
+        (["id=1,3..4"], ["web-1", "cache-1", "mail-1"]),
+        (["id!=2..6"], ["web-1"]),
+        (["memory=600M..2G", "cpu=0.4..0.6"], ["db-1", "mail-1", "git-1"]),
+        (["name=web-1..db-1"], []),
     ],
 )
 def test_conditions_and_order(cli: Cli, words: list[str], names: list[str]) -> None:
@@ -89,7 +93,17 @@ def test_an_empty_table_says_so_on_stderr(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["-c", "nmae"], ["nmae=x"], ["web"], ["--sort", "-nmae"], ["state=FLYING"], ["name~("], ["memory>much"], ["-f", "xml"]],
+    [
+        ["-c", "nmae"],
+        ["nmae=x"],
+        ["web"],
+        ["--sort", "-nmae"],
+        ["state=FLYING"],
+        ["name~("],
+        ["memory>much"],
+        ["-f", "xml"],
+        ["id=3.."],
+    ],
 )
 def test_what_makes_no_sense_is_a_usage_error_with_a_hint(cli: Cli, words: list[str]) -> None:
     result = cli("vm", "list", *words)
@@ -101,6 +115,7 @@ def test_what_makes_no_sense_is_a_usage_error_with_a_hint(cli: Cli, words: list[
 
 def test_an_unknown_column_is_answered_with_those_there_are(cli: Cli) -> None:
     assert "columns: id, name, state" in cli("vm", "list", "-c", "nmae").err
+    assert "did you mean at?" in cli("event", "list", "time=3").err, "by what stands above it"
 
 
 class Measured:
