@@ -107,8 +107,8 @@ def _advice(detail: Detail) -> str:
         host = printable(str(body.get("host")))
         return (
             f"look at its host: nebula host describe {host}. When the host answers again, the VM is looked up by itself. "
-            f"Only if the host is gone for good: nebula vm recover {ref} --recreate makes it "
-            "anew elsewhere, with new disks"
+            f"Only if the host is gone for good: nebula host remove {host} --force puts it on HOLD, and nebula vm release "
+            f"{ref} starts it elsewhere, with new disks"
         )
     if state == "UNKNOWN":
         return f"make sure that it runs nowhere, then start it: nebula vm resume {ref}"

@@ -70,12 +70,13 @@ def describe(queries: Queries, row: HostRow) -> Detail:
 def _advice(row: HostRow, vms: Sequence[VmRow]) -> str:
     """The next step while a host is in ERROR."""
     text = f"nebula doctor {row.name} says what is missing, nebula host check {row.name} looks anew"
+    gone = f"nebula host remove {row.name} --force"
     if not vms:
-        return f"{text}; if it is gone for good: nebula host remove {row.name} --force"
+        return f"{text}; if it is gone for good: {gone}"
     several = " ".join(str(vm.id) for vm in vms[:_NAMED]) + (" …" if len(vms) > _NAMED else "")
     return (
-        f"{text}; when it answers, its VMs are looked up by themselves. Only if it is gone for good: "
-        f"nebula vm recover {several} --recreate makes them anew elsewhere, with new disks"
+        f"{text}; when it answers, its VMs are looked up by themselves. Only if it is gone for good: {gone} "
+        f"puts them on HOLD, and nebula vm release {several} starts them elsewhere, with new disks"
     )
 
 

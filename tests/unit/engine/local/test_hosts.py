@@ -113,21 +113,28 @@ def test_evacuate(sim: Sim) -> None:
 
 
 def test_a_host_that_is_down_says_what_to_do(sim: Sim) -> None:
-    vm = sim.add_vm("one", HOST="h1")
-    assert "what_to_do" not in sim.engine.hosts.describe("h1").body
+    vm = sim.add_vm("one")
+    lost = sim.where("one")
+    spare = next(name for name in HOSTS if name != lost)
+    assert "what_to_do" not in sim.engine.hosts.describe(lost).body
 
     def down(tx: Transaction) -> None:
-        for host in (sim.host("h1"), sim.host("h2")):
-            tx.swap(host, state=HostState.ERROR, error="no route")
+        for name in (lost, spare):
+            tx.swap(sim.host(name), state=HostState.ERROR, error="no route")
 
     sim.engine.services.store.write(down)
-    said = sim.engine.hosts.describe("h1").body["what_to_do"]
-    assert f"nebula vm recover {vm.id} --recreate" in said
-    assert "nebula doctor h1" in said
-    assert "nebula host remove h2 --force" in sim.engine.hosts.describe("h2").body["what_to_do"]
-    with pytest.raises(ConflictError, match="h1 is ERROR") as refused:
-        sim.engine.hosts.evacuate("h1", CALL)
+    said = sim.engine.hosts.describe(lost).body["what_to_do"]
+    assert f"nebula host remove {lost} --force puts them on HOLD, and nebula vm release {vm.id} " in said
+    assert f"nebula doctor {lost}" in said
+    assert f"nebula host remove {spare} --force" in sim.engine.hosts.describe(spare).body["what_to_do"]
+    with pytest.raises(ConflictError, match=f"{lost} is ERROR") as refused:
+        sim.engine.hosts.evacuate(lost, CALL)
     assert "describe" in refused.value.hint
+    sim.engine.hosts.remove(lost, CALL, force=True)  # what was said is what works
+    sim.settle()
+    assert sim.state("one") == "HOLD"
+    sim.engine.vms.release("one", CALL)
+    assert (sim.state("one"), sim.where("one")) == ("PENDING", "")
 
 
 def test_an_evacuation_says_what_stays(sim: Sim) -> None:
