@@ -223,6 +223,11 @@ def run_long(
     return _conclude(command, transport.name, argv, ended)
 
 
+def is_known(transport: Transport, directory: str, key: str) -> bool:
+    """Whether the host runs, or ran and was not asked about since, the command of that key: `run_long` takes it up."""
+    return transport.run(["test", "-e", f"{directory}/{key}/lock"], root=True, check=False).status == 0
+
+
 def end_all(transport: Transport, directory: str, beginning: str) -> None:
     """End and forget every long command whose key begins so, whoever started it. None: nothing."""
     _LongCommand(transport, directory, beginning).sweep()

@@ -28,7 +28,8 @@ ISO = b"\0" * 32768 + b"\x01CD001" + b"\0" * 2042
 @dataclass(frozen=True)
 class DatastoreLab:
     """A datastore with two hosts. `stage(host, image)` puts a whole, honest file of the image where an upload would; while
-    `holding(host, disk)` lasts, somebody on the host has the disk open to write to it.
+    `holding(host, disk)` lasts, somebody on the host has the disk open to write to it. `lying` names whatever is there on
+    either host: images, disks, halves of them, files, what long commands left.
     """
 
     datastore: Datastore
@@ -36,6 +37,7 @@ class DatastoreLab:
     target: HostHandle
     stage: Callable[[HostHandle, ImageSpec], str]
     holding: Callable[[HostHandle, DiskSpec], AbstractContextManager[None]]
+    lying: Callable[[], list[str]] = list
 
 
 def os_image(image_id: int = 1, **more: object) -> ImageSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from msgspec.structs import replace
 
 from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.lun import LunDatastore
-from nebula.errors import CapacityError, ConflictError, NotFoundError, UsageError
+from nebula.errors import CapacityError, ConflictError, NotFoundError, UnreachableError, UsageError
 from nebula.model.storage import DiskSpec, ImageSpec
+from tests.contract.cuts import Cut
 from tests.contract.datastore import ISO, MIB, SIZE, clone_of, os_image, volatile
 
 HOW: dict[str, Any] = {"job": "1-lun", "progress": None, "cancel": None}
@@ -123,6 +125,27 @@ class LunContract:
             assert store.vm_ids(host) == []
         assert store.has_image(luns.source, image_of(luns))
 
+    def test_what_was_cut_at_each_errand_is_done_in_the_end(self, luns: LunLab) -> None:
+        """The connections to the hosts break: while a LUN is written, copied to a file, and its VM migrated live and cold."""
+        staged, out = stage(luns), f"{luns.source.root}/out.qcow2"
+        original = f"{luns.source.root}/original.qcow2"
+        luns.source.transport.run(["cp", staged, original], root=True)
+        cut_again(luns, lambda lab: lab.datastore.take_in(lab.source, image_of(luns), staged, **HOW))
+        cut_again(luns, lambda lab: lab.datastore.copy_out(lab.source, disk_of(luns), out, **HOW))
+        luns.source.transport.run(["qemu-img", "compare", original, out], root=True)
+        luns.source.transport.run(["rm", original, out], root=True)
+        cut_again(luns, lambda lab: lab.datastore.create_disk(lab.source, disk_of(luns), **HOW))
+        cut_again(luns, lambda lab: lab.datastore.write_context(lab.source, 7, ISO))
+        cut_again(luns, lambda lab: lab.datastore.prepare_incoming(lab.target, [disk_of(luns)], ISO))
+        cut_again(luns, lambda lab: lab.datastore.remove_vm(lab.target, 7, [disk_of(luns)], keep_persistent=False))
+        assert (luns.datastore.vm_ids(luns.source), luns.datastore.vm_ids(luns.target)) == ([7], [])
+        cut_again(luns, lambda lab: lab.datastore.move_vm(lab.source, lab.target, 7, [disk_of(luns)], **HOW))
+        for host in (luns.source, luns.target):
+            luns.datastore.remove_vm(host, 7, [disk_of(luns)])
+            assert luns.datastore.vm_ids(host) == []
+            left = ["find", host.root, "-path", "*/work/*", "-o", "-name", "*.part", "-o", "-name", "*.staged*"]
+            assert host.transport.run(left, root=True).text == ""
+
     def test_a_disk_follows_what_grows_on_the_san(self, luns: LunLab) -> None:
         store, disk = luns.datastore, disk_of(luns)
         with pytest.raises(ConflictError, match="as large as its LUN"):
@@ -150,3 +173,15 @@ class LunContract:
 
     def test_a_sound_host_passes_the_check(self, luns: LunLab) -> None:
         assert [finding for finding in luns.datastore.check(luns.source) if finding.level == "error"] == []
+
+
+def cut_again(luns: LunLab, act: Callable[[LunLab], object]) -> None:
+    """The connections break at one errand after the other, and it is begun anew each time."""
+    for number in range(1, 200):
+        cut = Cut(number)
+        try:
+            act(dataclasses.replace(luns, source=cut.host(luns.source), target=cut.host(luns.target)))
+        except UnreachableError:
+            assert cut.struck
+        if not cut.struck:
+            return

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nebula.clock import SystemClock
 from nebula.drivers.base import HostHandle
+from nebula.errors import NebulaError
 from nebula.transport.loop import TunnelLoop
 from nebula.transport.ssh import SshTransport
+from tests.lab.gates import Gate
 from tests.lab.handle import LabHandle
+
+_KILL = 'for file in /var/lib/nebula/work/*/pid; do kill -KILL "-$(cat "$file")"; done'
 
 
 @contextmanager
@@ -41,3 +46,23 @@ def _handle(lab: LabHandle, number: int, name: str, loop: TunnelLoop) -> HostHan
         host_id=number, name=name, address=told["address"], user="root", port=22, virt="qemu",
         root="/var/lib/nebula", transport=transport,
     )  # fmt: skip
+
+
+def killed(host: HostHandle, gate: Gate, do: Callable[[], None]) -> Exception:
+    """What comes of it when the host's long command is killed at that gate."""
+    came: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            do()
+        except NebulaError as error:
+            came.append(error)
+
+    with gate.shut():
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        gate.await_reached()
+        host.transport.run(["sh", "-c", _KILL], root=True)
+        thread.join(120)
+    [error] = came
+    return error

@@ -244,6 +244,44 @@ def test_what_is_removed_goes_to_the_trash_where_that_is_wanted(ceph: LabHandle,
     assert os_image().uuid in trash, trash
 
 
+def test_what_lies_in_the_trash_is_taken_back_and_keeps_nobody_from_its_image(ceph: LabHandle, ceph_lab: DatastoreLab) -> None:
+    careful, image = CephDatastore(101, {**settings(ceph), "CEPH_TRASH": "yes"}), take_in(ceph_lab, os_image())
+    disk = clone_of(image)
+    careful.create_disk(ceph_lab.source, disk, job="1-disk", progress=None, cancel=None)
+    careful.remove_disk(ceph_lab.source, disk)
+    owner = DiskSpec(vm_id=8, disk_id=0, kind="persistent", format="raw", image=image)
+    for _ in range(2):
+        careful.create_disk(ceph_lab.source, owner, job="2-disk", progress=None, cancel=None)
+    assert in_pool(ceph) == [f"nebula-{image.uuid}"]
+    assert "base " not in ceph.run("ceph", "admin", "rbd", "snap", "ls", f"{POOL}/nebula-{image.uuid}"), "what it was"
+    number = ceph.run("ceph", "admin", "rbd", "trash", "ls", POOL).split()[0]
+    ceph.run("ceph", "admin", "rbd", "trash", "restore", f"{POOL}/{number}")
+    assert careful.has_disk(ceph_lab.source, disk)
+    careful.create_disk(ceph_lab.source, clone_of(image, 9), job="3-disk", progress=None, cancel=None)
+    for vm_id in (7, 9):
+        ceph_lab.datastore.remove_vm(ceph_lab.source, vm_id, [clone_of(image, vm_id)])
+    ceph_lab.datastore.remove_image(ceph_lab.source, image)
+    assert in_pool(ceph) == []
+    assert ceph.run("ceph", "admin", "rbd", "trash", "ls", POOL) == ""
+
+
+def test_a_disk_that_is_flattened_outlives_its_image(ceph: LabHandle, ceph_lab: DatastoreLab) -> None:
+    whole, image = CephDatastore(101, {**settings(ceph), "CEPH_FLATTEN": "yes"}), take_in(ceph_lab, os_image())
+    disk = clone_of(image, size=2 * image.size)
+    ceph.run("ceph", "admin", "rbd", "create", "--size", "1M", f"{POOL}/nebula-{image.uuid}-7-0.part")
+    for _ in range(2):
+        whole.create_disk(ceph_lab.source, disk, job="1-disk", progress=None, cancel=None)
+    assert "parent" not in ceph.run("ceph", "admin", "rbd", "info", f"{POOL}/nebula-{image.uuid}-7-0")
+    whole.remove_image(ceph_lab.source, image)
+    assert in_pool(ceph) == [f"nebula-{image.uuid}-7-0"]
+    assert ceph.run("ceph", "admin", "rbd", "trash", "ls", POOL) == ""
+    read = 'rbd --id nebula -c "$1" export --no-progress "$2" - | od -An -tu1 -j1048576 -N2'
+    conf = "/var/lib/nebula/ceph/nebula-101.conf"
+    argv = ["sh", "-c", read, "read", conf, f"{POOL}/nebula-{image.uuid}-7-0"]
+    assert ceph_lab.source.transport.run(argv, root=True).text.split() == ["65", "65"]
+    assert not whole.capabilities.linked_clones
+
+
 def test_a_full_pool_is_said_to_be_full_and_nothing_half_made_stays(
     ceph: LabHandle, ceph_lab: DatastoreLab, hasty: CephDatastore
 ) -> None:

@@ -14,12 +14,13 @@ from nebula.drivers.base import HostHandle
 from nebula.drivers.datastore.dev import DevDatastore
 from nebula.drivers.datastore.iscsi import IscsiDatastore
 from nebula.drivers.datastore.iscsiportal import portal_of
-from nebula.errors import ConflictError, TimedOutError
+from nebula.errors import CommandError, ConflictError, TimedOutError
 from tests.contract.datastore import SIZE
-from tests.contract.luns import LunContract, LunLab, image_of
-from tests.e2e.handles import handles
+from tests.contract.luns import HOW, LunContract, LunLab, disk_of, image_of, stage
+from tests.e2e.handles import handles, killed
 from tests.e2e.program import Program
 from tests.e2e.test_snapshots import keep
+from tests.lab.gates import Gate
 from tests.lab.handle import LabHandle, eventually, fetch, guest_facts
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -160,6 +161,23 @@ class TestIscsi(LunContract):
         yield LunLab(store, *hosts, lun(san, SMALL), lun(san, 99), grow, holding)
         for host in hosts:
             host.transport.run(["rm", "-rf", "/var/lib/nebula/datastores/100"], root=True)
+
+    def test_what_copies_a_lun_is_killed_and_copies_it_at_the_next_go(self, san: LabHandle, luns: LunLab) -> None:
+        store, host, out = luns.datastore, luns.source, f"{luns.source.root}/out.qcow2"
+        staged, original = stage(luns), f"{luns.source.root}/original.qcow2"
+        host.transport.run(["cp", staged, original], root=True)
+        deeds: list[Callable[[], None]] = [
+            lambda: store.take_in(host, image_of(luns), staged, **HOW),
+            lambda: store.copy_out(host, disk_of(luns), out, **HOW),
+        ]
+        for do in deeds:
+            error = killed(host, Gate(san, "h1", "qemu-img", "convert"), do)
+            assert isinstance(error, CommandError)
+            assert host.transport.run(["ls", out], root=True, check=False).status, "no half of a file"
+            do()
+        host.transport.run(["qemu-img", "compare", original, out], root=True)
+        assert "part" not in host.transport.run(["ls", "-R", host.root], root=True).text
+        host.transport.run(["rm", original, out], root=True)
 
     def test_a_wrong_password_and_a_dead_target_are_told_apart(self, san: LabHandle, luns: LunLab) -> None:
         wrong = IscsiDatastore(101, {**settings(san), "ISCSI_PASSWORD": "wrong-horse"})

@@ -101,6 +101,7 @@ COMMANDS = (
             ),
             Option("--export", "Of shared: this machine exports --path by NFS to the hosts, and to nobody else.", "flag"),
             Option("--ceph-trash", "Of ceph: images that are removed go to the pool's trash.", "flag"),
+            Option("--ceph-flatten", "Of ceph: disks are whole copies of their images, which do not lie on them.", "flag"),
             *(
                 Option(f"--{name}", f"Of iscsi_libvirt: {text}", metavar=metavar)
                 for name, metavar, text in (

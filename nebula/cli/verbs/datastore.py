@@ -117,8 +117,7 @@ def _ceph(line: Invocation) -> dict[str, str]:
         found["CEPH_KEY"] = read_text(
             line.text("ceph_key_file"), "the key's file", largest=1024, hint="one line", stdin=True
         ).strip()
-    if line.flag("ceph_trash"):
-        found["CEPH_TRASH"] = "yes"
+    found |= {name.upper(): "yes" for name in ("ceph_trash", "ceph_flatten") if line.flag(name)}
     if found and line.text("driver") != "ceph":
         raise UsageError("--pool-name, --ec-pool-name and --ceph-… are of Ceph", hint="--driver ceph")
     return found

@@ -1,8 +1,9 @@
 """Images and disks as block devices of a Ceph pool (RBD), which every host reaches by itself through librbd.
 
 An image is `nebula-UUID`, a VM's own copy of it the clone `nebula-UUID-VM-DISK` of the image's protected snapshot `base`, an
-empty disk `nebula-DATASTORE-VM-DISK`. The rest of a VM (context CD, memory, UEFI variables) lies in files on its host, as an
-`ssh` datastore has them, and so do uploads before they are taken in.
+empty disk `nebula-DATASTORE-VM-DISK`. Where the datastore flattens, that copy is whole, and lies on nothing. The rest of a VM
+(context CD, memory, UEFI variables) lies in files on its host, as an `ssh` datastore has them, and so do uploads before they
+are taken in.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class CephDatastore(PoolDatastore):
             shared=True,
             local_home=True,
             formats=("raw",),
-            linked_clones=True,
+            linked_clones=not self._rbd.cluster.flatten,
             live_copy=False,
             inner_snapshots=True,
             backups=True,
@@ -176,7 +177,7 @@ class CephDatastore(PoolDatastore):
         (cancel or CancelToken()).raise_if_set()
         try:
             if disk.kind == "clone":
-                self._clone(host, disk)
+                self._clone(host, disk, job, progress, cancel)
             elif disk.kind == "persistent":
                 self._rbd.run(host, "own", self.disk_name(disk))
             elif disk.kind == "cdrom":
@@ -186,10 +187,14 @@ class CephDatastore(PoolDatastore):
         except CommandError as error:
             raise self._absent(host, disk.image, error) if disk.image else error from error
 
-    def _clone(self, host: HostHandle, disk: DiskSpec) -> None:
+    def _clone(self, host: HostHandle, disk: DiskSpec, job: str, progress: Progress | None, cancel: CancelToken | None) -> None:
         image, size = layout.needed_image(disk), recipes.clone_size(disk)
-        grown = str(size) if size > image.size else "0"
-        self._rbd.run(host, "clone", self.disk_name(disk), image_name(image), grown)
+        words = (self.disk_name(disk), image_name(image), str(size) if size > image.size else "0")
+        if not self._rbd.cluster.flatten:
+            self._rbd.run(host, "clone", *words, "linked")
+            return
+        key = job_key(job, f"disk-{disk.vm_id}-{disk.disk_id}")
+        self._rbd.run_long(host, "clone", *words, "whole", key=key, total=size, progress=progress, cancel=cancel)
 
     def _volatile(
         self, host: HostHandle, disk: DiskSpec, job: str, progress: Progress | None, cancel: CancelToken | None

@@ -81,6 +81,8 @@ class CephCluster(msgspec.Struct, frozen=True, kw_only=True):
     given_secret: str = ""
     data_pool: str = ""
     trash: bool = False
+    flatten: bool = False
+    """A VM's disk is whole: it does not lie on its image."""
     waits: Waits = Waits()
 
     @property
@@ -149,6 +151,7 @@ def cluster_of(datastore_id: int, settings: Mapping[str, str], waits: Waits | No
         given_secret=_uuid(given.get("CEPH_SECRET", "")),
         data_pool=given.get("EC_POOL_NAME", ""),
         trash=given.get("CEPH_TRASH", "").lower() in ("yes", "true", "1"),
+        flatten=given.get("CEPH_FLATTEN", "").lower() in ("yes", "true", "1"),
         waits=waits or Waits(),
     )
 

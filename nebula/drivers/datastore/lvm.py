@@ -18,8 +18,10 @@ from nebula.drivers.datastore.lvmcheck import check_lvm
 from nebula.drivers.datastore.lvmgroup import Turn, VolumeGroup
 from nebula.drivers.datastore.lvmscript import ABSENT
 from nebula.drivers.datastore.lvmsettings import sectors, settings_of
+from nebula.drivers.datastore.making import work_directory
 from nebula.drivers.datastore.peers import login, peer_argv
 from nebula.drivers.datastore.probe import probe_image
+from nebula.drivers.longrun import is_known
 from nebula.errors import (
     CommandError,
     ConflictError,
@@ -146,7 +148,8 @@ class LvmDatastore(PoolDatastore):
             return
         if self._lvm.shared or source.host_id == target.host_id:
             raise self._missing(target, image)
-        self._pull(source, target, image_name(image), job_key(job, f"image-{image.image_id}"), progress, cancel)
+        key, look = job_key(job, f"image-{image.image_id}"), "idle" if image.persistent else "source"
+        self._pull(source, target, image_name(image), key, progress, cancel, look)
 
     def clone_image(
         self,
@@ -218,10 +221,19 @@ class LvmDatastore(PoolDatastore):
         self.group.write(host, "end", name, "keep" if keep or not self._lvm.shared else "close")
 
     def _pull(
-        self, source: HostHandle, target: HostHandle, name: str, key: str, progress: Progress | None, cancel: CancelToken | None
+        self,
+        source: HostHandle,
+        target: HostHandle,
+        name: str,
+        key: str,
+        progress: Progress | None,
+        cancel: CancelToken | None,
+        look: str = "idle",
     ) -> None:
-        """Bring a volume of another host's own group; nobody may have it open."""
-        size = int(self.group.look(source, "idle", name))
+        """Bring a volume of another host's own group. `idle`: nobody may have it open, but this very copy, if it was begun
+        already; `source`: others may read it, too.
+        """
+        size = int(self.group.look(source, "source" if is_known(target.transport, work_directory(target), key) else look, name))
         words = (
             str(size),
             self.group.path(name),

@@ -178,6 +178,7 @@ alone "$1" && up "$1" && lv lvextend -y -L "$2s" "$vg/$1" >/dev/null && zero "$1
     "incoming": '! there "$1" || { idle "$1" && drop "$1"; } && blank "$1" "$2"',
     "stale": '! there "$1" || { idle "$1" && drop "$1"; }',
     "idle": 'need "$1"; idle "$1" && up "$1" && size_of "$1"',
+    "source": 'need "$1"; up "$1" && size_of "$1"',
     "pull": r"""
 name=$1 size=$2 from=$3 sudo=$4
 shift 4

@@ -29,6 +29,7 @@ unsnap() {
     rbd_ snap unprotect "$pool/$1@$2" >/dev/null 2>&1
     rbd_ snap rm --no-progress "$pool/$1@$2"
 }
+put_aside() { rbd_ snap rename "$pool/$1@base" "$pool/$1@base-$(date +%s)"; } # what is in the trash lies on it
 bare() {
     names=$(snaps_of "$1") || return
     for snap in $names; do unsnap "$1" "$snap" || return; done
@@ -108,6 +109,7 @@ esac
 said=$(rbd_ snap protect "$pool/$2@base" 2>&1) || case $? in 16) ;; *) printf '%s\n' "$said" >&2; exit 1 ;; esac
 part clone "$pool/$2@base" || exit
 [ "$3" = 0 ] || rbd_ resize --no-progress --size "$3B" "$pool/$part" || exit
+[ "$4" = linked ] || rbd_ flatten --no-progress "$pool/$part" || exit
 finish
 """,
     "filesystem": r"""
@@ -119,7 +121,7 @@ blank "$2" && fill raw "$file" && finish
 """,
     "own": r"""
 names=$(snaps_of "$1") || { there "$1" && exit 1 || exit 44; }
-case " $(echo $names) " in *" base "*) unsnap "$1" base ;; esac
+case " $(echo $names) " in *" base "*) unsnap "$1" base 2>/dev/null || put_aside "$1" ;; esac
 """,
     "grow": 'there "$1" || exit 44; [ "$(size_of "$1")" -ge "$2" ] || rbd_ resize --no-progress --size "$2B" "$pool/$1"',
     "replace": r"""

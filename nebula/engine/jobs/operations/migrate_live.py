@@ -81,6 +81,8 @@ def _prepare(context: JobContext) -> None:
         if driver.capabilities.moves or driver.capabilities.attached:
             _copy_layers(context, driver, disks)
             driver.prepare_incoming(handle, disks, iso if driver is site.home else None)
+            if driver is site.home and not disks:  # they are all somewhere else, and the CD stays
+                driver.write_context(handle, site.vm.id, iso)
     common.prepare_networks(site, target)
 
 

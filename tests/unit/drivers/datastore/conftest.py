@@ -156,7 +156,14 @@ def lab_on(datastore: SharedDatastore | SshDatastore, source: HostHandle, target
     return DatastoreLab(
         datastore, source, target, lambda host, image: stage_with_qemu_img(datastore, host, image),
         lambda host, disk: held_by_qemu(datastore.disk_path(host, disk)),
+        lambda: sorted({found for host in (source, target) for found in lying(datastore, host)}),
     )  # fmt: skip
+
+
+def lying(datastore: SharedDatastore | SshDatastore, host: HostHandle) -> list[str]:
+    """Files of the datastore on the host, and what long commands left there."""
+    places = [Path(datastore.base(host)), Path(host.root, "work")]
+    return [str(path) for place in places for path in place.rglob("*") if not path.is_dir()]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nebula.drivers.sim.places import place
 from nebula.engine.api.values import Call
 from nebula.engine.machines.disks import Disk
 from nebula.engine.machines.machine import machine_of
@@ -240,3 +241,18 @@ def test_the_next_backup_is_a_full_one(two: Sim) -> None:
     (last,) = two.rows(BackupRow, '"id"=2')
     assert [len(disk["files"]) for disk in last.body["disks"]] == [1], "it builds on none"
     two.assert_sound()
+
+
+def test_a_vm_all_of_whose_disks_left_migrates_with_its_cd(two: Sim) -> None:
+    two.add_vm("one", HOST="h1", DISK=DISKS[:1])
+    move(two, "vda", "common")
+    two.engine.vms.migrate("one", "h2", CALL, live=True)
+    two.settle()
+    assert two.engine.vms.show("one").body["host"] == "h2"
+    pool, home = two.engine.services.pool, two.rows(DatastoreRow, "\"name\"='disks'")[0]
+    places = {name: pool.datastore(home).context_path(pool.handle(two.host(name)), two.vm("one").id) for name in ("h1", "h2")}
+    assert {name for name, path in places.items() if on_host(two, name, path)} == {"h2"}
+
+
+def on_host(sim: Sim, host: str, path: str) -> bool:
+    return bool(sim.world.db.all("SELECT 1 FROM files WHERE scope=? AND path=?", place(host, path).scope, path))
