@@ -126,11 +126,12 @@ class LunContract:
         assert store.has_image(luns.source, image_of(luns))
 
     def test_what_was_cut_at_each_errand_is_done_in_the_end(self, luns: LunLab) -> None:
-        """The connections to the hosts break: while a LUN is written, copied to a file, and its VM migrated live and cold."""
-        staged, out = stage(luns), f"{luns.source.root}/out.qcow2"
-        original = f"{luns.source.root}/original.qcow2"
-        luns.source.transport.run(["cp", staged, original], root=True)
-        cut_again(luns, lambda lab: lab.datastore.take_in(lab.source, image_of(luns), staged, **HOW))
+        """The connections to the hosts break: while a LUN is written, copied to a file, and its VM migrated live and cold.
+        What is written into it is brought anew each time.
+        """
+        out, original = f"{luns.source.root}/out.qcow2", f"{luns.source.root}/original.qcow2"
+        luns.source.transport.run(["cp", stage(luns), original], root=True)
+        cut_again(luns, lambda lab: lab.datastore.take_in(lab.source, image_of(luns), stage(luns), **HOW))
         cut_again(luns, lambda lab: lab.datastore.copy_out(lab.source, disk_of(luns), out, **HOW))
         luns.source.transport.run(["qemu-img", "compare", original, out], root=True)
         luns.source.transport.run(["rm", original, out], root=True)
