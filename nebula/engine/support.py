@@ -7,6 +7,8 @@ import os
 import platform
 import sys
 import tarfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import msgspec
 from nebula.engine.api.values import Status
 from nebula.engine.secrets import hide, hide_template, shorten
 from nebula.engine.services import Services
+from nebula.engine.store.backup import problems
+from nebula.engine.store.database import from_database
 from nebula.engine.store.mapping import mapping
 from nebula.engine.store.rows import ALL
 from nebula.errors import CapacityError, ConflictError, NebulaError
@@ -23,8 +27,10 @@ _LIMIT = {"event": 5000, "job": 2000, "job_log": 5000, "request": 0, "lease": 50
 """Newest rows of these tables; all of the others."""
 
 
-def bundle(services: Services, status: Status, target: Path) -> Path:
-    """Write a .tar.gz, 0600; ConflictError if the file exists, CapacityError if it does not fit on its disk."""
+def bundle(services: Services, status: Callable[[], Status], target: Path) -> Path:
+    """Write a .tar.gz, 0600; ConflictError if the file exists, CapacityError if it does not fit on its disk. What cannot be
+    read of a damaged database has why in its place.
+    """
     try:
         handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
@@ -37,15 +43,30 @@ def bundle(services: Services, status: Status, target: Path) -> Path:
     except OSError as error:
         target.unlink(missing_ok=True)
         raise CapacityError(f"{target} could not be written", cause=str(error), hint=f"df -h {target.parent}") from error
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
     return target
 
 
-def _fill(archive: tarfile.TarFile, services: Services, status: Status) -> None:
+def _fill(archive: tarfile.TarFile, services: Services, status: Callable[[], Status]) -> None:
     now = services.clock.now()
-    _add(archive, "status.json", msgspec.to_builtins(status), now)
+    _add(archive, "status.json", _readable(lambda: msgspec.to_builtins(status())), now)
     _add(archive, "machine.json", {"python": sys.version, "system": platform.platform()}, now)
+    _add(archive, "check.json", problems(services.store.location), now)
     for kind in ALL:
-        _add(archive, f"{kind._table}.json", _rows(services, kind), now)
+        _add(archive, f"{kind._table}.json", _readable(partial(_rows, services, kind)), now)
+
+
+def _readable(look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except NebulaError as error:
+        return {"error": f"{error.message}: {error.cause}"}
+    except Exception as error:
+        if not from_database(error) and not isinstance(error, (msgspec.MsgspecError, UnicodeError)):
+            raise
+        return {"error": str(error)}
 
 
 def _rows(services: Services, kind: Any) -> list[Any]:

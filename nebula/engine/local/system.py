@@ -75,7 +75,7 @@ class LocalSystem:
         """See System.support."""
         from nebula.engine.support import bundle
 
-        return str(bundle(self._services, self.status(), Path(path)))
+        return str(bundle(self._services, self.status, Path(path)))
 
     def stop(self, call: Call) -> Accepted:
         """See System.stop: the process that serves the engine watches for the event."""

@@ -58,10 +58,23 @@ def test_no_secret_is_in_the_bundle(sim: Sim) -> None:
 def test_the_bundle_holds_what_helps(sim: Sim) -> None:
     sim.add_vm("one")
     found = bundled(Path(sim.engine.system.support(str(sim.home / "bundle.tar.gz"))))
-    assert set(found) == {f"nebula-support/{name}.json" for name in ("status", "machine", *(kind._table for kind in ALL))}
+    assert set(found) == {
+        f"nebula-support/{name}.json" for name in ("status", "machine", "check", *(kind._table for kind in ALL))
+    }
     assert [row["name"] for row in found["nebula-support/host.json"]] == ["h1", "h2", "h3"]
     assert found["nebula-support/vm.json"][0]["body"]["template"]["MEMORY"] == 128
     assert found["nebula-support/request.json"] == []
+
+
+def test_what_cannot_be_read_has_why_in_its_place(sim: Sim) -> None:
+    sim.add_vm("one", hold=True)
+    sim.engine.services.store.write(lambda tx: tx.execute('DROP TABLE "plan"'))
+    sim.engine.services.store.write(lambda tx: tx.execute('UPDATE "vm" SET "memory"=\'much\''))
+    found = bundled(Path(sim.engine.system.support(str(sim.home / "bundle.tar.gz"))))
+    assert "no such table" in found["nebula-support/plan.json"]["error"]
+    assert "Expected `int`" in found["nebula-support/vm.json"]["error"]
+    assert found["nebula-support/check.json"]
+    assert len(found["nebula-support/host.json"]) == 3
 
 
 def test_a_file_that_is_there_stays(sim: Sim) -> None:
