@@ -121,12 +121,15 @@ class TestThick(DatastoreContract):
         return thick_lab
 
 
-CUT = [
+STEPS = [
     *(("san_lab", name) for name in ("an image is cloned", "disks are made", "a VM is migrated live", "a VM is migrated cold")),
     *(("thick_lab", name) for name in ("an image is copied", "a VM is migrated live", "a VM is migrated cold")),
     ("thin_lab", "disks are made"),
 ]
 """Each step that is another one than in the cases before."""
+QUICK = {("san_lab", "an image is cloned"), ("thick_lab", "an image is copied"), ("thick_lab", "a VM is migrated live")}
+"""The others take minutes of starting LVM's tools: they are in the slow tier."""
+CUT = [pytest.param(*step, marks=[] if step in QUICK else [pytest.mark.slow]) for step in STEPS]
 
 
 @pytest.mark.parametrize(("kind", "name"), CUT)
