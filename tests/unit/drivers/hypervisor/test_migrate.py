@@ -16,6 +16,7 @@ from labkit.spec import load
 
 from nebula.cancel import CancelToken
 from nebula.drivers.base import ConsoleStream, MigrationRequest
+from nebula.drivers.hypervisor.libvirt import migration_route
 from nebula.drivers.hypervisor.libvirt.migration_route import LOOPBACK, port_of
 from nebula.errors import ConflictError, InterruptedByUser, NebulaError
 from nebula.model.domain import DomainDisk, DomainSpec, DomainState
@@ -219,7 +220,8 @@ def _state(hosts: LibvirtHosts) -> DomainState | None:
     return found.state if found else None
 
 
-def test_there_and_back_leaves_no_connection(hosts: LibvirtHosts) -> None:
+def test_there_and_back_leaves_no_connection(hosts: LibvirtHosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration_route, "IDLE_SECONDS", 10)
     hosts.clear()
     hosts.drivers[0].start(msgspec.structs.replace(bare_spec(8, memory_mib=64), disks=()))
     for number in (0, 1, 0):
