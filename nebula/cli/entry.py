@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from errno import ENAMETOOLONG
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from nebula.cli import fastparse, streams
 from nebula.cli.invocation import Invocation
 from nebula.cli.options import GlobalOptions
-from nebula.errors import NebulaError, UsageError
+from nebula.errors import DeniedError, NebulaError, UsageError
 
 if TYPE_CHECKING:
     from nebula.cli.context import Connect, Context
@@ -86,9 +87,20 @@ def _failed(context: Context, problem: Exception) -> int:
     if isinstance(problem, OSError) and streams.of_output(problem):
         streams.lost()
         return _unwritten(context, problem, 0)
-    if isinstance(problem, NebulaError):
-        return report.error(context, problem)
+    known = _of_a_file(problem) if isinstance(problem, OSError) else problem
+    if isinstance(known, NebulaError):
+        return report.error(context, known)
     return report.unexpected(context, problem)
+
+
+def _of_a_file(problem: OSError) -> NebulaError | None:
+    """What the system says of a name that was typed, whoever was the first to use it."""
+    named = str(problem.filename or "")
+    if named and problem.errno == ENAMETOOLONG:
+        return UsageError(f"{named[:60]!r}… is too long for the name of a file", hint="give a shorter path")
+    if named and isinstance(problem, PermissionError):
+        return DeniedError(f"{named} cannot be used", cause=str(problem.strerror), hint=f"ls -ld {named}, or sudo nebula …")
+    return None
 
 
 def _unwritten(context: Context, lost: OSError, status: int) -> int:

@@ -104,8 +104,10 @@ class LocalDatastores(Noun):
         ):
             raise UsageError(f"{path[:60]!r} is no absolute path", hint="--path /srv/nebula")
 
-        if kind != "backup":
-            load("datastore", driver)(0, {**settings, **({"path": path} if path else {})})  # it refuses what makes no sense
+        known: dict[str, Any] = {}
+        if kind != "backup":  # the driver refuses what makes no sense
+            made = load("datastore", driver)(0, {**settings, **({"path": path} if path else {})})
+            known["shared"] = made.capabilities.shared
 
         served = self._served(spec, kind)
 
@@ -117,7 +119,7 @@ class LocalDatastores(Noun):
                 type=kind,
                 driver=driver,
                 cluster_id=resolve(tx, ClusterRow, str(named)).id if named else -1,
-                body={"settings": {**kept, **({"path": path} if path else {})}},
+                body={"settings": {**kept, **({"path": path} if path else {})}, **known},
             )
             tx.insert(row)
             accepted = self._told(tx, row, "created", call)

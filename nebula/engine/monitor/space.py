@@ -53,7 +53,8 @@ def _write(tx: Transaction, host_id: int, found: dict[int, tuple[DatastoreUsage,
         known[str(host_id)] = [usage.total >> 20, usage.used >> 20, usage.free >> 20]
         total, used, free = (sum(item[part] for item in known.values()) for part in range(3))
         told = _pools(row, host_id, usage, shared)
-        if (row.total_mib, row.used_mib, row.free_mib) != (total, used, free) or told != row.body.get("pools", {}):
+        same = (row.total_mib, row.used_mib, row.free_mib) == (total, used, free) and row.body.get("shared") == shared
+        if not same or told != row.body.get("pools", {}):
             body = {**row.body, "space": known, "shared": shared, **({"pools": told} if told else {})}
             tx.swap(row, total_mib=total, used_mib=used, free_mib=free, body=body)
 

@@ -75,3 +75,29 @@ def test_other_programs_words_lead_to_verbs_that_exist() -> None:
     for word, own in mistakes._VERBS.items():
         assert verbs.issuperset(own), word
     assert {noun.name for noun in table.NOUNS}.issuperset(mistakes._NOUNS.values())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["drs", "replay"],
+        ["apply", "--file"],
+        ["image", "create", "new", "--path"],
+        ["db", "restore"],
+        ["host", "list", "--home"],
+    ],
+)
+def test_a_name_that_no_file_can_have(cli: Cli, words: list[str]) -> None:
+    result = cli(*words, f"/{'x' * 300}")
+    assert result.status in {2, 3}, result
+    assert "hint: " in result.err
+    assert "a fault in itself" not in result.err
+
+
+def test_a_file_that_one_may_not_reach(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> bool:
+        raise PermissionError(13, "Permission denied", "/root/plan.json")
+
+    monkeypatch.setattr("pathlib.Path.is_dir", refused)
+    result = cli("drs", "replay", "/root/plan.json")
+    assert (result.status, result.err.splitlines()[0]) == (4, "error: /root/plan.json cannot be used")

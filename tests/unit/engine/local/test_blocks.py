@@ -10,6 +10,7 @@ import pytest
 from nebula.drivers.sim.places import place
 from nebula.drivers.sim.storage import File
 from nebula.engine.machines.machine import machine_of
+from nebula.engine.store.rows import DatastoreRow
 from nebula.errors import ConflictError, NotFoundError, UsageError
 from tests.support.sim import CALL, Sim, sim_engine
 
@@ -23,6 +24,14 @@ def blocks(tmp_path: Path) -> Iterator[Sim]:
         sim.engine.datastores.create({"name": "disks", "driver": "sim", "settings": {"blocks": "true"}}, CALL)
         sim.engine.networks.create({"name": "lan", "driver": "sim", "ranges": [{"IP": "10.9.0.10-10.9.0.20"}]}, CALL)
         yield sim
+
+
+def test_that_all_hosts_see_it_is_known_before_it_is_looked_at(tmp_path: Path) -> None:
+    with sim_engine(tmp_path, furnished=False) as sim:
+        for name, blocks in (("own", "false"), ("disks", "true")):
+            sim.engine.datastores.create({"name": name, "driver": "sim", "settings": {"blocks": blocks}}, CALL)
+        known = {row.name: row.body.get("shared") for row in sim.rows(DatastoreRow)}
+        assert (known["own"], known["disks"]) == (False, True)
 
 
 def test_images_and_disks_are_raw(blocks: Sim) -> None:
