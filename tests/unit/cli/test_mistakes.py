@@ -77,16 +77,7 @@ def test_other_programs_words_lead_to_verbs_that_exist() -> None:
     assert {noun.name for noun in table.NOUNS}.issuperset(mistakes._NOUNS.values())
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["drs", "replay"],
-        ["apply", "--file"],
-        ["image", "create", "new", "--path"],
-        ["db", "restore"],
-        ["host", "list", "--home"],
-    ],
-)
+@pytest.mark.parametrize("words", [["drs", "replay"], ["apply", "--file"], ["image", "create", "new", "--path"]])
 def test_a_name_that_no_file_can_have(cli: Cli, words: list[str]) -> None:
     result = cli(*words, f"/{'x' * 300}")
     assert result.status in {2, 3}, result
