@@ -67,12 +67,12 @@ def test_a_disk_leaves_its_lun_and_goes_everywhere(cluster: Program, san: LabHan
     keep(address, "first")
     tour(cluster, san, address, {"shared": SHARED})
     assert (san.root / "iscsi" / f"lun-{GUEST}").exists()
-    cluster.out("image", "create", "again", "--source", lun(san, GUEST), "--datastore", "san")
+    cluster.out("image", "create", "found-again", "--source", lun(san, GUEST), "--datastore", "san")
     refused = cluster.run("vm", "disk-move", "web", "vda", "san")
     assert "in datastore san no disk comes from another datastore" in refused.stderr
     tour(cluster, san, address, {"rbd": f"{pool}/", "default": own(cluster), "shared": SHARED})
     cluster.out("vm", "terminate", "web", "--hard")
-    for name in ("disk", "again"):
+    for name in ("disk", "found-again"):
         cluster.out("image", "remove", name)
     assert in_pool(san) == []
     for name in ("rbd", "san"):

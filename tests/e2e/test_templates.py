@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import Program
-from tests.e2e.soundness import assert_would_boot
+from tests.e2e.soundness import OWN, SHARED, assert_would_boot
 from tests.lab.handle import LabHandle, eventually, guest_facts
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -62,4 +62,4 @@ def test_a_guest_is_told_the_answers_and_its_copies_live_on(
     cluster.out("template", "delete", name)
     assert images(cluster) == before
     for host in ("h1", "h2"):
-        assert lab.exec(host, "find", "/var/lib/nebula", "/srv/nebula-shared", "-name", "*.part", "-o", "-name", "*.lock") == ""
+        assert lab.exec(host, "find", OWN, SHARED, "-name", "*.part", "-o", "-name", "*.lock") == ""

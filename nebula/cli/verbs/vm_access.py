@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from nebula.cli.objects import Target, resolve_one
@@ -28,6 +29,8 @@ _VIEWERS = (("remote-viewer", "{type}://{address}"), ("gvncviewer", "{display}")
 _VNC_BASE = 5900
 _WHILE = 3600.0
 _OFF = ("shutoff", "crashed")
+_DYING, _AGAIN = 3.0, 0.2
+"""Seconds for which a guest whose console ended is asked after, and between two questions."""
 _SILENT = frozenset({"PENDING", "HOLD", "CLONING", "POWEROFF", "SUSPENDED", "STOPPED", "UNDEPLOYED", "DONE"})
 """States in which no guest answers."""
 _PATIENCE = 15
@@ -52,16 +55,26 @@ def console(context: Context, line: Invocation) -> int:
 
 
 def _require_off(context: Context, target: Target) -> None:
-    """A console that closes by itself does so with its VM, or because the way there is lost: UnreachableError then."""
+    """A console that closes by itself does so with its VM, or because the way there is lost: UnreachableError then. A guest's
+    end closes it before its host says that the guest is off.
+    """
+    until = time.monotonic() + _DYING
+    while state := _on(context, target):
+        if time.monotonic() > until:
+            raise UnreachableError(
+                f"the console of VM {target.name} was lost",
+                cause=f"the VM is {state}: the engine or the host went away",
+                hint=f"nebula vm console {target.ref}",
+            )
+        time.sleep(_AGAIN)
+
+
+def _on(context: Context, target: Target) -> str:
+    """Its state, if its guest may still run; empty otherwise."""
     with context.reader() as engine:
         body = engine.vms.show(target.ref, refresh=True).body
-    state = body["state"]
-    if state in {"RUNNING", "UNKNOWN"} and (body.get("domain") or {}).get("state") not in _OFF:
-        raise UnreachableError(
-            f"the console of VM {target.name} was lost",
-            cause=f"the VM is {state}: the engine or the host went away",
-            hint=f"nebula vm console {target.ref}",
-        )
+    state = str(body["state"])
+    return state if state in {"RUNNING", "UNKNOWN"} and (body.get("domain") or {}).get("state") not in _OFF else ""
 
 
 def vnc(context: Context, line: Invocation) -> int:

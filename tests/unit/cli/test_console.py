@@ -9,10 +9,15 @@ import signal
 import termios
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from nebula.cli.console import attach, raw_terminal
+from nebula.cli.objects import Target
+from nebula.cli.verbs import vm_access
 from nebula.errors import UnreachableError, UsageError
 
 
@@ -115,3 +120,35 @@ def test_without_a_terminal_it_is_a_usage_error() -> None:
         attach(Echo(), reading, writing)
     os.close(reading)
     os.close(writing)
+
+
+class Dying:
+    """A reader of an engine whose host says of a guest, one after the other, what is in `states`."""
+
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+
+    @contextmanager
+    def reader(self) -> Iterator[SimpleNamespace]:
+        """The engine."""
+        yield SimpleNamespace(vms=self)
+
+    def show(self, ref: str, refresh: bool = False) -> SimpleNamespace:
+        """The next one; the last one for ever."""
+        assert (ref, refresh) == ("7", True)
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return SimpleNamespace(body={"state": "RUNNING", "domain": {"state": state}})
+
+
+def test_a_guest_that_ends_closes_its_console_before_its_host_says_that_it_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm_access, "_AGAIN", 0.0)
+    dying: Any = Dying("running", "running", "shutoff")
+    vm_access._require_off(dying, Target("7", "web"))
+    assert dying.states == ["shutoff"]
+
+
+def test_a_console_that_ends_while_its_guest_goes_on_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm_access, "_DYING", 0.0)
+    going_on: Any = Dying("running")
+    with pytest.raises(UnreachableError, match="the console of VM web was lost"):
+        vm_access._require_off(going_on, Target("7", "web"))
