@@ -107,6 +107,25 @@ def test_a_vm_that_no_host_takes_says_why(cli: Cli, monkeypatch: pytest.MonkeyPa
     assert cli("vm", "terminate", "giant").status == 0
 
 
+def test_devices_come_to_a_vm_that_is_off_and_leave_it(cli: Cli) -> None:
+    running = cli("vm", "pci-attach", "web-1", "10de:1db6")
+    assert (running.status, "RUNNING" in running.err) == (5, True), running.err
+    assert cli("vm", "undeploy", "web-1").status == 0
+    words = cli("vm", "pci-attach", "web-1", "10de")
+    assert (words.status, "is no PCI device" in words.err) == (2, True)
+    would = cli("vm", "pci-attach", "web-1", "10de:1db6", "--dry-run")
+    assert "pci-attach VM web-1 (1): PCI0" in would.out + would.err
+    done = cli("vm", "pci-attach", "web-1", "10de:1db6", "--name", "gpu")
+    assert (done.status, "web-1 (1): device attached" in done.err) == (0, True), done.err
+    card = cli("vm", "pci-attach", "web-1", "3b:10.0", "--network", "lan")
+    assert card.status == 0, card.err
+    asked = json.loads(cli("vm", "show", "web-1", "-f", "json").out)
+    assert [device.get("NAME") for device in asked["template"]["PCI"]] == ["gpu", None]
+    assert [one["name"] for one in asked["passthrough"]] == ["PCI1"]
+    assert [cli("vm", "pci-detach", "web-1", name).status for name in ("gpu", "PCI1", "gpu")] == [0, 0, 3]
+    assert "PCI" not in json.loads(cli("vm", "show", "web-1", "-f", "json").out)["template"]
+
+
 def test_hold_release_rename_update(cli: Cli) -> None:
     assert cli("vm", "create", "held", "--image", "linux", "--memory", "256M", "--hold").status == 0
     assert _state(cli, "held") == "HOLD"
